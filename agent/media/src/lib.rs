@@ -1,0 +1,8 @@
+//! Frames and formats without I/O, clocks or GStreamer.
+//!
+//! Bytes go in, frames come out, and the other way round; whoever uses this
+//! crate owns the sockets, the files and the time.
+
+pub mod frame;
+
+pub use frame::{Codec, Epoch, Frame, Packet, Track, TrackConfig};
