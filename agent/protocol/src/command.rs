@@ -1,0 +1,213 @@
+//! `command/<name>` and `response/<requester>`.
+
+use crate::{id::CommandId, telemetry::OutputRole, timestamp::Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What a box can be told to do: by the panel, a dashboard and the cloud alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Command {
+    StartStream,
+    StopStream,
+    StartRecording,
+    StopRecording,
+    /// Connect outputs that wait, now; one of them or all.
+    Reconnect {
+        output: Option<OutputRole>,
+    },
+    /// Blink and show the name, so that a person finds this box in the rack.
+    Identify {
+        duration_ms: u32,
+    },
+}
+
+/// How long a box identifies itself when nothing else is said.
+pub const IDENTIFY_MS: u32 = 10_000;
+/// The longest time for which a box identifies itself.
+pub const LONGEST_IDENTIFY_MS: u32 = 600_000;
+
+/// Why a command was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    #[error("unknown command `{name}`; known are {}", Command::NAMES.join(", "))]
+    UnknownCommand { name: String },
+    #[error("args of `{command}`: {problem}")]
+    BadArgs { command: &'static str, problem: String },
+}
+
+impl Rejection {
+    /// The code in the response: 404 or 400.
+    #[must_use]
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::UnknownCommand { .. } => 404,
+            Self::BadArgs { .. } => 400,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoArgs {}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReconnectArgs {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output: Option<OutputRole>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentifyArgs {
+    #[serde(default = "identify_ms")]
+    duration_ms: u32,
+}
+
+fn identify_ms() -> u32 {
+    IDENTIFY_MS
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    command: &'static str,
+    args: &Map<String, Value>,
+) -> Result<T, Rejection> {
+    serde_json::from_value(Value::Object(args.clone()))
+        .map_err(|error| Rejection::BadArgs { command, problem: error.to_string() })
+}
+
+fn write<T: Serialize>(args: &T) -> Map<String, Value> {
+    match serde_json::to_value(args) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+impl Command {
+    /// Every name of version 1.
+    pub const NAMES: [&'static str; 6] =
+        ["start_stream", "stop_stream", "start_recording", "stop_recording", "reconnect", "identify"];
+
+    /// The last level of the command's topic.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::StartStream => "start_stream",
+            Self::StopStream => "stop_stream",
+            Self::StartRecording => "start_recording",
+            Self::StopRecording => "stop_recording",
+            Self::Reconnect { .. } => "reconnect",
+            Self::Identify { .. } => "identify",
+        }
+    }
+
+    /// The `args` of the envelope.
+    #[must_use]
+    pub fn args(&self) -> Map<String, Value> {
+        match self {
+            Self::StartStream | Self::StopStream | Self::StartRecording | Self::StopRecording => Map::new(),
+            Self::Reconnect { output } => write(&ReconnectArgs { output: *output }),
+            Self::Identify { duration_ms } => write(&IdentifyArgs { duration_ms: *duration_ms }),
+        }
+    }
+
+    /// Reads a command from its topic's last level and its arguments.
+    ///
+    /// # Errors
+    /// If the name is unknown, or an argument is unknown or bad: a box never does half of what it was told.
+    pub fn parse(name: &str, args: &Map<String, Value>) -> Result<Self, Rejection> {
+        match name {
+            "start_stream" => read::<NoArgs>("start_stream", args).map(|_| Self::StartStream),
+            "stop_stream" => read::<NoArgs>("stop_stream", args).map(|_| Self::StopStream),
+            "start_recording" => read::<NoArgs>("start_recording", args).map(|_| Self::StartRecording),
+            "stop_recording" => read::<NoArgs>("stop_recording", args).map(|_| Self::StopRecording),
+            "reconnect" => {
+                read::<ReconnectArgs>("reconnect", args).map(|args| Self::Reconnect { output: args.output })
+            }
+            "identify" => {
+                let duration_ms = read::<IdentifyArgs>("identify", args)?.duration_ms;
+                if duration_ms == 0 || duration_ms > LONGEST_IDENTIFY_MS {
+                    let problem =
+                        format!("duration_ms is {duration_ms}; it must be 1 to {LONGEST_IDENTIFY_MS}");
+                    return Err(Rejection::BadArgs { command: "identify", problem });
+                }
+                Ok(Self::Identify { duration_ms })
+            }
+            _ => Err(Rejection::UnknownCommand { name: name.chars().take(64).collect() }),
+        }
+    }
+}
+
+/// The payload of `command/<name>`; Response Topic, Correlation Data and Message Expiry are MQTT properties beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommandEnvelope {
+    /// A command delivered twice has the same id and is carried out once.
+    pub id: CommandId,
+    pub issued_at: Timestamp,
+    #[serde(default)]
+    pub args: Map<String, Value>,
+}
+
+/// The payload of `response/<requester>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandResponse {
+    /// The command that this answers.
+    pub id: CommandId,
+    pub status: ResponseStatus,
+    /// As in HTTP: 200 done, 202 accepted, 400 bad arguments, 404 unknown, 408 expired, 409 not in this state, 500, 503.
+    pub code: u16,
+    pub error: Option<String>,
+}
+
+/// How far a command came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseStatus {
+    /// Understood and kept; it is being carried out.
+    Accepted,
+    Done,
+    Rejected,
+}
+
+/// What came of a command, whoever gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The intent is kept; carrying it out takes its time.
+    Accepted,
+    Done,
+    /// Not carried out: a code as in HTTP, and a sentence that says why.
+    Rejected {
+        code: u16,
+        error: String,
+    },
+}
+
+impl Outcome {
+    /// The response to the command `id`.
+    #[must_use]
+    pub fn response(&self, id: CommandId) -> CommandResponse {
+        let (status, code, error) = match self {
+            Self::Accepted => (ResponseStatus::Accepted, 202, None),
+            Self::Done => (ResponseStatus::Done, 200, None),
+            Self::Rejected { code, error } => (ResponseStatus::Rejected, *code, Some(error.clone())),
+        };
+        CommandResponse { id, status, code, error }
+    }
+}
+
+impl From<Rejection> for Outcome {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected { code: rejection.code(), error: rejection.to_string() }
+    }
+}
+
+/// Who gave a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    Panel,
+    Cloud,
+    LocalWeb,
+    /// The box itself, taking up what it meant to do before a restart.
+    Resume,
+}

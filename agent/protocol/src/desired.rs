@@ -1,0 +1,102 @@
+//! `desired` and `reported`: what the cloud wants of a box, and what the box made of it.
+
+use crate::{telemetry::OutputRole, timestamp::Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The payload of `desired`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Desired {
+    /// Grows with each change; a box keeps to the highest it has seen.
+    pub version: u64,
+    pub state: DesiredState,
+}
+
+/// What the cloud wants a box to be; an absent field leaves that part to the box.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DesiredState {
+    /// The name on the box's display.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The event whose targets the box pushes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// Grows when the stream targets changed: the box fetches them anew over its authenticated HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets_version: Option<u64>,
+    /// Keys of a newer contract: kept, not applied, and named in `reported`.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, serde_json::Value>,
+}
+
+/// All of it was applied.
+pub const CODE_APPLIED: u16 = 200;
+/// Applied but for keys that this box does not know.
+pub const CODE_PARTLY: u16 = 206;
+/// The desired state was refused.
+pub const CODE_REFUSED: u16 = 422;
+/// Applying it failed; the box tries again.
+pub const CODE_FAILED: u16 = 503;
+
+/// The payload of `reported`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reported {
+    /// The version of `desired` that this answers; 0 before the first.
+    pub desired_version: u64,
+    /// 200 applied, 206 applied but for unknown keys, 422 refused, 503 failed and being tried again.
+    pub code: u16,
+    pub error: Option<String>,
+    pub state: BoxState,
+}
+
+/// What a box is: software, the targets it has (keys masked), and what it does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoxState {
+    /// Name and version of the daemon, `stagebox-agent 0.1.0`.
+    #[serde(default)]
+    pub software: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets_version: Option<u64>,
+    #[serde(default)]
+    pub outputs: Vec<ReportedOutput>,
+    /// Whether the box means to push, and to record.
+    #[serde(default)]
+    pub live: bool,
+    #[serde(default)]
+    pub recording: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+/// A stream target as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedOutput {
+    pub role: OutputRole,
+    pub url: String,
+    /// The last characters of the key behind dots; never the key.
+    pub key: String,
+}
+
+/// Masks a stream key: dots, and its last four characters if it is long enough to keep its secret.
+#[must_use]
+pub fn mask_key(key: &str) -> String {
+    let count = key.chars().count();
+    let shown = if count >= 16 { 4 } else { 0 };
+    format!("••••{}", key.chars().skip(count - shown).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_key_gives_little_away() {
+        assert_eq!(mask_key("0123456789abcdef"), "••••cdef");
+        assert_eq!(mask_key("short"), "••••");
+        assert_eq!(mask_key(""), "••••");
+    }
+}

@@ -1,0 +1,119 @@
+//! `event/<kind>` and `ack`: what happened on a box, kept until the cloud has it.
+
+use crate::{
+    command::Origin,
+    id::{BootId, OutboxId},
+    telemetry::OutputRole,
+    timestamp::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The payload of `event/<kind>`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BoxEvent {
+    /// Counts from 1 without a gap within an outbox.
+    pub seq: u64,
+    pub outbox: OutboxId,
+    pub boot_id: BootId,
+    /// Milliseconds since the boot: the order holds even where the wall clock jumped.
+    pub mono_ms: u64,
+    pub ts: Timestamp,
+    pub clock_synced: bool,
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened; `kind` in JSON, and the last level of the topic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventBody {
+    /// The daemon started.
+    Started {
+        software: String,
+    },
+    SignalLocked {
+        width: u32,
+        height: u32,
+        fps: f32,
+    },
+    SignalLost,
+    LiveStarted {
+        origin: Origin,
+    },
+    LiveStopped {
+        origin: Origin,
+    },
+    RecordingStarted {
+        origin: Origin,
+    },
+    RecordingStopped {
+        origin: Origin,
+        duration_ms: u64,
+        bytes: u64,
+    },
+    RecordingFailed {
+        error: String,
+    },
+    OutputConnected {
+        role: OutputRole,
+    },
+    OutputLost {
+        role: OutputRole,
+        error: String,
+    },
+    EncoderRestarted {
+        error: String,
+    },
+    /// A command that could not be answered where it asked to be.
+    CommandRefused {
+        command: String,
+        code: u16,
+        error: String,
+    },
+    /// Events that did not fit the outbox while the cloud was away.
+    EventsLost {
+        count: u64,
+    },
+    /// A kind of a newer contract, kept as it came.
+    #[serde(untagged)]
+    Unknown(UnknownEvent),
+}
+
+/// An event of a kind that this version does not know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnknownEvent {
+    pub kind: String,
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
+}
+
+impl EventBody {
+    /// The last level of the event's topic.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::SignalLocked { .. } => "signal_locked",
+            Self::SignalLost => "signal_lost",
+            Self::LiveStarted { .. } => "live_started",
+            Self::LiveStopped { .. } => "live_stopped",
+            Self::RecordingStarted { .. } => "recording_started",
+            Self::RecordingStopped { .. } => "recording_stopped",
+            Self::RecordingFailed { .. } => "recording_failed",
+            Self::OutputConnected { .. } => "output_connected",
+            Self::OutputLost { .. } => "output_lost",
+            Self::EncoderRestarted { .. } => "encoder_restarted",
+            Self::CommandRefused { .. } => "command_refused",
+            Self::EventsLost { .. } => "events_lost",
+            Self::Unknown(event) => &event.kind,
+        }
+    }
+}
+
+/// The payload of `ack`: the cloud's journal has this outbox's events up to and with `seq`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    pub seq: u64,
+    pub outbox: OutboxId,
+}
