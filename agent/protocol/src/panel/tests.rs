@@ -176,7 +176,7 @@ proptest! {
     #[test]
     fn any_splitting_gives_the_same_frames(cuts in prop::collection::vec(1_usize..40, 1..60)) {
         let frames: Vec<FromAgent> = from_agent().into_iter().map(|(_, frame)| frame).collect();
-        let wire: Vec<u8> = frames.iter().flat_map(|frame| encode(frame)).collect();
+        let wire: Vec<u8> = frames.iter().flat_map(encode).collect();
         let mut decoder = Decoder::<FromAgent>::new();
         let mut got = Vec::new();
         let mut rest = &wire[..];
