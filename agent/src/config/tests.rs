@@ -1,0 +1,122 @@
+use std::path::Path;
+
+use super::{Config, ConfigError, OutputRole, SourceConfig};
+
+fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::parse(Path::new("box.toml"), text, variables)
+}
+
+#[test]
+fn an_empty_file_is_a_whole_configuration() {
+    assert_eq!(parse("", &[]).unwrap(), Config::default());
+}
+
+#[test]
+fn everything_can_be_set() {
+    let config = parse(
+        r#"
+        data_dir = "/data"
+        [source]
+        kind = "file"
+        path = "clip.mp4"
+        [video]
+        width = 640
+        height = 360
+        fps = 15
+        bitrate_kbps = 800
+        [audio]
+        bitrate_kbps = 96
+        [record]
+        dir = "/media"
+        segment_s = 60
+        [[outputs]]
+        role = "main"
+        url = "rtmp://127.0.0.1:1935/live"
+        key = "k"
+        [cloud]
+        url = "http://127.0.0.1:8080"
+        id = "box_1"
+        secret = "s"
+        mqtt_url = "mqtt://127.0.0.1:1883"
+        [panel]
+        socket = "/run/panel.sock"
+        "#,
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.source, SourceConfig::File { path: "clip.mp4".into() });
+    assert_eq!(config.outputs[0].role, OutputRole::Main);
+    assert_eq!(config.record_dir(), Path::new("/media"));
+    assert!(!format!("{config:?}").contains("\"s\""), "secrets do not show");
+}
+
+#[test]
+fn unknown_keys_are_named() {
+    for (text, named) in [
+        ("[video]\nframerate = 30", "framerate"),
+        ("[sauce]\nkind = \"file\"", "sauce"),
+        ("[source]\nkind = \"pattern\"\npath = \"x\"", "path"),
+        ("[source]\nkind = \"file\"", "path"),
+        ("[source]\nkind = \"hdmi\"", "hdmi"),
+        ("[[outputs]]\nrole = \"third\"\nurl = \"rtmp://h/live\"\nkey = \"k\"", "third"),
+    ] {
+        let message = parse(text, &[]).unwrap_err().to_string();
+        assert!(message.contains(named) && message.contains("box.toml"), "{message}");
+    }
+}
+
+#[test]
+fn values_out_of_range_name_field_and_fix() {
+    for (text, field) in [
+        ("[video]\nfps = 0", "video.fps"),
+        ("[video]\nwidth = 641", "video.width"),
+        ("[video]\npreset = \"quick\"", "video.preset"),
+        ("[[outputs]]\nrole = \"main\"\nurl = \"http://h/live\"\nkey = \"k\"", "outputs[0].url"),
+        ("[[outputs]]\nrole = \"main\"\nurl = \"rtmp://h/live\"\nkey = \"\"", "outputs[0].key"),
+    ] {
+        let message = parse(text, &[]).unwrap_err().to_string();
+        assert!(message.starts_with(field) && message.contains(';'), "{message}");
+    }
+}
+
+#[test]
+fn the_environment_overrides_any_key() {
+    let config = parse(
+        "[video]\nfps = 25",
+        &[
+            ("STAGEBOX_VIDEO__FPS", "50"),
+            ("STAGEBOX_VIDEO__ZERO_LATENCY", "true"),
+            ("STAGEBOX_DATA_DIR", "/elsewhere"),
+            ("STAGEBOX_SOURCE__KIND", "file"),
+            ("STAGEBOX_SOURCE__PATH", "1234"),
+            ("STAGEBOX_OUTPUTS__0__ROLE", "backup"),
+            ("STAGEBOX_OUTPUTS__0__URL", "rtmp://h/live"),
+            ("STAGEBOX_OUTPUTS__0__KEY", "42"),
+            ("STAGEBOX_HTTP__LISTEN", "belongs to the cloud"),
+        ],
+    )
+    .unwrap();
+    assert_eq!((config.video.fps, config.video.zero_latency), (50, true));
+    assert_eq!(config.source, SourceConfig::File { path: "1234".into() });
+    assert_eq!(config.outputs[0].key.expose(), "42");
+    assert_eq!(config.data_dir, Path::new("/elsewhere"));
+}
+
+#[test]
+fn a_wrong_override_names_its_variable() {
+    for (name, value) in [
+        ("STAGEBOX_VIDEO__FRAMERATE", "30"),
+        ("STAGEBOX_VIDEO__FPS", "thirty"),
+        ("STAGEBOX_OUTPUTS__7__URL", "rtmp://h/live"),
+        ("STAGEBOX_VIDEO", "big"),
+        ("STAGEBOX_OUTPUTS__URL", "rtmp://h/live"),
+    ] {
+        if let Ok(config) = parse("", &[(name, value)]) {
+            assert_eq!(name, "STAGEBOX_VIDEO", "{config:?}");
+            continue;
+        }
+        let message = parse("", &[(name, value)]).unwrap_err().to_string();
+        assert!(message.contains(name), "{message}");
+    }
+}

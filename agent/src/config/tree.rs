@@ -1,0 +1,279 @@
+//! The tree itself: sections, defaults and what values make sense.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
+
+/// Everything a box is told at its start.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the agent keeps its state.
+    pub data_dir: PathBuf,
+    pub source: SourceConfig,
+    pub video: VideoConfig,
+    pub audio: AudioConfig,
+    pub record: RecordConfig,
+    /// Fixed stream targets; without any, the cloud names them.
+    pub outputs: Vec<OutputConfig>,
+    pub cloud: Option<CloudConfig>,
+    pub panel: PanelConfig,
+}
+
+/// Where picture and sound come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum SourceConfig {
+    /// A video file, played in a loop as if it were plugged in.
+    File { path: PathBuf },
+    /// A test picture with timecode, tone, and a click and flash each second.
+    Pattern {},
+    /// A V4L2 capture device.
+    V4l2 { device: PathBuf },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VideoConfig {
+    pub width: u32,
+    pub height: u32,
+    pub fps: u32,
+    pub bitrate_kbps: u32,
+    /// The encoder's speed preset, by x264's names.
+    pub preset: String,
+    /// Seconds from one keyframe to the next.
+    pub keyframe_s: u32,
+    /// Consecutive B-frames.
+    pub bframes: u32,
+    /// Gives up quality for a delay of less than a frame.
+    pub zero_latency: bool,
+    /// `auto`, or the GStreamer element to encode with.
+    pub encoder: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AudioConfig {
+    pub bitrate_kbps: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordConfig {
+    /// Where recordings go; `recordings` in the data directory if not given.
+    pub dir: Option<PathBuf>,
+    /// Seconds after which a recording goes on in a new file.
+    pub segment_s: u32,
+}
+
+/// Which of a broadcast's two servers an output feeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputRole {
+    Main,
+    Backup,
+}
+
+/// A fixed stream target.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputConfig {
+    pub role: OutputRole,
+    /// `rtmp://host[:port]/app`
+    pub url: String,
+    pub key: Secret,
+}
+
+/// The cloud this box belongs to, and its identity there.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloudConfig {
+    /// Base of the cloud's HTTP address, without `/api/v1`.
+    pub url: String,
+    pub id: String,
+    pub secret: Secret,
+    /// `mqtt://host:port` or `mqtts://host:port`
+    pub mqtt_url: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PanelConfig {
+    /// The front panel's socket; `panel.sock` in the data directory if not given.
+    pub socket: Option<PathBuf>,
+}
+
+/// Text that never shows in logs or messages.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself; not for logs.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("/var/lib/stagebox"),
+            source: SourceConfig::Pattern {},
+            video: VideoConfig::default(),
+            audio: AudioConfig::default(),
+            record: RecordConfig::default(),
+            outputs: Vec::new(),
+            cloud: None,
+            panel: PanelConfig::default(),
+        }
+    }
+}
+
+impl Default for VideoConfig {
+    fn default() -> Self {
+        Self {
+            width: 1280,
+            height: 720,
+            fps: 30,
+            bitrate_kbps: 3000,
+            preset: "veryfast".to_owned(),
+            keyframe_s: 2,
+            bframes: 0,
+            zero_latency: false,
+            encoder: "auto".to_owned(),
+        }
+    }
+}
+
+impl Default for AudioConfig {
+    fn default() -> Self {
+        Self { bitrate_kbps: 128 }
+    }
+}
+
+impl Default for RecordConfig {
+    fn default() -> Self {
+        Self { dir: None, segment_s: 600 }
+    }
+}
+
+const PRESETS: [&str; 10] = [
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+];
+
+impl Config {
+    /// Where recordings go.
+    #[must_use]
+    pub fn record_dir(&self) -> PathBuf {
+        self.record.dir.clone().unwrap_or_else(|| self.data_dir.join("recordings"))
+    }
+
+    /// The front panel's socket.
+    #[must_use]
+    pub fn panel_socket(&self) -> PathBuf {
+        self.panel.socket.clone().unwrap_or_else(|| self.data_dir.join("panel.sock"))
+    }
+
+    pub(super) fn resolve_paths(&mut self, base: &Path) {
+        let mut resolve = |path: &mut PathBuf| *path = base.join(&path);
+        resolve(&mut self.data_dir);
+        self.record.dir.iter_mut().for_each(&mut resolve);
+        self.panel.socket.iter_mut().for_each(&mut resolve);
+        match &mut self.source {
+            SourceConfig::File { path } => resolve(path),
+            SourceConfig::V4l2 { device } => resolve(device),
+            SourceConfig::Pattern {} => {}
+        }
+    }
+
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        self.video.validate()?;
+        within("audio.bitrate_kbps", self.audio.bitrate_kbps, 32, 512)?;
+        within("record.segment_s", self.record.segment_s, 10, 86_400)?;
+        for (index, output) in self.outputs.iter().enumerate() {
+            if self.outputs[..index].iter().any(|earlier| earlier.role == output.role) {
+                return Err(ConfigError::invalid(
+                    format!("outputs[{index}].role"),
+                    "there is an output of this role already",
+                    "give one `main` and one `backup` at most",
+                ));
+            }
+            scheme(&format!("outputs[{index}].url"), &output.url, &["rtmp", "rtmps"])?;
+            if output.key.expose().is_empty() {
+                return Err(ConfigError::invalid(
+                    format!("outputs[{index}].key"),
+                    "is empty",
+                    "give the stream key of the server",
+                ));
+            }
+        }
+        if let Some(cloud) = &self.cloud {
+            scheme("cloud.url", &cloud.url, &["http", "https"])?;
+            scheme("cloud.mqtt_url", &cloud.mqtt_url, &["mqtt", "mqtts"])?;
+        }
+        Ok(())
+    }
+}
+
+impl VideoConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        within("video.width", self.width, 64, 3840)?;
+        within("video.height", self.height, 64, 2160)?;
+        within("video.fps", self.fps, 1, 60)?;
+        within("video.bitrate_kbps", self.bitrate_kbps, 50, 100_000)?;
+        within("video.keyframe_s", self.keyframe_s, 1, 10)?;
+        within("video.bframes", self.bframes, 0, 4)?;
+        for (field, value) in [("video.width", self.width), ("video.height", self.height)] {
+            if value % 2 != 0 {
+                return Err(ConfigError::invalid(field, format!("{value} is odd"), "give an even number"));
+            }
+        }
+        if !PRESETS.contains(&self.preset.as_str()) {
+            let problem = format!("there is no preset `{}`", self.preset);
+            return Err(ConfigError::invalid("video.preset", problem, format!("use one of {PRESETS:?}")));
+        }
+        Ok(())
+    }
+}
+
+fn within(field: &str, value: u32, min: u32, max: u32) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::invalid(field, format!("{value} is out of range"), format!("give {min} to {max}")))
+}
+
+fn scheme(field: &str, text: &str, schemes: &[&str]) -> Result<(), ConfigError> {
+    let fix = format!("give an address like {}://host:port", schemes[0]);
+    match url::Url::parse(text) {
+        Ok(url) if schemes.contains(&url.scheme()) && url.host().is_some() => Ok(()),
+        Ok(url) => {
+            Err(ConfigError::invalid(field, format!("`{}` is not an address for this", url.scheme()), fix))
+        }
+        Err(error) => Err(ConfigError::invalid(field, error.to_string(), fix)),
+    }
+}

@@ -1,0 +1,81 @@
+//! The agent's embedded store, and the one way to know that a write is on disk.
+//!
+//! sled's own flush hands the data to the kernel but does not wait for the
+//! disk; [`Durable::sync`] does. Callers that come while one sync runs share the next.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::{mpsc, oneshot};
+
+/// Why the store failed, and where.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DurableError {
+    #[error("cannot open the store in {path} (data_dir): {reason}; is another agent running on it?")]
+    Open { path: PathBuf, reason: String },
+    #[error("cannot write to the store: {0}")]
+    Write(#[from] sled::Error),
+    #[error("cannot bring the store to disk: {0}")]
+    Sync(String),
+}
+
+type Waiter = oneshot::Sender<Result<(), DurableError>>;
+
+/// A handle to the store; clones are the same store.
+#[derive(Debug, Clone)]
+pub struct Durable {
+    db: sled::Db,
+    sync: mpsc::Sender<Waiter>,
+}
+
+impl Durable {
+    /// Opens the store in `<dir>/store`, making it if there is none.
+    pub fn open(dir: &Path) -> Result<Self, DurableError> {
+        let path = dir.join("store");
+        let failed = |reason: String| DurableError::Open { path: path.clone(), reason };
+        std::fs::create_dir_all(&path).map_err(|error| failed(error.to_string()))?;
+        let db = sled::Config::new()
+            .path(&path)
+            .cache_capacity(8 << 20)
+            .open()
+            .map_err(|error| failed(error.to_string()))?;
+        let file = File::open(path.join("db")).map_err(|error| failed(error.to_string()))?;
+        let (sync, waiters) = mpsc::channel(64);
+        let committer = db.clone();
+        std::thread::Builder::new()
+            .name("store-sync".to_owned())
+            .spawn(move || commit_loop(&committer, &file, waiters))
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self { db, sync })
+    }
+
+    /// A named tree of the store.
+    pub fn tree(&self, name: &str) -> Result<sled::Tree, DurableError> {
+        Ok(self.db.open_tree(name)?)
+    }
+
+    /// Returns when everything written before the call is on disk.
+    pub async fn sync(&self) -> Result<(), DurableError> {
+        let (done, wait) = oneshot::channel();
+        let gone = || DurableError::Sync("the store is closed".to_owned());
+        self.sync.send(done).await.map_err(|_| gone())?;
+        wait.await.map_err(|_| gone())?
+    }
+}
+
+fn commit_loop(db: &sled::Db, file: &File, mut waiters: mpsc::Receiver<Waiter>) {
+    while let Some(first) = waiters.blocking_recv() {
+        let mut group = vec![first];
+        group.extend(std::iter::from_fn(|| waiters.try_recv().ok()));
+        let result = commit(db, file);
+        for waiter in group {
+            // A caller that has gone away does not need the answer.
+            let _ = waiter.send(result.clone());
+        }
+    }
+}
+
+fn commit(db: &sled::Db, file: &File) -> Result<(), DurableError> {
+    db.flush()?;
+    file.sync_data().map_err(|error| DurableError::Sync(error.to_string()))
+}

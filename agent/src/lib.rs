@@ -1,0 +1,10 @@
+//! The box's daemon: capture, encode, record, push, MQTT and panel.
+
+pub mod clock;
+pub mod config;
+pub mod durable;
+pub mod link;
+pub mod panel;
+pub mod push;
+pub mod record;
+pub mod stream;

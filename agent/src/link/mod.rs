@@ -1,0 +1,1 @@
+//! The link to the cloud: MQTT, and the stream targets over HTTP.

@@ -1,0 +1,1 @@
+//! The front panel's socket.

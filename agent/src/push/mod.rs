@@ -1,0 +1,1 @@
+//! RTMP outputs: encoded frames to a main and a backup server.

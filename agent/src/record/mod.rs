@@ -1,0 +1,1 @@
+//! The recorder: encoded frames to files on the box.
