@@ -144,6 +144,9 @@ pub struct CommandEnvelope {
     /// A command delivered twice has the same id and is carried out once.
     pub id: CommandId,
     pub issued_at: Timestamp,
+    /// After this moment nobody waits for it: a box whose clock is right refuses it (408).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     #[serde(default)]
     pub args: Map<String, Value>,
 }
@@ -210,4 +213,6 @@ pub enum Origin {
     LocalWeb,
     /// The box itself, taking up what it meant to do before a restart.
     Resume,
+    #[serde(other)]
+    Unknown,
 }

@@ -15,6 +15,8 @@ pub struct BoxEvent {
     /// Counts from 1 without a gap within an outbox.
     pub seq: u64,
     pub outbox: OutboxId,
+    /// The first `seq` that the outbox still has: what came before was acknowledged or given up, so nobody waits for it.
+    pub oldest: u64,
     pub boot_id: BootId,
     /// Milliseconds since the boot: the order holds even where the wall clock jumped.
     pub mono_ms: u64,
@@ -39,16 +41,16 @@ pub enum EventBody {
     },
     SignalLost,
     LiveStarted {
-        origin: Origin,
+        origin: Option<Origin>,
     },
     LiveStopped {
-        origin: Origin,
+        origin: Option<Origin>,
     },
     RecordingStarted {
-        origin: Origin,
+        origin: Option<Origin>,
     },
     RecordingStopped {
-        origin: Origin,
+        origin: Option<Origin>,
         duration_ms: u64,
         bytes: u64,
     },

@@ -1,6 +1,6 @@
 //! `telemetry`, and the status of a box that panel, dashboard and cloud see alike.
 
-use crate::{id::BootId, timestamp::Timestamp};
+use crate::{command::Origin, id::BootId, timestamp::Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The payload of `telemetry`.
@@ -39,6 +39,8 @@ pub struct BoxStatus {
 pub struct LiveStatus {
     pub state: LiveState,
     pub since_ms: Option<u64>,
+    /// Who changed the intent last.
+    pub origin: Option<Origin>,
 }
 
 /// The box's intent to push, and how far it came.
@@ -62,6 +64,8 @@ pub enum LiveState {
 #[serde(default)]
 pub struct RecordingStatus {
     pub state: RecordingState,
+    /// Who changed the intent last.
+    pub origin: Option<Origin>,
     /// The file being written, without its folder.
     pub file: Option<String>,
     pub duration_ms: u64,

@@ -73,9 +73,10 @@ fn telemetry() -> Telemetry {
         error: Some("connect: refused".into()),
     };
     let status = BoxStatus {
-        live: LiveStatus { state: LiveState::Degraded, since_ms: Some(61_000) },
+        live: LiveStatus { state: LiveState::Degraded, since_ms: Some(61_000), origin: Some(Origin::Panel) },
         recording: RecordingStatus {
             state: RecordingState::Recording,
+            origin: None,
             file: Some("rec_01-0001.mp4".into()),
             duration_ms: 60_500,
             bytes: 22_000_000,
@@ -113,7 +114,7 @@ fn telemetry() -> Telemetry {
 }
 
 fn envelope(command: &Command) -> CommandEnvelope {
-    CommandEnvelope { id: "cmd_01".parse().unwrap(), issued_at: ts(), args: command.args() }
+    CommandEnvelope { id: "cmd_01".parse().unwrap(), issued_at: ts(), expires_at: None, args: command.args() }
 }
 
 fn commands() -> [Command; 8] {
@@ -134,10 +135,10 @@ fn events() -> Vec<EventBody> {
         EventBody::Started { software: "stagebox-agent 0.1.0".into() },
         EventBody::SignalLocked { width: 1280, height: 720, fps: 29.5 },
         EventBody::SignalLost,
-        EventBody::LiveStarted { origin: Origin::Panel },
-        EventBody::LiveStopped { origin: Origin::Cloud },
-        EventBody::RecordingStarted { origin: Origin::LocalWeb },
-        EventBody::RecordingStopped { origin: Origin::Resume, duration_ms: 60_500, bytes: 22_000_000 },
+        EventBody::LiveStarted { origin: Some(Origin::Panel) },
+        EventBody::LiveStopped { origin: Some(Origin::Cloud) },
+        EventBody::RecordingStarted { origin: Some(Origin::LocalWeb) },
+        EventBody::RecordingStopped { origin: Some(Origin::Resume), duration_ms: 60_500, bytes: 22_000_000 },
         EventBody::RecordingFailed { error: "write: no space left".into() },
         EventBody::OutputConnected { role: OutputRole::Main },
         EventBody::OutputLost { role: OutputRole::Backup, error: "timed out".into() },
@@ -149,7 +150,16 @@ fn events() -> Vec<EventBody> {
 
 fn event(body: EventBody) -> BoxEvent {
     let outbox = "0a1b2c".parse().unwrap();
-    BoxEvent { seq: 42, outbox, boot_id: boot(), mono_ms: 61_250, ts: ts(), clock_synced: false, body }
+    BoxEvent {
+        seq: 42,
+        outbox,
+        oldest: 40,
+        boot_id: boot(),
+        mono_ms: 61_250,
+        ts: ts(),
+        clock_synced: false,
+        body,
+    }
 }
 
 #[test]
@@ -179,6 +189,9 @@ fn version_1_is_read_and_written_as_ever() {
     for (index, command) in commands().iter().enumerate() {
         golden(seen, &format!("command_{index}_{}", command.name()), &envelope(command));
     }
+    let mut expiring = envelope(&Command::StartStream);
+    expiring.expires_at = Some(Timestamp::from_unix_ms(ts().unix_ms() + 10_000));
+    golden(seen, "command_expiring", &expiring);
     let id: CommandId = "cmd_01".parse().unwrap();
     golden(seen, "response_accepted", &Outcome::Accepted.response(id.clone()));
     golden(seen, "response_done", &Outcome::Done.response(id.clone()));
@@ -211,7 +224,7 @@ fn a_later_version_is_read_as_far_as_it_is_known() {
 
 #[test]
 fn an_unknown_event_is_kept_as_it_came() {
-    let text = r#"{"seq":1,"outbox":"o","boot_id":"b","mono_ms":5,"ts":"2026-05-01T18:30:00.000Z",
+    let text = r#"{"seq":1,"outbox":"o","oldest":1,"boot_id":"b","mono_ms":5,"ts":"2026-05-01T18:30:00.000Z",
         "clock_synced":true,"kind":"fan_stuck","rpm":0}"#;
     let event: BoxEvent = payload::decode(text.as_bytes()).unwrap();
     assert_eq!(event.body.kind(), "fan_stuck");
