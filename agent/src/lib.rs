@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod durable;
 pub mod link;
 pub mod panel;

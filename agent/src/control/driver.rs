@@ -1,0 +1,225 @@
+//! Runs the rules: keeps what they want kept, moves the machinery, publishes the status.
+#![allow(clippy::disallowed_methods, reason = "a driver: it sleeps until a deadline that the core gave")]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use stagebox_protocol::telemetry::{
+    AudioLevel, BoxStatus, EncoderStatus, OutputStatus, RecordingStatus, SignalStatus, StorageStatus,
+};
+use stagebox_protocol::{Command, CommandId, Origin, Outcome, OutputRole, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::state::{Action, Input, Now, State, Ticket};
+use super::status::{Observed, compose};
+use super::store::{IntentStore, StoreError};
+use crate::clock::Clock;
+
+/// How often the status is made anew when nothing happens.
+const STATUS_PERIOD: Duration = Duration::from_millis(500);
+
+/// A command with all that is known of it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub command: Command,
+    pub origin: Origin,
+    /// One that was seen before gets the answer it got then.
+    pub id: Option<CommandId>,
+    /// Refused after this moment, if the box's clock is right.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What carries intents out; no call may wait for a network or a disk.
+pub trait Machinery: Send + 'static {
+    fn set_live(&mut self, live: bool);
+    fn set_recording(&mut self, recording: bool);
+    /// Connects what waits, now: one output or all.
+    fn reconnect(&mut self, output: Option<OutputRole>);
+}
+
+/// What a part of the box says about itself.
+#[derive(Debug, Clone)]
+pub enum Observation {
+    Capture { signal: SignalStatus, encoder: EncoderStatus, audio: Vec<AudioLevel> },
+    Output(OutputStatus),
+    Recording(RecordingStatus),
+    Health { storage: StorageStatus, temperature_c: Option<f32>, cpu_percent: Option<f32> },
+}
+
+#[derive(Debug)]
+enum Message {
+    Asked(Request, oneshot::Sender<Outcome>),
+    Observed(Observation),
+}
+
+/// A handle to the box's will; clones are the same.
+#[derive(Debug, Clone)]
+pub struct Control {
+    messages: mpsc::Sender<Message>,
+    status: watch::Receiver<BoxStatus>,
+}
+
+impl Control {
+    /// Carries out a command that came without an id.
+    pub async fn execute(&self, command: Command, origin: Origin) -> Outcome {
+        self.request(Request { command, origin, id: None, expires_at: None }).await
+    }
+
+    /// Carries out a command once, however often it comes.
+    pub async fn request(&self, request: Request) -> Outcome {
+        let stopping = || Outcome::Rejected { code: 503, error: "the box is shutting down".to_owned() };
+        let (reply, answer) = oneshot::channel();
+        if self.messages.send(Message::Asked(request, reply)).await.is_err() {
+            return stopping();
+        }
+        answer.await.unwrap_or_else(|_| stopping())
+    }
+
+    /// What the box is doing, always the latest.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<BoxStatus> {
+        self.status.clone()
+    }
+
+    /// Tells what a part of the box is doing.
+    pub async fn observe(&self, observation: Observation) {
+        // Without a driver there is no status any more.
+        let _ = self.messages.send(Message::Observed(observation)).await;
+    }
+}
+
+/// Starts the control and takes up the kept intents.
+pub fn spawn(store: IntentStore, machinery: impl Machinery, clock: Clock) -> Result<Control, StoreError> {
+    let mut actions = Vec::new();
+    let state = State::resume(store.load()?, &mut actions);
+    let (messages, inbox) = mpsc::channel(64);
+    let (publish, status) = watch::channel(BoxStatus::default());
+    let driver = Driver {
+        state,
+        store,
+        machinery,
+        clock,
+        observed: Observed::default(),
+        publish,
+        askers: HashMap::new(),
+        next_ticket: 0,
+    };
+    tokio::spawn(driver.run(inbox, actions));
+    Ok(Control { messages, status })
+}
+
+struct Driver<M> {
+    state: State,
+    store: IntentStore,
+    machinery: M,
+    clock: Clock,
+    observed: Observed,
+    publish: watch::Sender<BoxStatus>,
+    askers: HashMap<Ticket, oneshot::Sender<Outcome>>,
+    next_ticket: Ticket,
+}
+
+impl<M: Machinery> Driver<M> {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Message>, resumed: Vec<Action>) {
+        self.perform(resumed).await;
+        let mut period = tokio::time::interval(STATUS_PERIOD);
+        loop {
+            self.publish_status();
+            let deadline = self.state.next_deadline();
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(message) => self.take(message).await,
+                    None => return,
+                },
+                () = sleep_until(deadline) => self.state.on_deadline(self.clock.now()),
+                _ = period.tick() => {}
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Message) {
+        match message {
+            Message::Asked(request, reply) => {
+                tracing::info!(command = request.command.name(), origin = ?request.origin, "command");
+                let ticket = self.next_ticket;
+                self.next_ticket += 1;
+                self.askers.insert(ticket, reply);
+                self.handle(Input::Asked { ticket, request }).await;
+            }
+            Message::Observed(observation) => self.observe(observation),
+        }
+    }
+
+    async fn handle(&mut self, input: Input) {
+        let mut actions = Vec::new();
+        self.state.handle(self.now(), input, &mut actions);
+        self.perform(actions).await;
+    }
+
+    async fn perform(&mut self, actions: Vec<Action>) {
+        let mut actions = std::collections::VecDeque::from(actions);
+        while let Some(action) = actions.pop_front() {
+            match action {
+                Action::Keep(record) => {
+                    let input = match self.store.keep(&record).await {
+                        Ok(()) => Input::Kept,
+                        Err(error) => Input::NotKept { reason: error.to_string() },
+                    };
+                    let mut then = Vec::new();
+                    self.state.handle(self.now(), input, &mut then);
+                    actions.extend(then);
+                }
+                Action::SetLive(live) => self.machinery.set_live(live),
+                Action::SetRecording(recording) => self.machinery.set_recording(recording),
+                Action::Reconnect(output) => self.machinery.reconnect(output),
+                Action::Reply { ticket, outcome } => {
+                    // Before the answer, so that who gets it sees what it did.
+                    self.publish_status();
+                    if let Some(asker) = self.askers.remove(&ticket) {
+                        // An asker that has gone away does not need the answer.
+                        let _ = asker.send(outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        match observation {
+            Observation::Capture { signal, encoder, audio } => {
+                self.observed.signal = signal;
+                self.observed.encoder = encoder;
+                self.observed.audio = audio;
+            }
+            Observation::Output(status) => self.observed.set_output(status),
+            Observation::Recording(status) => self.observed.recording = status,
+            Observation::Health { storage, temperature_c, cpu_percent } => {
+                self.observed.storage = storage;
+                self.observed.temperature_c = temperature_c;
+                self.observed.cpu_percent = cpu_percent;
+            }
+        }
+    }
+
+    fn publish_status(&self) {
+        let until = self.state.identify_until();
+        let status =
+            compose(self.state.record(), &self.observed, until, self.clock.now(), self.clock.unix_ms());
+        self.publish.send_if_modified(|current| {
+            let changed = *current != status;
+            *current = status;
+            changed
+        });
+    }
+
+    fn now(&self) -> Now {
+        Now { instant: self.clock.now(), unix_ms: self.clock.unix_ms(), wall_is_true: self.clock.synced() }
+    }
+}
+
+async fn sleep_until(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

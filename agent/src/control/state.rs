@@ -1,0 +1,249 @@
+//! The rules: which intents there are, and what each command makes of them.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use stagebox_protocol::{Command, CommandId, CommandResponse, Origin, Outcome, OutputRole, Timestamp};
+
+use super::Request;
+
+/// Commands whose outcome is remembered, so that one delivered again is not carried out again.
+const REMEMBERED: usize = 128;
+/// Commands that may wait while an intent is brought to disk.
+const MOST_WAITING: usize = 64;
+
+/// One thing the box means to do, or not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Intent {
+    pub on: bool,
+    /// Wall time of the change, milliseconds since 1970.
+    pub since_unix_ms: i64,
+    /// Who changed it.
+    pub origin: Option<Origin>,
+}
+
+/// What is kept over a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    pub live: Intent,
+    pub recording: Intent,
+    /// The last commands that had an id, and what came of them; oldest first.
+    pub seen: VecDeque<CommandResponse>,
+}
+
+/// Tells askers apart.
+pub(super) type Ticket = u64;
+
+/// The time, as the rules need it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) instant: Instant,
+    pub(super) unix_ms: i64,
+    /// Whether `unix_ms` can be held against somebody else's clock.
+    pub(super) wall_is_true: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Input {
+    Asked {
+        ticket: Ticket,
+        request: Request,
+    },
+    /// The record of the last [`Action::Keep`] is on disk.
+    Kept,
+    NotKept {
+        reason: String,
+    },
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Bring this to disk and answer with [`Input::Kept`] before anything else is done.
+    Keep(Box<Record>),
+    SetLive(bool),
+    SetRecording(bool),
+    Reconnect(Option<OutputRole>),
+    Reply {
+        ticket: Ticket,
+        outcome: Outcome,
+    },
+}
+
+#[derive(Debug)]
+enum Phase {
+    Idle,
+    /// `next` is on its way to disk; then `action` is carried out and `ticket` answered.
+    Keeping {
+        next: Box<Record>,
+        action: Action,
+        ticket: Ticket,
+        outcome: Outcome,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    record: Record,
+    phase: Phase,
+    waiting: VecDeque<(Ticket, Request)>,
+    identify_until: Option<Instant>,
+}
+
+impl State {
+    /// Takes up what was kept; the actions carry it out again.
+    pub(super) fn resume(record: Record, out: &mut Vec<Action>) -> Self {
+        if record.recording.on {
+            out.push(Action::SetRecording(true));
+        }
+        if record.live.on {
+            out.push(Action::SetLive(true));
+        }
+        Self { record, phase: Phase::Idle, waiting: VecDeque::new(), identify_until: None }
+    }
+
+    /// What is kept, and by now carried out.
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Until when the box shows itself.
+    pub(super) fn identify_until(&self) -> Option<Instant> {
+        self.identify_until
+    }
+
+    /// When [`State::on_deadline`] has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.identify_until
+    }
+
+    pub(super) fn on_deadline(&mut self, now: Instant) {
+        self.identify_until = self.identify_until.filter(|until| *until > now);
+    }
+
+    pub(super) fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Action>) {
+        match input {
+            Input::Asked { ticket, request } if self.waiting.len() >= MOST_WAITING => {
+                let error = format!("{} commands wait already; try again", self.waiting.len());
+                let outcome = Outcome::Rejected { code: 503, error };
+                tracing::warn!(command = request.command.name(), "too many commands at once");
+                out.push(Action::Reply { ticket, outcome });
+            }
+            Input::Asked { ticket, request } => self.waiting.push_back((ticket, request)),
+            Input::Kept => self.kept(out),
+            Input::NotKept { reason } => self.not_kept(&reason, out),
+        }
+        while matches!(self.phase, Phase::Idle) {
+            let Some((ticket, request)) = self.waiting.pop_front() else { break };
+            self.start(now, ticket, request, out);
+        }
+    }
+
+    fn kept(&mut self, out: &mut Vec<Action>) {
+        if let Phase::Keeping { next, action, ticket, outcome } =
+            std::mem::replace(&mut self.phase, Phase::Idle)
+        {
+            self.record = *next;
+            out.push(action);
+            out.push(Action::Reply { ticket, outcome });
+        }
+    }
+
+    fn not_kept(&mut self, reason: &str, out: &mut Vec<Action>) {
+        if let Phase::Keeping { ticket, .. } = std::mem::replace(&mut self.phase, Phase::Idle) {
+            let error = format!("cannot keep the intent: {reason}");
+            out.push(Action::Reply { ticket, outcome: Outcome::Rejected { code: 500, error } });
+        }
+    }
+
+    fn start(&mut self, now: Now, ticket: Ticket, request: Request, out: &mut Vec<Action>) {
+        if let Some(before) = request.id.as_ref().and_then(|id| self.remembered(id)) {
+            out.push(Action::Reply { ticket, outcome: before });
+            return;
+        }
+        if let Some(expires_at) = request.expires_at
+            && now.wall_is_true
+            && Timestamp::from_unix_ms(now.unix_ms) > expires_at
+        {
+            let error = format!("the command expired at {expires_at}");
+            out.push(Action::Reply { ticket, outcome: Outcome::Rejected { code: 408, error } });
+            return;
+        }
+        let Request { command, origin, id, .. } = request;
+        match command {
+            Command::StartStream => self.intend(now, What::Live, true, origin, id, ticket, out),
+            Command::StopStream => self.intend(now, What::Live, false, origin, id, ticket, out),
+            Command::StartRecording => self.intend(now, What::Recording, true, origin, id, ticket, out),
+            Command::StopRecording => self.intend(now, What::Recording, false, origin, id, ticket, out),
+            Command::Reconnect { output } => {
+                out.push(Action::Reconnect(output));
+                self.done(id, ticket, out);
+            }
+            Command::Identify { duration_ms } => {
+                self.identify_until = Some(now.instant + Duration::from_millis(duration_ms.into()));
+                self.done(id, ticket, out);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request, taken apart by the caller")]
+    fn intend(
+        &mut self,
+        now: Now,
+        what: What,
+        on: bool,
+        origin: Origin,
+        id: Option<CommandId>,
+        ticket: Ticket,
+        out: &mut Vec<Action>,
+    ) {
+        let mut next = Box::new(self.record.clone());
+        let (intent, action) = match what {
+            What::Live => (&mut next.live, Action::SetLive(on)),
+            What::Recording => (&mut next.recording, Action::SetRecording(on)),
+        };
+        if intent.on == on {
+            self.done(id, ticket, out);
+            return;
+        }
+        *intent = Intent { on, since_unix_ms: now.unix_ms, origin: Some(origin) };
+        // Connecting and opening a file take their time; the intent itself is all that a command waits for.
+        let outcome = if on { Outcome::Accepted } else { Outcome::Done };
+        if let Some(id) = id {
+            remember(&mut next.seen, outcome.response(id));
+        }
+        out.push(Action::Keep(next.clone()));
+        self.phase = Phase::Keeping { next, action, ticket, outcome };
+    }
+
+    fn done(&mut self, id: Option<CommandId>, ticket: Ticket, out: &mut Vec<Action>) {
+        if let Some(id) = id {
+            remember(&mut self.record.seen, Outcome::Done.response(id));
+        }
+        out.push(Action::Reply { ticket, outcome: Outcome::Done });
+    }
+
+    fn remembered(&self, id: &CommandId) -> Option<Outcome> {
+        let response = self.record.seen.iter().find(|response| response.id == *id)?;
+        Some(match (response.code, &response.error) {
+            (202, _) => Outcome::Accepted,
+            (code, Some(error)) => Outcome::Rejected { code, error: error.clone() },
+            (_, None) => Outcome::Done,
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Live,
+    Recording,
+}
+
+fn remember(seen: &mut VecDeque<CommandResponse>, response: CommandResponse) {
+    if seen.len() >= REMEMBERED {
+        seen.pop_front();
+    }
+    seen.push_back(response);
+}
