@@ -1,0 +1,135 @@
+// The API's shapes in memory, for work on the pages without a server. Never part of the build.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Plugin } from "vite";
+import { mayBecome } from "../src/admin/data/transitions.ts";
+import type { Device, Item, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
+
+const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+
+function event(number: number, title: string, status: LiveEvent["status"], more: Partial<LiveEvent> = {}): LiveEvent {
+  const url = "rtmp://127.0.0.1:1935/live";
+  const input = (role: string, receiving: boolean) => ({ key: `sk_${role}_${"9f2c71ab".repeat(3)}${number}`, url, receiving });
+  const on = status === "started" || status === "preview";
+  return {
+    id: `evt_mock${number}`, number, title, status, version: 1, created_at: at(300), updated_at: at(number * 7),
+    device_id: null, inputs: { main: input("main", on), backup: input("backup", false) }, recordings: [], ...more,
+  };
+}
+
+function telemetry(live: boolean): Telemetry {
+  const rate = Math.round(3900 + Math.random() * 300);
+  const level = () => ({ peak_dbfs: -8 - Math.random() * 6, rms_dbfs: -20 - Math.random() * 6 });
+  const output = (role: "main" | "backup") => ({
+    role, state: live ? ("sending" as const) : ("off" as const), url: "rtmp://127.0.0.1/live",
+    bitrate_kbps: live ? rate : 0, queued_ms: 0, sent_bytes: 1, dropped_frames: 0, reconnects: 0, error: null,
+  });
+  return {
+    ts: new Date().toISOString(), live: { state: live ? "live" : "off", since_ms: null },
+    recording: { state: "recording", file: "rec_01.mp4", duration_ms: Date.now() % 5_000_000, bytes: 812_000_000, error: null },
+    signal: { state: "locked", source: "HDMI", width: 1920, height: 1080, fps: 29.97, audio: true },
+    encoder: { state: "running", name: "x264enc", bitrate_kbps: rate, fps: 29.9, frames: 1, dropped_frames: 0, restarts: 0, error: null },
+    outputs: [output("main"), output("backup")], audio: [level(), level()],
+    storage: { free_bytes: 412e9, total_bytes: 512e9, remaining_s: 190_000 }, temperature_c: 54, cpu_percent: 38, identify_ms: 0,
+  };
+}
+
+const device = (n: number, name: string, online: boolean, now: Telemetry | null): Device => ({
+  id: `box_mock${n}`, name, version: 1, created_at: at(9000), online, last_seen_at: online ? at(0) : at(45), telemetry: now,
+});
+
+const devices = [
+  device(1, "Rack 1, main hall", true, telemetry(true)),
+  device(2, "Rack 2, lecture room", false, telemetry(false)),
+  device(3, "Spare box", false, null),
+];
+const recordings = [{ id: "rec_1", started_at: at(50), ended_at: at(20), duration_ms: 1_812_000, item_id: "itm_mock1" }];
+const events = [
+  event(5, "Annual general meeting", "started", { device_id: "box_mock1" }),
+  event(4, "Chamber concert, second evening with a rather long title that has to be cut", "waiting"),
+  event(3, "Product launch", "preview"),
+  event(2, "Board briefing", "paused", { recordings }),
+  event(1, "Rehearsal", "ended", { recordings }),
+];
+const items: Item[] = [
+  { id: "itm_mock1", number: 1, title: "Rehearsal", version: 1, created_at: at(20), duration_ms: 1_812_000, event_id: "evt_mock1", recording_id: "rec_1" },
+];
+
+const streams = new Set<ServerResponse>();
+const say = (name: string, data: unknown): void => {
+  for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+};
+
+async function read(request: IncomingMessage): Promise<Record<string, unknown>> {
+  let text = "";
+  for await (const chunk of request) text += String(chunk);
+  return text ? (JSON.parse(text) as Record<string, unknown>) : {};
+}
+
+const lists: Record<string, { id: string }[]> = { events, devices, items };
+
+type Answer = [status: number, body?: unknown];
+const refuse = (status: number, title: string, detail: string): Answer => [status, { title, status, detail }];
+
+async function answer(request: IncomingMessage, path: string[]): Promise<Answer> {
+  const [kind = "", id, sub, name] = path;
+  if (kind === "session") return [200, { email: "admin@example.org", csrf: "x" }];
+  const list = lists[kind];
+  const body = request.method === "GET" ? {} : await read(request);
+  if (!list) return refuse(404, "Not found", "There is nothing at this address");
+  if (!id) {
+    if (request.method === "GET") return [200, { data: list, next: null }];
+    if (kind === "devices") {
+      const made = device(devices.length + 1, String(body["name"]), false, null);
+      devices.push(made);
+      return [201, { ...made, secret: "8c1f04d27be94e33a1c2", mqtt_url: "mqtt://127.0.0.1:1883" }];
+    }
+    const made = event(events.length + 1, String(body["title"]), "waiting", { updated_at: at(0) });
+    events.push(made);
+    return [201, made];
+  }
+  const found = list.find((one) => one.id === id);
+  if (!found) return refuse(404, "Not found", `There is no ${kind.slice(0, -1)} ${id}`);
+  if (sub === "commands") return [200, { status: "done", code: 200, error: null, name }];
+  if (request.method === "GET") return [200, found];
+  const changed = found as LiveEvent;
+  if (sub === "status") {
+    const to = body["status"] as LiveEvent["status"];
+    if (!mayBecome(changed.status, to)) return refuse(409, "Conflict", `The event is ${changed.status}, it cannot become ${to}`);
+    changed.status = to;
+  } else Object.assign(changed, body);
+  changed.version += 1;
+  changed.updated_at = at(0);
+  say("change", { kind: "event", id: changed.id });
+  return [200, changed];
+}
+
+/** Answers `/api/v1` in Vite's development server. */
+export function mock(): Plugin {
+  return {
+    name: "stagebox-mock",
+    configureServer(server) {
+      const ticker = setInterval(() => {
+        const one = devices[0];
+        if (one) say("telemetry", { device_id: one.id, telemetry: telemetry(true) });
+      }, 1000);
+      server.httpServer?.on("close", () => clearInterval(ticker));
+      server.middlewares.use((request, response, next) => {
+        const path = (request.url ?? "/").split("?")[0] ?? "/";
+        if (path === "/api/v1/stream") {
+          response.writeHead(200, { "content-type": "text/event-stream" });
+          response.write("event: alive\ndata: {}\n\n");
+          streams.add(response);
+          request.on("close", () => streams.delete(response));
+        } else if (path.startsWith("/api/v1/")) {
+          void answer(request, path.split("/").slice(3)).then(([status, body]) => {
+            response.writeHead(status, { "content-type": "application/json" });
+            response.end(body === undefined ? "" : JSON.stringify(body));
+          });
+        } else {
+          if (/^\/(events|devices|items|login)/.test(path)) request.url = "/index.html";
+          next();
+        }
+      });
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { kbps, span } from "./format.ts";
+import type { CommandName, Device, Output, Telemetry } from "./types.ts";
+
+/** How a box stands, as its tally shows it. */
+export type BoxTone = "off" | "ready" | "live" | "warn";
+
+export interface BoxState {
+  tone: BoxTone;
+  label: string;
+}
+
+/** What the tally of a box says. Pure. */
+export function boxState(device: Device): BoxState {
+  const now = device.telemetry;
+  if (!device.online) return { tone: "off", label: now ? "Offline" : "Never seen" };
+  if (!now) return { tone: "ready", label: "Online" };
+  if (now.live.state === "live") return trouble(now) ? { tone: "warn", label: "LIVE, with trouble" } : { tone: "live", label: "LIVE" };
+  if (now.live.state === "degraded") return { tone: "warn", label: "LIVE, one output only" };
+  if (now.live.state === "connecting") return { tone: "warn", label: "Connecting" };
+  return trouble(now) ? { tone: "warn", label: "Needs attention" } : { tone: "ready", label: "Ready" };
+}
+
+function trouble(now: Telemetry): boolean {
+  return now.signal.state !== "locked" || now.encoder.state === "failed" || now.recording.state === "failed";
+}
+
+/** Whether the box means to be live, whatever came of it. */
+export function meansToBeLive(now: Telemetry | null): boolean {
+  return now !== null && now.live.state !== "off" && now.live.state !== "unknown";
+}
+
+export function meansToRecord(now: Telemetry | null): boolean {
+  return now !== null && now.recording.state !== "off" && now.recording.state !== "unknown";
+}
+
+const SIGNAL = {
+  none: "No signal",
+  unstable: "Unstable",
+  locked: "Locked",
+  out_of_range: "Format not supported",
+  unknown: "Unknown",
+} as const;
+
+export function signalText({ signal }: Telemetry): [main: string, more: string] {
+  if (signal.state !== "locked") return [SIGNAL[signal.state] ?? "Unknown", signal.source];
+  return [`${signal.width}×${signal.height} · ${trim(signal.fps)} fps`, signal.source];
+}
+
+function trim(fps: number): string {
+  return Number.isInteger(fps) ? String(fps) : fps.toFixed(2);
+}
+
+const OUTPUT = {
+  off: "Off",
+  connecting: "Connecting…",
+  sending: "Sending",
+  waiting: "Waiting to reconnect",
+  unknown: "Unknown",
+} as const;
+
+export function outputText(output: Output): [main: string, more: string] {
+  const more = [
+    output.dropped_frames > 0 ? `${output.dropped_frames} frames dropped` : "",
+    output.reconnects > 0 ? `${output.reconnects} reconnects` : "",
+    output.queued_ms > 500 ? `${(output.queued_ms / 1000).toFixed(1)} s queued` : "",
+  ].filter(Boolean);
+  const main = output.state === "sending" ? kbps(output.bitrate_kbps) : (OUTPUT[output.state] ?? "Unknown");
+  return [main, output.error ?? more.join(" · ")];
+}
+
+export function storageText({ storage }: Telemetry): string {
+  if (storage.remaining_s === null) return "";
+  return `${span(storage.remaining_s)} left`;
+}
+
+export const COMMAND_WORDS: Record<CommandName, string> = {
+  start_stream: "Go live",
+  stop_stream: "Stop",
+  start_recording: "Record",
+  stop_recording: "Stop recording",
+  reconnect: "Reconnect",
+  identify: "Identify",
+};

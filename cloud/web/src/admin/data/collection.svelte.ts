@@ -1,0 +1,82 @@
+import { ask, wordsOf } from "./api.ts";
+
+interface Page<T> {
+  data: T[];
+  next: string | null;
+}
+
+interface Kept {
+  id: string;
+  version?: number;
+}
+
+/** All documents of one kind, loaded once and kept up to date by the server's stream. */
+export class Collection<T extends Kept> {
+  readonly #path: string;
+  all: T[] = $state.raw([]);
+  state: "idle" | "loading" | "ready" | "failed" = $state("idle");
+  error = $state("");
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  get(id: string): T | undefined {
+    return this.all.find((one) => one.id === id);
+  }
+
+  /** Loads the list unless it is here or on its way. */
+  need(): void {
+    if (this.state === "idle" || this.state === "failed") void this.load();
+  }
+
+  async load(): Promise<void> {
+    if (this.state !== "ready") this.state = "loading";
+    try {
+      const all: T[] = [];
+      let cursor: string | null = "";
+      while (cursor !== null) {
+        const query: string = cursor ? `?cursor=${encodeURIComponent(cursor)}` : "";
+        const page: Page<T> = await ask<Page<T>>("GET", `${this.#path}${query}`);
+        all.push(...page.data);
+        cursor = page.next;
+      }
+      this.all = all;
+      this.state = "ready";
+    } catch (error) {
+      this.error = wordsOf(error);
+      if (this.state !== "ready") this.state = "failed";
+    }
+  }
+
+  async refresh(id: string): Promise<void> {
+    try {
+      this.put(await ask<T>("GET", `${this.#path}/${id}`));
+    } catch {
+      await this.load();
+    }
+  }
+
+  /** Keeps a document unless a newer one is here. */
+  put(doc: T): void {
+    const at = this.all.findIndex((one) => one.id === doc.id);
+    if (at < 0) this.all = [doc, ...this.all];
+    else if ((doc.version ?? 0) >= (this.all[at]?.version ?? 0)) this.all = this.all.with(at, doc);
+  }
+
+  /** Changes fields of a document without asking the server. */
+  patch(id: string, change: Partial<T>): void {
+    const at = this.all.findIndex((one) => one.id === id);
+    const old = this.all[at];
+    if (old) this.all = this.all.with(at, { ...old, ...change });
+  }
+
+  drop(id: string): void {
+    this.all = this.all.filter((one) => one.id !== id);
+  }
+
+  forget(): void {
+    this.all = [];
+    this.state = "idle";
+  }
+}

@@ -1,0 +1,20 @@
+/** The pages of the administrator, by their address. */
+export type Route =
+  | { page: "events" }
+  | { page: "event"; id: string }
+  | { page: "devices" }
+  | { page: "device"; id: string }
+  | { page: "items" }
+  | { page: "item"; id: string }
+  | { page: "missing" };
+
+/** Pure: reads a path. */
+export function routeOf(path: string): Route {
+  const [head = "", id, more] = path.split("/").filter(Boolean);
+  if (more !== undefined) return { page: "missing" };
+  if (head === "" || head === "login") return { page: "events" };
+  if (head === "events") return id ? { page: "event", id } : { page: "events" };
+  if (head === "devices") return id ? { page: "device", id } : { page: "devices" };
+  if (head === "items") return id ? { page: "item", id } : { page: "items" };
+  return { page: "missing" };
+}

@@ -1,0 +1,96 @@
+import { followStream } from "../../live/shared_stream.ts";
+import { ask, setCsrf, whenSignedOut } from "./api.ts";
+import { Collection } from "./collection.svelte.ts";
+import type { Device, Item, LiveEvent, Telemetry } from "./types.ts";
+
+export const events = new Collection<LiveEvent>("/events");
+export const items = new Collection<Item>("/items");
+export const devices = new Collection<Device>("/devices");
+
+interface SessionAnswer {
+  email: string;
+  csrf: string;
+}
+
+class Session {
+  state: "unknown" | "out" | "in" = $state("unknown");
+  email = $state("");
+  /** Whether the server's stream is open, so that what is shown is of now. */
+  live = $state(true);
+  #leave: () => void = () => {};
+
+  async restore(): Promise<void> {
+    whenSignedOut(() => this.#out());
+    try {
+      this.#in(await ask<SessionAnswer>("GET", "/session"));
+    } catch {
+      this.#out();
+    }
+  }
+
+  async signIn(email: string, password: string): Promise<void> {
+    const answer = await ask<SessionAnswer>("POST", "/session", { email, password });
+    this.#in({ ...answer, email: answer.email ?? email });
+  }
+
+  async signOut(): Promise<void> {
+    try {
+      await ask("DELETE", "/session");
+    } finally {
+      this.#out();
+    }
+  }
+
+  #in(answer: SessionAnswer): void {
+    setCsrf(answer.csrf);
+    this.email = answer.email;
+    this.state = "in";
+    this.#leave();
+    this.#leave = follow(this);
+  }
+
+  #out(): void {
+    this.#leave();
+    this.#leave = () => {};
+    setCsrf("");
+    this.state = "out";
+    for (const one of [events, items, devices]) one.forget();
+  }
+}
+
+export const session = new Session();
+
+type StreamMessage =
+  | { kind: "event" | "item" | "device"; id: string; deleted?: boolean }
+  | { device_id: string; telemetry: Telemetry };
+
+const KINDS = { event: events, item: items, device: devices };
+
+function follow(owner: Session): () => void {
+  let wasDown = false;
+  return followStream("/api/v1/stream", {
+    events: ["change", "telemetry", "alive"],
+    message(name, data) {
+      const message = data as StreamMessage;
+      if (name === "telemetry" && "telemetry" in message) {
+        const { telemetry } = message;
+        devices.patch(message.device_id, { telemetry, online: true });
+      } else if (name === "change" && "kind" in message) {
+        const kept = KINDS[message.kind];
+        if (!kept || kept.state !== "ready") return;
+        if (message.deleted) kept.drop(message.id);
+        else void kept.refresh(message.id);
+      }
+    },
+    up() {
+      owner.live = true;
+      if (!wasDown) return;
+      wasDown = false;
+      for (const one of Object.values(KINDS)) if (one.state === "ready") void one.load();
+    },
+    down() {
+      owner.live = false;
+      wasDown = true;
+    },
+  });
+}

@@ -1,0 +1,113 @@
+export type EventStatus = "waiting" | "preview" | "started" | "paused" | "ended";
+
+export interface Input {
+  key: string;
+  url: string;
+  receiving: boolean;
+}
+
+export interface Recording {
+  id: string;
+  started_at: string;
+  ended_at: string | null;
+  duration_ms: number | null;
+  item_id?: string | null;
+}
+
+export interface LiveEvent {
+  id: string;
+  number: number;
+  title: string;
+  status: EventStatus;
+  version: number;
+  created_at: string;
+  updated_at: string;
+  device_id: string | null;
+  inputs: { main: Input; backup: Input };
+  recordings: Recording[];
+}
+
+export interface Item {
+  id: string;
+  number: number;
+  title: string;
+  version: number;
+  created_at: string;
+  duration_ms: number | null;
+  event_id?: string | null;
+  recording_id?: string | null;
+}
+
+export interface Output {
+  role: "main" | "backup";
+  state: "off" | "connecting" | "sending" | "waiting" | "unknown";
+  url: string | null;
+  bitrate_kbps: number;
+  queued_ms: number;
+  sent_bytes: number;
+  dropped_frames: number;
+  reconnects: number;
+  error: string | null;
+}
+
+/** What a box says of itself once a second. */
+export interface Telemetry {
+  ts?: string;
+  live: { state: "off" | "connecting" | "degraded" | "live" | "unknown"; since_ms: number | null };
+  recording: {
+    state: "off" | "starting" | "recording" | "failed" | "unknown";
+    file: string | null;
+    duration_ms: number;
+    bytes: number;
+    error: string | null;
+  };
+  signal: {
+    state: "none" | "unstable" | "locked" | "out_of_range" | "unknown";
+    source: string;
+    width: number;
+    height: number;
+    fps: number;
+    audio: boolean;
+  };
+  encoder: {
+    state: "stopped" | "starting" | "running" | "failed" | "unknown";
+    name: string;
+    bitrate_kbps: number;
+    fps: number;
+    frames: number;
+    dropped_frames: number;
+    restarts: number;
+    error: string | null;
+  };
+  outputs: Output[];
+  audio: { peak_dbfs: number; rms_dbfs: number }[];
+  storage: { free_bytes: number; total_bytes: number; remaining_s: number | null };
+  temperature_c: number | null;
+  cpu_percent: number | null;
+  identify_ms: number;
+}
+
+export interface Device {
+  id: string;
+  name: string;
+  version: number;
+  created_at: string;
+  online: boolean;
+  last_seen_at: string | null;
+  telemetry: Telemetry | null;
+}
+
+/** What a box answered to a command. */
+export interface CommandAnswer {
+  status: "accepted" | "done" | "rejected";
+  code: number;
+  error: string | null;
+}
+
+export type CommandName =
+  | "start_stream"
+  | "stop_stream"
+  | "start_recording"
+  | "stop_recording"
+  | "reconnect"
+  | "identify";
