@@ -7,6 +7,7 @@ pub mod aac;
 mod bits;
 pub mod frame;
 pub mod h264;
+pub mod rtmp;
 pub mod wire;
 
 pub use frame::{Codec, Epoch, Frame, Packet, Track, TrackConfig};
