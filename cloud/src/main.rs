@@ -1,1 +1,60 @@
-fn main() {}
+//! The command line of `stagebox-cloud`.
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use stagebox_cloud::config::Config;
+use stagebox_cloud::serve::{self, ServeOptions};
+use std::path::PathBuf;
+use tracing_subscriber::EnvFilter;
+
+/// Stagebox's cloud: events, recordings, items and who may watch them.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server until it is told to stop.
+    Serve {
+        /// The configuration; without it the defaults and the environment's STAGEBOX_… hold.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Where data is kept, instead of the configuration's `data_dir`.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Writes the addresses that were bound to this file, as JSON.
+        #[arg(long)]
+        ports_file: Option<PathBuf>,
+        /// Writes the first administrator's password to this file instead of the terminal.
+        #[arg(long)]
+        admin_password_file: Option<PathBuf>,
+    },
+    /// Decodes and encodes for the server, which starts it: frames in on stdin, frames out on stdout.
+    Worker,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("STAGEBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match arguments.command {
+        Command::Serve { config, data, ports_file, admin_password_file } => {
+            let environment = std::env::vars().filter(|(name, _)| name != "STAGEBOX_LOG");
+            let mut config = Config::load(config.as_deref(), environment)?;
+            if let Some(data) = data {
+                config.data_dir = data;
+            }
+            let options = ServeOptions { ports_file, admin_password_file };
+            runtime()?.block_on(serve::run(config, options))?;
+            Ok(())
+        }
+        Command::Worker => stagebox_cloud::transcode::worker::run().context("the worker failed"),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}

@@ -1,0 +1,189 @@
+//! What all slices share: the handles of one running server.
+
+use crate::account::Accounts;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::device::Devices;
+use crate::event::Events;
+use crate::hook::Hooks;
+use crate::http::Counters;
+use crate::item::Items;
+use crate::live::Live;
+use crate::secret::Vault;
+use crate::store::Store;
+use object_store::ObjectStore;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Says which part did not start, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start {part}: {source}")]
+pub struct StartError {
+    part: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl StartError {
+    /// Names the part that an error belongs to.
+    pub fn of<E>(part: &'static str) -> impl FnOnce(E) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        move |error| Self { part, source: error.into() }
+    }
+}
+
+/// The addresses that were bound; each part sets its own when it starts.
+#[derive(Debug, Default)]
+pub struct Addresses {
+    /// HTTP.
+    pub http: OnceLock<SocketAddr>,
+    /// RTMP ingest.
+    pub rtmp: OnceLock<SocketAddr>,
+    /// The broker.
+    pub mqtt: OnceLock<SocketAddr>,
+}
+
+/// The addresses as the ports file has them.
+#[derive(Debug, Serialize)]
+pub struct PortsFile {
+    http: Option<SocketAddr>,
+    rtmp: Option<SocketAddr>,
+    mqtt: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// What the ports file says.
+    pub fn ports_file(&self) -> PortsFile {
+        PortsFile {
+            http: self.http.get().copied(),
+            rtmp: self.rtmp.get().copied(),
+            mqtt: self.mqtt.get().copied(),
+        }
+    }
+
+    /// What browsers and players call this server, without a slash at the end.
+    pub fn http_url(&self, config: &Config) -> String {
+        let address = self.http.get().copied().unwrap_or(config.http.listen);
+        let url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        url.trim_end_matches('/').to_owned()
+    }
+
+    /// What encoders push to, without the stream key.
+    pub fn rtmp_url(&self, config: &Config) -> String {
+        let address = self.rtmp.get().copied().unwrap_or(config.rtmp.listen);
+        let url = config.rtmp.public_url.clone().unwrap_or_else(|| format!("rtmp://{address}/live"));
+        url.trim_end_matches('/').to_owned()
+    }
+
+    /// What boxes connect to.
+    pub fn mqtt_url(&self, config: &Config) -> String {
+        let address = self.mqtt.get().copied().unwrap_or(config.mqtt.listen);
+        config.mqtt.public_url.clone().unwrap_or_else(|| format!("mqtt://{address}"))
+    }
+}
+
+/// The server's handles; cloned freely.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What [`App`] holds.
+pub struct Parts {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The clock.
+    pub clock: Clock,
+    /// Documents.
+    pub store: Store,
+    /// Secrets.
+    pub vault: Vault,
+    /// Media.
+    pub media: Arc<dyn ObjectStore>,
+    /// Who may do what.
+    pub accounts: Accounts,
+    /// Events.
+    pub events: Events,
+    /// Items.
+    pub items: Items,
+    /// Boxes.
+    pub devices: Devices,
+    /// Live streams.
+    pub live: Live,
+    /// Notifications.
+    pub hooks: Hooks,
+    /// Bound addresses.
+    pub addresses: Arc<Addresses>,
+    /// What the HTTP server counts.
+    pub http_counters: Arc<Counters>,
+    /// Cancelled when the server is to end.
+    pub shutdown: CancellationToken,
+    ready: AtomicBool,
+    started: Instant,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens the store and makes the handles; nothing listens or runs yet.
+    pub async fn open(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let data = &config.data_dir;
+        std::fs::create_dir_all(data).map_err(StartError::of("the data directory (`data_dir`)"))?;
+        let vault = Vault::open(&config.secrets_key_path()).map_err(StartError::of("the secrets"))?;
+        let store =
+            Store::open_sled(&data.join("store"), clock.clone()).map_err(StartError::of("the store"))?;
+        let media = crate::media::open(&config).map_err(StartError::of("the media store"))?;
+        let addresses = Arc::new(Addresses::default());
+        let shutdown = CancellationToken::new();
+        let accounts = Accounts::new(store.clone(), vault.clone(), clock.clone());
+        let events = Events::new(store.clone(), vault.clone(), Arc::clone(&config), Arc::clone(&addresses));
+        let items = Items::new(store.clone());
+        let devices = Devices::new(&config, &store, &events);
+        let live = Live::new(&config, &store, &events, &items, &media);
+        let hooks = Hooks::new(&config, store.clone(), clock.clone());
+        Ok(Self(Arc::new(Parts {
+            started: clock.instant(),
+            config,
+            clock,
+            store,
+            vault,
+            media,
+            accounts,
+            events,
+            items,
+            devices,
+            live,
+            hooks,
+            addresses,
+            http_counters: Arc::default(),
+            shutdown,
+            ready: AtomicBool::new(false),
+        })))
+    }
+
+    /// Whether requests are answered in full.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed) && !self.shutdown.is_cancelled()
+    }
+
+    /// Says that all parts have started.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// How long the server has been running.
+    pub fn uptime(&self) -> Duration {
+        self.clock.instant().saturating_duration_since(self.started)
+    }
+}

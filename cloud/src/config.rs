@@ -1,0 +1,334 @@
+//! The configuration: one strict tree from a TOML file and the environment.
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Says which file, key or variable is wrong and how.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The text is no TOML, or a key or value in it is wrong.
+    #[error("the configuration {origin} is wrong: {detail}")]
+    Parse {
+        /// The file, or the environment.
+        origin: String,
+        /// Where and what.
+        detail: String,
+    },
+    /// A value can be read but makes no sense.
+    #[error("the configuration's `{field}` is wrong: {detail}")]
+    Value {
+        /// The key, with its section.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        detail: String,
+    },
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where documents, media and the broker's state are kept.
+    pub data_dir: PathBuf,
+    /// The key file that secrets are encrypted with; `<data_dir>.key` beside the data if absent.
+    pub secrets_key_file: Option<PathBuf>,
+    /// HTTP.
+    pub http: Http,
+    /// RTMP ingest.
+    pub rtmp: Rtmp,
+    /// The MQTT broker.
+    pub mqtt: Mqtt,
+    /// Live packaging.
+    pub live: Live,
+    /// The administrator.
+    pub admin: Admin,
+    /// Notifications to the user's server.
+    pub hooks: Hooks,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("/var/lib/stagebox-cloud"),
+            secrets_key_file: None,
+            http: Http::default(),
+            rtmp: Rtmp::default(),
+            mqtt: Mqtt::default(),
+            live: Live::default(),
+            admin: Admin::default(),
+            hooks: Hooks::default(),
+        }
+    }
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What browsers and players call this server, such as `https://live.example.org`; from `listen` if absent.
+    pub public_url: Option<String>,
+    /// Largest request body of the API in bytes.
+    pub max_body_bytes: u64,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// How long requests may go on after a stop was asked for.
+    pub drain_ms: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            max_body_bytes: 1024 * 1024,
+            max_connections: 10_000,
+            drain_ms: 2_000,
+        }
+    }
+}
+
+/// `[rtmp]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rtmp {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What encoders are told to push to, such as `rtmp://live.example.org/live`; from `listen` if absent.
+    pub public_url: Option<String>,
+}
+
+impl Default for Rtmp {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 1935)), public_url: None }
+    }
+}
+
+/// `[mqtt]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mqtt {
+    /// Whether the cloud starts a Mosquitto of its own.
+    pub enabled: bool,
+    /// Address and port the broker listens on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What boxes are told to connect to, such as `mqtt://live.example.org:1883`; from `listen` if absent.
+    pub public_url: Option<String>,
+    /// The Mosquitto program.
+    pub mosquitto: PathBuf,
+    /// Mosquitto's dynamic-security plugin; looked for in the usual places if absent.
+    pub dynamic_security_plugin: Option<PathBuf>,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            public_url: None,
+            mosquitto: PathBuf::from("/usr/sbin/mosquitto"),
+            dynamic_security_plugin: None,
+        }
+    }
+}
+
+/// `[live]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Live {
+    /// Length of a part of LL-HLS.
+    pub part_ms: u32,
+    /// Length of a segment, at the next keyframe.
+    pub segment_ms: u32,
+    /// Whether a worker makes a small rendition beside the source.
+    pub transcode: bool,
+    /// How far back viewers can go while the event runs.
+    pub dvr_window_s: u32,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { part_ms: 500, segment_ms: 2_000, transcode: true, dvr_window_s: 600 }
+    }
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// The e-mail address that the administrator logs in with.
+    pub email: String,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { email: "admin@localhost".to_owned() }
+    }
+}
+
+/// `[hooks]`
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hooks {
+    /// Networks inside which a hook's receiver may be although they are not public, such as `127.0.0.0/8`.
+    pub allow: Vec<String>,
+}
+
+impl Config {
+    /// Reads the file, if there is one, and lays the environment over it.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let (origin, text) = match path {
+            Some(path) => (
+                path.display().to_string(),
+                std::fs::read_to_string(path)
+                    .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?,
+            ),
+            None => ("of the environment".to_owned(), String::new()),
+        };
+        Self::parse(&origin, &text, environment)
+    }
+
+    /// Reads a configuration's text; `origin` is named in errors.
+    pub fn parse(
+        origin: &str,
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let wrong = |detail: String| ConfigError::Parse { origin: origin.to_owned(), detail };
+        // Once from the text itself, so that errors carry its line and column.
+        toml::from_str::<Self>(text).map_err(|error| wrong(error.to_string()))?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        for (name, value) in environment {
+            overlay(&mut table, &name, &value)?;
+        }
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Where the key file lies: beside the data, never in it, so that a copy of the data holds no key.
+    pub fn secrets_key_path(&self) -> PathBuf {
+        self.secrets_key_file.clone().unwrap_or_else(|| {
+            let mut name = self.data_dir.file_name().unwrap_or_default().to_owned();
+            name.push(".key");
+            self.data_dir.with_file_name(name)
+        })
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let value = |field, detail: &str| Err(ConfigError::Value { field, detail: detail.to_owned() });
+        if !(100..=2_000).contains(&self.live.part_ms) {
+            return value("live.part_ms", "must be between 100 and 2000");
+        }
+        if self.live.segment_ms < self.live.part_ms * 2 || self.live.segment_ms > 10_000 {
+            return value("live.segment_ms", "must be at least two parts and at most 10000");
+        }
+        if !(10..=86_400).contains(&self.live.dvr_window_s) {
+            return value("live.dvr_window_s", "must be between 10 and 86400");
+        }
+        if !self.admin.email.contains('@') || self.admin.email.len() > 254 {
+            return value("admin.email", "must be an e-mail address");
+        }
+        if self.http.max_body_bytes < 1024 {
+            return value("http.max_body_bytes", "must be at least 1024");
+        }
+        if self.http.max_connections == 0 {
+            return value("http.max_connections", "must be at least 1");
+        }
+        for network in &self.hooks.allow {
+            if let Err(detail) = network.parse::<crate::hook::Network>() {
+                return Err(ConfigError::Value { field: "hooks.allow", detail });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lays one variable over the tree: `STAGEBOX_HTTP__LISTEN` is `listen` in `[http]`.
+fn overlay(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
+    let Some(path) = name.strip_prefix("STAGEBOX_") else { return Ok(()) };
+    let wrong = |detail: &str| ConfigError::Parse { origin: name.to_owned(), detail: detail.to_owned() };
+    let path = path.to_ascii_lowercase();
+    let (parents, key) = path.rsplit_once("__").map_or((None, path.as_str()), |(p, k)| (Some(p), k));
+    let mut place = table;
+    for parent in parents.iter().flat_map(|path| path.split("__")) {
+        place = place
+            .entry(parent)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| wrong("a key is no section"))?;
+    }
+    // A number, a truth value or a list where it reads as one, else the text itself.
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    place.insert(key.to_owned(), parsed);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::parse("test", text, environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn the_shipped_example_parses() {
+        let config = parse(include_str!("../stagebox-cloud.example.toml"), &[]).unwrap();
+        assert_eq!(config.live.part_ms, 500);
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = parse(
+            "data_dir = \"/a\"\n[http]\nlisten = \"127.0.0.1:1\"",
+            &[
+                ("STAGEBOX_HTTP__LISTEN", "127.0.0.1:0"),
+                ("STAGEBOX_DATA_DIR", "/b"),
+                ("STAGEBOX_LIVE__TRANSCODE", "false"),
+                ("STAGEBOX_HOOKS__ALLOW", "[\"127.0.0.0/8\"]"),
+                ("PATH", "/bin"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.http.listen.port(), 0);
+        assert_eq!(config.data_dir, PathBuf::from("/b"));
+        assert_eq!(config.secrets_key_path(), PathBuf::from("/b.key"));
+        assert!(!config.live.transcode);
+        assert_eq!(config.hooks.allow, ["127.0.0.0/8"]);
+    }
+
+    #[test]
+    fn wrong_keys_and_values_are_named() {
+        for (text, environment, wanted) in [
+            ("[http]\nlistn = \"x\"", None, "listn"),
+            ("[http]\nlisten = \"nowhere\"", None, "listen"),
+            ("[live]\npart_ms = 5", None, "live.part_ms"),
+            ("[live]\nsegment_ms = 600", None, "live.segment_ms"),
+            ("[admin]\nemail = \"nobody\"", None, "admin.email"),
+            ("[hooks]\nallow = [\"loopback\"]", None, "hooks.allow"),
+            ("data_dir = ", None, "line 1"),
+            ("", Some(("STAGEBOX_HTTP__PORT", "1")), "port"),
+            ("", Some(("STAGEBOX_DATA_DIR__X", "1")), "data_dir"),
+        ] {
+            let error = parse(text, environment.as_slice()).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{text} {environment:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What the store keeps of an event.
+
+use super::{EventStatus, Input};
+use crate::clock::Timestamp;
+use crate::id::{BoxId, EventId, RecordingId};
+use crate::store::{Document, Index, IndexKey};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The index of all events by number.
+pub(super) const BY_NUMBER: &str = "number";
+/// The index by a stream key's fingerprint.
+pub(super) const BY_KEY: &str = "key";
+/// The index by the box that is assigned.
+pub(super) const BY_DEVICE: &str = "device";
+
+/// A stream key as it is kept: sealed, and findable by its fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptKey {
+    pub(super) sealed: String,
+    pub(super) fingerprint: String,
+}
+
+/// What users decide about an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Its number, for receivers that want numbers.
+    pub number: u64,
+    /// Its title.
+    pub title: String,
+    /// Where it stands.
+    pub status: EventStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// The box that pushes to it.
+    pub device_id: Option<BoxId>,
+    pub(super) main: KeptKey,
+    pub(super) backup: KeptKey,
+}
+
+impl Event {
+    pub(super) fn key(&self, input: Input) -> &KeptKey {
+        match input {
+            Input::Main => &self.main,
+            Input::Backup => &self.backup,
+        }
+    }
+}
+
+impl Document for Event {
+    const KIND: &'static str = "event";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn indexes(&self) -> Vec<Index> {
+        let mut indexes = vec![Index::unique(BY_NUMBER, IndexKey::new().number(self.number))];
+        for input in Input::ALL {
+            indexes.push(Index::unique(BY_KEY, IndexKey::new().text(&self.key(input).fingerprint)));
+        }
+        if let Some(device) = &self.device_id {
+            indexes.push(Index::many(BY_DEVICE, IndexKey::new().text(device).number(self.number)));
+        }
+        indexes
+    }
+
+    fn journal_view(&self) -> Value {
+        json!({
+            "id": self.id,
+            "number": self.number,
+            "title": self.title,
+            "status": self.status,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "device_id": self.device_id,
+        })
+    }
+}
+
+/// What happens to an event by itself, apart from what users decide: it never disturbs their edits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// The event.
+    pub id: EventId,
+    /// The event's number.
+    pub number: u64,
+    /// Whether the main broadcast comes in.
+    pub main: bool,
+    /// Whether the backup broadcast comes in.
+    pub backup: bool,
+    /// The recordings so far, the oldest first.
+    pub recordings: Vec<RecordingId>,
+}
+
+impl Activity {
+    pub(super) fn receiving(&mut self, input: Input) -> &mut bool {
+        match input {
+            Input::Main => &mut self.main,
+            Input::Backup => &mut self.backup,
+        }
+    }
+}
+
+impl Document for Activity {
+    const KIND: &'static str = "broadcast";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn indexes(&self) -> Vec<Index> {
+        if self.main || self.backup { vec![Index::many(RECEIVING, IndexKey::new())] } else { Vec::new() }
+    }
+}
+
+/// The index of activities with a broadcast coming in.
+pub(super) const RECEIVING: &str = "receiving";

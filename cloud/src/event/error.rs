@@ -1,0 +1,39 @@
+//! What can go wrong with events.
+
+use super::state::Forbidden;
+use crate::http::ApiError;
+use crate::id::EventId;
+use crate::secret::SecretError;
+use crate::store::StoreError;
+
+/// Says why an event was not read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// There is no such event.
+    #[error("there is no event {0}")]
+    NotFound(EventId),
+    /// The status cannot follow the present one.
+    #[error("{0}")]
+    Forbidden(#[from] Forbidden),
+    /// The event is not the version that the client has seen.
+    #[error("the event is at version {0} now: read it again")]
+    ChangedMeanwhile(u64),
+    /// The store failed.
+    #[error("cannot read or write an event: {0}")]
+    Store(#[from] StoreError),
+    /// A stream key does not open.
+    #[error("cannot read a stream key: {0}")]
+    Secret(#[from] SecretError),
+}
+
+impl From<EventError> for ApiError {
+    fn from(error: EventError) -> Self {
+        match error {
+            EventError::NotFound(_) => Self::not_found(error.to_string()),
+            EventError::Forbidden(_) => Self::conflict(error.to_string()),
+            EventError::ChangedMeanwhile(_) => Self::changed_meanwhile(error.to_string()),
+            EventError::Store(error) => error.into(),
+            EventError::Secret(_) => Self::internal(&error),
+        }
+    }
+}

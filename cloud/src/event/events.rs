@@ -1,0 +1,326 @@
+//! The events' handle.
+
+use super::document::{BY_DEVICE, BY_KEY, BY_NUMBER, KeptKey, RECEIVING};
+use super::{Activity, Event, EventError, EventStatus, EventView, Input, InputView, Inputs, StreamKey};
+use crate::app::Addresses;
+use crate::config::Config;
+use crate::id::{BoxId, EventId, RecordingId, UserId};
+use crate::secret::Vault;
+use crate::store::{Cursor, IndexKey, Page, Scan, Store, Versioned};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// What the stream keys are fingerprinted as.
+const KEY_CONTEXT: &str = "stream key";
+
+/// What a new event is made of.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its title.
+    pub title: String,
+    /// The box that pushes to it.
+    pub device_id: Option<BoxId>,
+}
+
+/// What a user changes; absent fields stay.
+#[derive(Debug, Clone, Default)]
+pub struct PatchEvent {
+    /// A new title.
+    pub title: Option<String>,
+    /// Another box, or none.
+    pub device_id: Option<Option<BoxId>>,
+}
+
+/// Which events to list.
+#[derive(Debug, Clone)]
+pub struct ListOptions {
+    /// Goes on after this.
+    pub after: Option<Cursor>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+impl Default for ListOptions {
+    fn default() -> Self {
+        Self { after: None, limit: 100 }
+    }
+}
+
+/// All events; cloned freely.
+#[derive(Clone)]
+pub struct Events(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    vault: Vault,
+    config: Arc<Config>,
+    addresses: Arc<Addresses>,
+    watched: Mutex<HashMap<EventId, watch::Sender<EventView>>>,
+}
+
+impl Events {
+    /// Makes the handle.
+    pub fn new(store: Store, vault: Vault, config: Arc<Config>, addresses: Arc<Addresses>) -> Self {
+        Self(Arc::new(Inner { store, vault, config, addresses, watched: Mutex::default() }))
+    }
+
+    /// Notes that no broadcast comes in any more: whatever did, ended with the last run.
+    pub async fn start(&self) -> Result<(), EventError> {
+        loop {
+            let page = self.0.store.scan::<Activity>(Scan::of(RECEIVING)).await?;
+            if page.items.is_empty() {
+                return Ok(());
+            }
+            for found in page.items {
+                for input in Input::ALL {
+                    self.set_receiving(&found.document.id, input, false).await?;
+                }
+            }
+        }
+    }
+
+    /// Makes an event with new stream keys.
+    pub async fn create(&self, new: NewEvent, by: Option<UserId>) -> Result<EventView, EventError> {
+        let store = &self.0.store;
+        let number = store.next_number("event").await?;
+        let id = EventId::random();
+        let batch = store.batch().by(by);
+        let now = batch.at();
+        let event = Event {
+            id,
+            number,
+            title: new.title,
+            status: EventStatus::Waiting,
+            created_at: now,
+            updated_at: now,
+            device_id: new.device_id,
+            main: self.keep(&id, Input::Main, &StreamKey::random()),
+            backup: self.keep(&id, Input::Backup, &StreamKey::random()),
+        };
+        let activity = Activity { id, number, main: false, backup: false, recordings: Vec::new() };
+        store.commit(batch.create(&event).create(&activity)).await?;
+        self.get(&id).await?.ok_or(EventError::NotFound(id))
+    }
+
+    /// Reads an event.
+    pub async fn get(&self, id: &EventId) -> Result<Option<EventView>, EventError> {
+        let Some(event) = self.0.store.get::<Event>(id).await? else { return Ok(None) };
+        self.view(event).await.map(Some)
+    }
+
+    /// Lists events, the newest first.
+    pub async fn list(&self, options: ListOptions) -> Result<Page<EventView>, EventError> {
+        let scan = Scan::of(BY_NUMBER).falling().after(options.after).limit(options.limit);
+        let page = self.0.store.scan::<Event>(scan).await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for event in page.items {
+            items.push(self.view(event).await?);
+        }
+        Ok(Page { items, next: page.next })
+    }
+
+    /// The event that a box pushes to: the newest assigned one that is not over.
+    pub async fn for_device(&self, device: &BoxId) -> Result<Option<EventView>, EventError> {
+        let scan = Scan::of(BY_DEVICE).within(IndexKey::new().text(device)).falling();
+        let page = self.0.store.scan::<Event>(scan).await?;
+        let event = page.items.into_iter().find(|event| event.document.status != EventStatus::Ended);
+        match event {
+            Some(event) => self.view(event).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Finds the event and input that a stream key belongs to, whatever the event's status.
+    pub async fn input_for_key(&self, key: &str) -> Result<Option<(EventId, Input)>, EventError> {
+        if !StreamKey::is_plausible(key) {
+            return Ok(None);
+        }
+        let fingerprint = self.fingerprint(key);
+        let index = IndexKey::new().text(&fingerprint);
+        let found = self.0.store.find::<Event>(BY_KEY, index).await?;
+        Ok(found.map(|event| {
+            let is_main = event.document.main.fingerprint == fingerprint;
+            (event.document.id, if is_main { Input::Main } else { Input::Backup })
+        }))
+    }
+
+    /// Notes whether a broadcast comes in.
+    pub async fn set_receiving(&self, id: &EventId, input: Input, receiving: bool) -> Result<(), EventError> {
+        self.change_activity(id, |activity| {
+            std::mem::replace(activity.receiving(input), receiving) != receiving
+        })
+        .await
+    }
+
+    /// Adds a recording to the event's list.
+    pub async fn add_recording(&self, id: &EventId, recording: RecordingId) -> Result<(), EventError> {
+        self.change_activity(id, |activity| {
+            let new = !activity.recordings.contains(&recording);
+            if new {
+                activity.recordings.push(recording);
+            }
+            new
+        })
+        .await
+    }
+
+    /// Changes what a user decides; `expected` is the version that the user has seen.
+    pub async fn patch(
+        &self,
+        id: &EventId,
+        patch: PatchEvent,
+        expected: Option<u64>,
+        by: Option<UserId>,
+    ) -> Result<EventView, EventError> {
+        self.change(id, expected, by, |event| {
+            let before = event.clone();
+            if let Some(title) = &patch.title {
+                event.title.clone_from(title);
+            }
+            if let Some(device_id) = patch.device_id {
+                event.device_id = device_id;
+            }
+            Ok(*event != before)
+        })
+        .await
+    }
+
+    /// Takes an event to another status, by the rules of [`EventStatus`].
+    pub async fn set_status(
+        &self,
+        id: &EventId,
+        status: EventStatus,
+        expected: Option<u64>,
+        by: Option<UserId>,
+    ) -> Result<EventView, EventError> {
+        self.change(id, expected, by, |event| {
+            event.status = event.status.go(status)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Follows an event: the receiver holds its present state and wakes at each change.
+    pub async fn watch(&self, id: &EventId) -> Result<Option<watch::Receiver<EventView>>, EventError> {
+        let Some(view) = self.get(id).await? else { return Ok(None) };
+        let receiver = {
+            let mut watched = self.0.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            watched.retain(|other, sender| other == id || sender.receiver_count() > 0);
+            let sender = watched.entry(*id).or_insert_with(|| watch::channel(view).0);
+            sender.subscribe()
+        };
+        // A change between the reading and the subscribing must not be lost.
+        self.publish(id).await?;
+        Ok(Some(receiver))
+    }
+
+    async fn change(
+        &self,
+        id: &EventId,
+        expected: Option<u64>,
+        by: Option<UserId>,
+        mut change: impl FnMut(&mut Event) -> Result<bool, EventError>,
+    ) -> Result<EventView, EventError> {
+        let changed = self
+            .0
+            .store
+            .update::<Event, EventError>(id, by, |event, version, now| {
+                if expected.is_some_and(|expected| expected != version) {
+                    return Err(EventError::ChangedMeanwhile(version));
+                }
+                let changed = change(event)?;
+                if changed {
+                    event.updated_at = now;
+                }
+                Ok(changed)
+            })
+            .await?
+            .ok_or(EventError::NotFound(*id))?;
+        self.publish(id).await?;
+        self.view(changed).await
+    }
+
+    async fn change_activity(
+        &self,
+        id: &EventId,
+        mut change: impl FnMut(&mut Activity) -> bool,
+    ) -> Result<(), EventError> {
+        self.0
+            .store
+            .update::<Activity, EventError>(id, None, |activity, _, _| Ok(change(activity)))
+            .await?
+            .ok_or(EventError::NotFound(*id))?;
+        self.publish(id).await
+    }
+
+    /// Tells watchers what stands in the store now, unless they know something newer.
+    async fn publish(&self, id: &EventId) -> Result<(), EventError> {
+        let is_watched = {
+            let watched = self.0.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            watched.contains_key(id)
+        };
+        if !is_watched {
+            return Ok(());
+        }
+        let Some(view) = self.get(id).await? else { return Ok(()) };
+        let watched = self.0.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = watched.get(id) {
+            sender.send_if_modified(|known| {
+                let age = |view: &EventView| (view.version, view.activity_version);
+                let (old, new) = (age(known), age(&view));
+                let newer = new != old && new.0 >= old.0 && new.1 >= old.1;
+                if newer {
+                    *known = view;
+                }
+                newer
+            });
+        }
+        Ok(())
+    }
+
+    async fn view(&self, event: Versioned<Event>) -> Result<EventView, EventError> {
+        let Versioned { version, document } = event;
+        let id = document.id;
+        let activity = self.0.store.get::<Activity>(id).await?.ok_or(EventError::NotFound(id))?;
+        let url = self.0.addresses.rtmp_url(&self.0.config);
+        let input = |input: Input, receiving: bool| -> Result<InputView, EventError> {
+            let key = self.0.vault.unseal(&context(&id, input), &document.key(input).sealed)?;
+            let key = StreamKey::from_stored(String::from_utf8_lossy(&key).into_owned());
+            Ok(InputView { key, receiving, url: url.clone() })
+        };
+        let inputs = Inputs {
+            main: input(Input::Main, activity.document.main)?,
+            backup: input(Input::Backup, activity.document.backup)?,
+        };
+        Ok(EventView {
+            id,
+            number: document.number,
+            title: document.title,
+            status: document.status,
+            version,
+            activity_version: activity.version,
+            created_at: document.created_at,
+            updated_at: document.updated_at,
+            device_id: document.device_id,
+            inputs,
+            recordings: activity.document.recordings,
+        })
+    }
+
+    fn keep(&self, id: &EventId, input: Input, key: &StreamKey) -> KeptKey {
+        KeptKey {
+            sealed: self.0.vault.seal(&context(id, input), key.reveal().as_bytes()),
+            fingerprint: self.fingerprint(key.reveal()),
+        }
+    }
+
+    fn fingerprint(&self, key: &str) -> String {
+        hex::encode(self.0.vault.fingerprint(KEY_CONTEXT, key.as_bytes()))
+    }
+}
+
+/// What a key is sealed for, so that one event's key cannot be put in another's place.
+fn context(id: &EventId, input: Input) -> String {
+    format!("{id}/{input}")
+}

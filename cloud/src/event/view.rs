@@ -1,0 +1,86 @@
+//! An event as slices see it, and as the API shows it.
+
+use super::{EventStatus, Input, StreamKey};
+use crate::clock::Timestamp;
+use crate::id::{BoxId, EventId, RecordingId};
+use serde_json::{Value, json};
+
+/// An event with what is happening to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventView {
+    /// Its id.
+    pub id: EventId,
+    /// Its number.
+    pub number: u64,
+    /// Its title.
+    pub title: String,
+    /// Where it stands.
+    pub status: EventStatus,
+    /// Goes up with each change that a user makes.
+    pub version: u64,
+    /// Goes up with each change that happens by itself.
+    pub activity_version: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When a user last changed it.
+    pub updated_at: Timestamp,
+    /// The box that pushes to it.
+    pub device_id: Option<BoxId>,
+    /// Its two inputs.
+    pub inputs: Inputs,
+    /// Its recordings so far, the oldest first.
+    pub recordings: Vec<RecordingId>,
+}
+
+/// An event's inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inputs {
+    /// The broadcast itself.
+    pub main: InputView,
+    /// The one that takes over.
+    pub backup: InputView,
+}
+
+/// One input of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputView {
+    /// The key to push with.
+    pub key: StreamKey,
+    /// Whether a broadcast comes in.
+    pub receiving: bool,
+    /// Where to push to, without the key.
+    pub url: String,
+}
+
+impl EventView {
+    /// One of the inputs.
+    pub fn input(&self, input: Input) -> &InputView {
+        match input {
+            Input::Main => &self.inputs.main,
+            Input::Backup => &self.inputs.backup,
+        }
+    }
+
+    /// Whether any broadcast comes in.
+    pub fn is_receiving(&self) -> bool {
+        self.inputs.main.receiving || self.inputs.backup.receiving
+    }
+
+    /// The event as the API shows it to administrators: with its keys.
+    pub fn admin_json(&self) -> Value {
+        let input = |input: &InputView| json!({ "key": input.key.reveal(), "receiving": input.receiving, "url": input.url });
+        json!({
+            "id": self.id,
+            "number": self.number,
+            "title": self.title,
+            "status": self.status,
+            "allowed_statuses": self.status.next(),
+            "version": self.version,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "device_id": self.device_id,
+            "inputs": { "main": input(&self.inputs.main), "backup": input(&self.inputs.backup) },
+            "recordings": self.recordings,
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! A JSON object taken apart field by field, so that every mistake is told at once.
+
+use super::problem::{ApiError, FieldError};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// Names of unknown fields that an error lists at most.
+const MAX_UNKNOWN: usize = 20;
+
+/// The fields of a request that have not been asked for yet.
+#[derive(Debug, Default)]
+pub struct Fields {
+    rest: Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+/// What a field holds; see [`Fields::optional`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed<T> {
+    /// It is not in the request.
+    Absent,
+    /// It is `null`.
+    Null,
+    /// It has a value.
+    Value(T),
+}
+
+impl<T> Parsed<T> {
+    /// The value, where `null` and absence are the same.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+impl Fields {
+    /// Reads a JSON object.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        match serde_json::from_slice::<Value>(body) {
+            Ok(Value::Object(rest)) => Ok(Self { rest, errors: Vec::new() }),
+            Ok(_) => Err(ApiError::bad_request("the body must be a JSON object")),
+            Err(error) => Err(ApiError::bad_request(format!("the body is no JSON: {error}"))),
+        }
+    }
+
+    /// Notes that a field is wrong.
+    pub fn wrong(&mut self, field: impl Into<String>, detail: impl Into<String>) {
+        self.errors.push(FieldError { field: field.into(), detail: detail.into() });
+    }
+
+    /// Takes a field that may be missing or `null`, checked by `parse`, whose error says what would be right.
+    pub fn optional<J, T>(&mut self, field: &str, parse: impl FnOnce(J) -> Result<T, String>) -> Parsed<T>
+    where
+        J: DeserializeOwned,
+    {
+        match self.rest.remove(field) {
+            None => Parsed::Absent,
+            Some(Value::Null) => Parsed::Null,
+            Some(value) => {
+                let parsed =
+                    serde_json::from_value::<J>(value).map_err(|error| error.to_string()).and_then(parse);
+                match parsed {
+                    Ok(value) => Parsed::Value(value),
+                    Err(detail) => {
+                        self.wrong(field, detail);
+                        Parsed::Absent
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a field that must be there; `None` means that its error has been noted.
+    pub fn required<J, T>(&mut self, field: &str, parse: impl FnOnce(J) -> Result<T, String>) -> Option<T>
+    where
+        J: DeserializeOwned,
+    {
+        let noted = self.errors.len();
+        let value = self.optional(field, parse).value();
+        if value.is_none() && self.errors.len() == noted {
+            self.wrong(field, "is required");
+        }
+        value
+    }
+
+    /// Ends the reading: the error names all wrong and unknown fields.
+    pub fn finish(mut self) -> Result<(), ApiError> {
+        let unknown: Vec<String> = self.rest.keys().take(MAX_UNKNOWN).cloned().collect();
+        for field in unknown {
+            let short: String = field.chars().take(64).collect();
+            self.wrong(short, "is not known here");
+        }
+        if self.errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.errors)) }
+    }
+}
+
+/// Checks a text that people read: its ends are trimmed, it has 1 to `max` characters, no control characters.
+pub fn line(max: usize) -> impl FnOnce(String) -> Result<String, String> {
+    move |text| {
+        let text = text.trim();
+        let count = text.chars().count();
+        if count == 0 || count > max || text.chars().any(char::is_control) {
+            return Err(format!("must be a line of 1 to {max} characters"));
+        }
+        Ok(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let mut fields = Fields::parse(br#"{"title":" ","count":"x","extra":1}"#).unwrap();
+        assert_eq!(fields.required("title", line(10)), None);
+        assert_eq!(fields.required::<u64, _>("count", Ok), None);
+        assert_eq!(fields.required::<String, _>("name", Ok), None);
+        assert_eq!(fields.optional::<String, _>("gone", Ok), Parsed::Absent);
+        let problem = fields.finish().unwrap_err().into_response();
+        assert_eq!(problem.status(), 422);
+    }
+
+    #[test]
+    fn null_and_absence_differ() {
+        let mut fields = Fields::parse(br#"{"a":null}"#).unwrap();
+        assert_eq!(fields.optional::<String, _>("a", Ok), Parsed::Null);
+        assert_eq!(fields.optional::<String, _>("b", Ok), Parsed::Absent);
+        assert!(fields.finish().is_ok());
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for body in ["", "[]", "\"x\"", "{", "{\"a\":1}x"] {
+            assert!(Fields::parse(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! HTTP: one service for all slices, problems in one shape, limits on everything.
+//!
+//! A slice exports `routes(app) -> Routes`: a warp filter with its whole path in it.
+//! Handlers take a [`Call`] and return `Result<Response, ApiError>`:
+//!
+//! ```ignore
+//! warp::path!("api" / "v1" / "things" / ThingId)
+//!     .and(http::call())
+//!     .then(move |id, call| http::answer(one(app.clone(), id, call)))
+//!     .boxed()
+//! ```
+
+mod call;
+mod fields;
+mod health;
+mod problem;
+mod reply;
+mod router;
+mod server;
+
+pub use call::{Call, Peer, answer, call};
+pub use fields::{Fields, Parsed, line};
+pub use problem::{ApiError, FieldError};
+pub use reply::{created, empty, json, list, page_request, with_header};
+pub use router::Router;
+pub use server::{Counters, ServeError, Server};
+
+pub use warp::reply::Response;
+
+/// What a slice's `routes` returns.
+pub type Routes = warp::filters::BoxedFilter<(Response,)>;
+
+/// A problem as warp's rejection, for filters that refuse a request before a handler sees it.
+#[derive(Debug)]
+pub struct Refused(pub ApiError);
+
+impl warp::reject::Reject for Refused {}

@@ -1,0 +1,146 @@
+//! Which slice a path belongs to, by its first segments: no request walks through all routes.
+
+use super::problem::ApiError;
+use super::{Response, Routes};
+use crate::app::App;
+use crate::{account, device, event, hook, item, live, player, viewing};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use http_body_util::combinators::BoxBody;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tower_service::Service;
+use warp::{Filter, Rejection};
+
+/// A request's body as the router takes it.
+pub(super) type Body = BoxBody<Bytes, hyper::Error>;
+
+type Answer = BoxFuture<'static, Result<Response, Infallible>>;
+
+trait Branch: Send + Sync {
+    fn answer(&self, request: Request<Body>) -> Answer;
+}
+
+impl<S> Branch for S
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + Sync,
+    S::Future: Send + 'static,
+{
+    fn answer(&self, request: Request<Body>) -> Answer {
+        Box::pin(Service::call(&mut self.clone(), request))
+    }
+}
+
+/// All slices' routes.
+#[derive(Clone)]
+pub struct Router(Arc<Branches>);
+
+struct Branches {
+    live: Box<dyn Branch>,
+    vod: Box<dyn Branch>,
+    embed: Box<dyn Branch>,
+    api: HashMap<&'static str, Box<dyn Branch>>,
+    site: Box<dyn Branch>,
+    health: Box<dyn Branch>,
+}
+
+fn branch(routes: Routes) -> Box<dyn Branch> {
+    Box::new(warp::service(routes.recover(recover)))
+}
+
+impl Router {
+    /// Asks each slice for its routes.
+    pub fn new(app: &App) -> Self {
+        let api: [(&str, Routes); 7] = [
+            ("session", account::routes(app.clone())),
+            ("events", event::routes(app.clone())),
+            ("items", item::routes(app.clone())),
+            ("devices", device::routes(app.clone())),
+            ("recordings", crate::recording::routes(app.clone())),
+            ("hook", hook::routes(app.clone())),
+            ("stream", account::stream_routes(app.clone())),
+        ];
+        Self(Arc::new(Branches {
+            live: branch(live::routes(app.clone())),
+            vod: branch(viewing::routes(app.clone())),
+            embed: branch(player::routes(app.clone())),
+            api: api.into_iter().map(|(name, routes)| (name, branch(routes))).collect(),
+            site: branch(player::site_routes(app.clone())),
+            health: branch(super::health::routes(app.clone())),
+        }))
+    }
+
+    /// Answers a request.
+    pub(super) async fn call(&self, request: Request<Body>) -> Response {
+        let branches = &self.0;
+        let mut segments = request.uri().path().split('/').skip(1);
+        let first = segments.next().unwrap_or_default();
+        let chosen = match first {
+            "live" => &branches.live,
+            "vod" => &branches.vod,
+            "embed" => &branches.embed,
+            "api" => {
+                let version = segments.next();
+                match segments.next().and_then(|name| branches.api.get(name)) {
+                    Some(api) if version == Some("v1") => api,
+                    _ => return secured(nothing_here().into_response(), first),
+                }
+            }
+            "healthz" | "readyz" | "metrics" => &branches.health,
+            _ => &branches.site,
+        };
+        let playback = matches!(first, "live" | "vod" | "embed");
+        let first = if playback { "playback" } else { "" };
+        match chosen.answer(request).await {
+            Ok(response) => secured(response, first),
+            Err(never) => match never {},
+        }
+    }
+}
+
+fn nothing_here() -> ApiError {
+    ApiError::not_found("there is nothing at this address")
+}
+
+/// Adds what every answer carries, where the slice has not said otherwise.
+fn secured(mut response: Response, first: &str) -> Response {
+    let headers = response.headers_mut();
+    let mut put = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(header::REFERRER_POLICY, "same-origin");
+    if first != "playback" {
+        put(header::X_FRAME_OPTIONS, "DENY");
+        put(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; \
+             style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; \
+             base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        );
+    }
+    response
+}
+
+/// Turns warp's rejections into problems.
+async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
+    Ok(rejected(&rejection).into_response())
+}
+
+fn rejected(rejection: &Rejection) -> ApiError {
+    if rejection.is_not_found() {
+        nothing_here()
+    } else if let Some(refused) = rejection.find::<super::Refused>() {
+        refused.0.clone()
+    } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this method is not allowed here")
+    } else if rejection.find::<warp::reject::PayloadTooLarge>().is_some() {
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large")
+    } else if rejection.find::<warp::reject::UnsupportedMediaType>().is_some() {
+        ApiError::unsupported_media_type("application/json")
+    } else {
+        ApiError::bad_request("the request cannot be understood")
+    }
+}

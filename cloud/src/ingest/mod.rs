@@ -1,0 +1,8 @@
+//! RTMP ingest.
+
+use crate::app::App;
+
+/// Starts it.
+pub async fn start(_app: App) -> Result<(), std::io::Error> {
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What the store keeps of an item.
+
+use crate::clock::Timestamp;
+use crate::id::{EventId, ItemId, RecordingId};
+use crate::store::{Document, Index, IndexKey, Versioned};
+use serde::{Deserialize, Serialize};
+
+/// The index of all items by number.
+pub(super) const BY_NUMBER: &str = "number";
+/// The index by recording.
+pub(super) const BY_RECORDING: &str = "recording";
+/// The index by event.
+pub(super) const BY_EVENT: &str = "event";
+
+/// What a new item is made of.
+#[derive(Debug, Clone)]
+pub struct NewItem {
+    /// The event that was recorded.
+    pub event_id: EventId,
+    /// The recording.
+    pub recording_id: RecordingId,
+    /// Its title.
+    pub title: String,
+    /// How long it is.
+    pub duration_ms: u64,
+    /// The picture's width, if there is a picture.
+    pub width: Option<u32>,
+    /// The picture's height.
+    pub height: Option<u32>,
+}
+
+/// Something to be watched on demand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its id.
+    pub id: ItemId,
+    /// Its number, for receivers that want numbers.
+    pub number: u64,
+    /// Its title.
+    pub title: String,
+    /// How long it is.
+    pub duration_ms: u64,
+    /// The picture's width, if there is a picture.
+    pub width: Option<u32>,
+    /// The picture's height.
+    pub height: Option<u32>,
+    /// The event that was recorded.
+    pub event_id: EventId,
+    /// The recording whose segments it plays.
+    pub recording_id: RecordingId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Item {
+    pub(super) fn from_recording(id: ItemId, number: u64, new: NewItem, now: Timestamp) -> Self {
+        Self {
+            id,
+            number,
+            title: new.title,
+            duration_ms: new.duration_ms,
+            width: new.width,
+            height: new.height,
+            event_id: new.event_id,
+            recording_id: new.recording_id,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+impl Document for Item {
+    const KIND: &'static str = "item";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn indexes(&self) -> Vec<Index> {
+        vec![
+            Index::unique(BY_NUMBER, IndexKey::new().number(self.number)),
+            Index::unique(BY_RECORDING, IndexKey::new().text(self.recording_id)),
+            Index::many(BY_EVENT, IndexKey::new().text(self.event_id).number(self.number)),
+        ]
+    }
+}
+
+/// An item with its version, as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ItemView {
+    /// The item.
+    #[serde(flatten)]
+    pub item: Item,
+    /// Goes up with each change.
+    pub version: u64,
+}
+
+impl From<Versioned<Item>> for ItemView {
+    fn from(item: Versioned<Item>) -> Self {
+        Self { version: item.version, item: item.document }
+    }
+}
+
+impl std::ops::Deref for ItemView {
+    type Target = Item;
+
+    fn deref(&self) -> &Item {
+        &self.item
+    }
+}

@@ -1,0 +1,26 @@
+//! Stagebox's cloud: boxes push to it, events go live in it, viewers watch from it.
+
+pub mod account;
+pub mod app;
+pub mod broker;
+pub mod clock;
+pub mod config;
+pub mod device;
+pub mod event;
+pub mod hook;
+pub mod http;
+pub mod id;
+pub mod ingest;
+pub mod item;
+pub mod live;
+pub mod media;
+pub mod player;
+pub mod recording;
+pub mod secret;
+pub mod serve;
+pub mod store;
+pub mod transcode;
+pub mod viewing;
+
+pub use app::{App, StartError};
+pub use config::Config;

@@ -1,0 +1,168 @@
+//! Secrets at rest: sealed with a key file that lies outside the data.
+
+use crate::id::random_bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{hkdf, hmac};
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const KEY_LEN: usize = 32;
+
+/// Says why secrets cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The key file cannot be read or made.
+    #[error("cannot use the key file {path} (`secrets_key_file`): {detail}")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
+    /// A sealed secret was made with another key, or for something else, or is damaged.
+    #[error("a stored secret does not open with the key file; was it replaced?")]
+    Open,
+}
+
+/// Seals, opens and fingerprints; cloned freely.
+#[derive(Clone)]
+pub struct Vault(Arc<Keys>);
+
+struct Keys {
+    seal: LessSafeKey,
+    fingerprint: hmac::Key,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault")
+    }
+}
+
+impl Vault {
+    /// Reads the key file, or makes one that only its owner can read.
+    pub fn open(path: &Path) -> Result<Self, SecretError> {
+        let wrong = |detail: String| SecretError::KeyFile { path: path.to_owned(), detail };
+        match std::fs::File::open(path) {
+            Ok(file) => {
+                let mode = file.metadata().map_err(|error| wrong(error.to_string()))?.permissions().mode();
+                if mode & 0o077 != 0 {
+                    return Err(wrong(format!("others can read it (mode {:o}): chmod 600 it", mode & 0o777)));
+                }
+                let mut text = String::new();
+                Read::take(&file, 1024)
+                    .read_to_string(&mut text)
+                    .map_err(|error| wrong(error.to_string()))?;
+                let key: [u8; KEY_LEN] = hex::decode(text.trim())
+                    .ok()
+                    .and_then(|key| key.try_into().ok())
+                    .ok_or_else(|| wrong("it must hold 64 hexadecimal digits".to_owned()))?;
+                Ok(Self::from_key(&key))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let key = random_bytes::<KEY_LEN>();
+                create(path, &key).map_err(|error| wrong(error.to_string()))?;
+                Ok(Self::from_key(&key))
+            }
+            Err(error) => Err(wrong(error.to_string())),
+        }
+    }
+
+    /// Takes a key as it is.
+    pub fn from_key(key: &[u8; KEY_LEN]) -> Self {
+        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"stagebox secrets 1").extract(key);
+        let seal = derive(&root, b"seal");
+        let seal = UnboundKey::new(&CHACHA20_POLY1305, &seal).expect("the cipher's keys have 32 bytes");
+        Self(Arc::new(Keys {
+            seal: LessSafeKey::new(seal),
+            fingerprint: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, b"fingerprint")),
+        }))
+    }
+
+    /// Seals a secret; only the same `context`, such as the field's name and owner, opens it.
+    pub fn seal(&self, context: &str, secret: &[u8]) -> String {
+        let nonce = random_bytes::<NONCE_LEN>();
+        let mut bytes = secret.to_vec();
+        self.0
+            .seal
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut bytes)
+            .expect("a secret is far shorter than the cipher's limit of 256 GB");
+        let mut sealed = nonce.to_vec();
+        sealed.extend_from_slice(&bytes);
+        STANDARD.encode(sealed)
+    }
+
+    /// Opens what [`Vault::seal`] made.
+    pub fn unseal(&self, context: &str, sealed: &str) -> Result<Vec<u8>, SecretError> {
+        let bytes = STANDARD.decode(sealed).map_err(|_| SecretError::Open)?;
+        let (nonce, body) = bytes.split_at_checked(NONCE_LEN).ok_or(SecretError::Open)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SecretError::Open)?;
+        let mut body = body.to_vec();
+        let opened =
+            self.0.seal.open_in_place(nonce, Aad::from(context), &mut body).map_err(|_| SecretError::Open)?;
+        Ok(opened.to_vec())
+    }
+
+    /// A keyed hash by which a secret is found or compared without being kept.
+    pub fn fingerprint(&self, context: &str, secret: &[u8]) -> [u8; 32] {
+        let mut signer = hmac::Context::with_key(&self.0.fingerprint);
+        signer.update(&(context.len() as u64).to_be_bytes());
+        signer.update(context.as_bytes());
+        signer.update(secret);
+        let mut hash = [0; 32];
+        hash.copy_from_slice(signer.sign().as_ref());
+        hash
+    }
+}
+
+fn derive(root: &hkdf::Prk, info: &[u8]) -> [u8; KEY_LEN] {
+    let mut key = [0; KEY_LEN];
+    root.expand(&[info], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(&mut key))
+        .expect("SHA-256 gives 32 bytes at once");
+    key
+}
+
+fn create(path: &Path, key: &[u8; KEY_LEN]) -> std::io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(directory) = directory {
+        std::fs::create_dir_all(directory)?;
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{}", hex::encode(key))?;
+    file.sync_all()?;
+    std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_opens_only_where_it_belongs() {
+        let vault = Vault::from_key(&[7; 32]);
+        let sealed = vault.seal("a", b"secret");
+        assert_ne!(sealed, vault.seal("a", b"secret"));
+        assert_eq!(vault.unseal("a", &sealed).unwrap(), b"secret");
+        assert!(vault.unseal("b", &sealed).is_err());
+        assert!(Vault::from_key(&[8; 32]).unseal("a", &sealed).is_err());
+        for damaged in ["", "AA==", "%", &sealed[4..]] {
+            assert!(vault.unseal("a", damaged).is_err());
+        }
+    }
+
+    #[test]
+    fn the_key_file_is_made_once_and_kept_from_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sub/data.key");
+        let print = Vault::open(&path).unwrap().fingerprint("x", b"y");
+        assert_eq!(Vault::open(&path).unwrap().fingerprint("x", b"y"), print);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(Vault::open(&path).unwrap_err().to_string().contains("chmod 600"));
+    }
+}

@@ -1,0 +1,112 @@
+//! `stagebox-cloud serve`: starts every part, waits for the end, and stops in order.
+
+use crate::account::FirstPassword;
+use crate::app::{App, StartError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::{Router, Server};
+use crate::{broker, device, hook, ingest, live};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+/// What the command line adds to the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ServeOptions {
+    /// Where to write the bound addresses.
+    pub ports_file: Option<PathBuf>,
+    /// Where to write the first administrator's password.
+    pub admin_password_file: Option<PathBuf>,
+}
+
+/// A server with all its parts running.
+pub struct Running {
+    /// Its handles.
+    pub app: App,
+    /// The administrator's password if this start made it.
+    pub first_password: Option<FirstPassword>,
+    http: JoinHandle<()>,
+}
+
+impl Running {
+    /// Stops what runs and returns once all is written.
+    pub async fn stop(self) {
+        self.app.shutdown.cancel();
+        if let Err(error) = self.http.await {
+            tracing::error!(%error, "the HTTP server failed");
+        }
+        self.app.store.close().await;
+    }
+}
+
+/// Starts every part of the server.
+pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    // Refused only if a provider is there already, which then serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let server = Server::bind(config.http.listen).await.map_err(StartError::of("HTTP"))?;
+    let app = App::open(config, clock).await?;
+    let _ = app.addresses.http.set(server.address());
+    let first_password =
+        app.accounts.start(&app.config.admin.email).await.map_err(StartError::of("accounts"))?;
+    app.events.start().await.map_err(StartError::of("events"))?;
+    broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
+    device::start(app.clone()).await.map_err(StartError::of("devices"))?;
+    live::start(app.clone()).await.map_err(StartError::of("live"))?;
+    ingest::start(app.clone()).await.map_err(StartError::of("RTMP ingest"))?;
+    hook::start(app.clone()).await.map_err(StartError::of("hooks"))?;
+    let router = Router::new(&app);
+    let http = tokio::spawn(server.run(app.clone(), router));
+    app.set_ready();
+    Ok(Running { app, first_password, http })
+}
+
+/// Runs the server until it is told to stop by SIGTERM or SIGINT.
+pub async fn run(config: Config, options: ServeOptions) -> Result<(), StartError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::of("signals"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::of("signals"))?;
+    let running = start(config, Clock::system()).await?;
+    if let Some(password) = &running.first_password {
+        tell_password(password, options.admin_password_file.as_deref())
+            .map_err(StartError::of("accounts (`--admin-password-file`)"))?;
+    }
+    if let Some(path) = &options.ports_file {
+        write_ports(&running.app, path).map_err(StartError::of("the ports file (`--ports-file`)"))?;
+    }
+    tracing::info!(url = running.app.addresses.http_url(&running.app.config), "ready");
+    println!("ready");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = running.app.shutdown.cancelled() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
+}
+
+fn tell_password(password: &FirstPassword, file: Option<&Path>) -> std::io::Result<()> {
+    match file {
+        None => {
+            println!("administrator: {} password: {}", password.email, password.password);
+            Ok(())
+        }
+        Some(path) => {
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+            writeln!(file, "{}", password.password)?;
+            file.sync_all()
+        }
+    }
+}
+
+/// Writes beside and renames, so that whoever waits for the file reads it whole.
+fn write_ports(app: &App, path: &Path) -> std::io::Result<()> {
+    let text = serde_json::to_string(&app.addresses.ports_file()).map_err(std::io::Error::other)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let beside = path.with_file_name(name);
+    std::fs::write(&beside, text)?;
+    std::fs::rename(beside, path)
+}

@@ -1,0 +1,250 @@
+//! The document store: typed documents, declared indexes, atomic batches and a journal.
+//!
+//! A slice declares its documents ([`Document`]) and knows no engine. A write is
+//! acknowledged only when it is on disk, and each change of a journalled document
+//! is an entry of the journal in the same batch.
+
+mod batch;
+mod document;
+mod engine;
+mod journal;
+mod sled_engine;
+#[cfg(test)]
+mod tests;
+
+pub use batch::Batch;
+pub use document::{Document, Index, IndexKey, Versioned};
+pub use engine::{Engine, Expect, Order, Receipt, StoreError};
+pub use journal::{Change, Entry, JournalPage};
+pub use sled_engine::SledEngine;
+
+use crate::clock::{Clock, Timestamp};
+use crate::id::UserId;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use engine::RawScan;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// How often an update is tried again when another writer was quicker.
+const UPDATE_ATTEMPTS: usize = 32;
+
+/// A part of a list.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The documents, in the index's order.
+    pub items: Vec<T>,
+    /// Where the next part begins, if there is one.
+    pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// The same page with each document turned into something else.
+    pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(turn).collect(), next: self.next }
+    }
+}
+
+/// A place in a list, opaque to clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(Vec<u8>);
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(&self.0))
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = "is no cursor that this server gave out";
+        if text.len() > 400 {
+            return Err(error);
+        }
+        URL_SAFE_NO_PAD.decode(text).map(Self).map_err(|_| error)
+    }
+}
+
+/// Which part of an index to read.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    index: &'static str,
+    prefix: IndexKey,
+    order: Order,
+    after: Option<Cursor>,
+    limit: usize,
+}
+
+impl Scan {
+    /// All of an index in rising order, 100 documents at a time.
+    pub fn of(index: &'static str) -> Self {
+        Self { index, prefix: IndexKey::new(), order: Order::Rising, after: None, limit: 100 }
+    }
+
+    /// Only keys that begin with `prefix`.
+    pub fn within(mut self, prefix: IndexKey) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    /// The highest keys first.
+    pub fn falling(mut self) -> Self {
+        self.order = Order::Falling;
+        self
+    }
+
+    /// Goes on after a cursor.
+    pub fn after(mut self, cursor: Option<Cursor>) -> Self {
+        self.after = cursor;
+        self
+    }
+
+    /// At most this many documents.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+/// The store's handle; cloned freely.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<dyn Engine>,
+    clock: Clock,
+}
+
+impl Store {
+    /// Opens or creates the embedded engine in a directory.
+    pub fn open_sled(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+        Ok(Self::new(Arc::new(SledEngine::open(path)?), clock))
+    }
+
+    /// Puts the store on an engine.
+    pub fn new(engine: Arc<dyn Engine>, clock: Clock) -> Self {
+        Self { engine, clock }
+    }
+
+    /// Reads a document.
+    pub async fn get<D: Document>(&self, id: impl ToString) -> Result<Option<Versioned<D>>, StoreError> {
+        let id = id.to_string();
+        self.engine.get(D::KIND, id.clone()).await?.map(|raw| raw.decode(&id)).transpose()
+    }
+
+    /// Reads a part of an index, with the documents.
+    pub async fn scan<D: Document>(&self, scan: Scan) -> Result<Page<Versioned<D>>, StoreError> {
+        let raw = self
+            .engine
+            .scan(RawScan {
+                kind: D::KIND,
+                index: scan.index,
+                prefix: scan.prefix.into_bytes()?,
+                order: scan.order,
+                after: scan.after.map(|cursor| cursor.0),
+                limit: scan.limit,
+            })
+            .await?;
+        let mut items = Vec::with_capacity(raw.ids.len());
+        for id in raw.ids {
+            // It may have been deleted since its index entry was read.
+            if let Some(document) = self.get::<D>(&id).await? {
+                items.push(document);
+            }
+        }
+        Ok(Page { items, next: raw.next.map(Cursor) })
+    }
+
+    /// Reads the first document under exactly this index key.
+    pub async fn find<D: Document>(
+        &self,
+        index: &'static str,
+        key: IndexKey,
+    ) -> Result<Option<Versioned<D>>, StoreError> {
+        let page = self.scan(Scan::of(index).within(key).limit(1)).await?;
+        Ok(page.items.into_iter().next())
+    }
+
+    /// Begins a batch that is dated now.
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.clock.now())
+    }
+
+    /// Carries out a batch as a whole or not at all, and returns once it is on disk.
+    pub async fn commit(&self, batch: Batch) -> Result<Receipt, StoreError> {
+        let ops = batch.into_ops()?;
+        if ops.is_empty() {
+            return Ok(Receipt::default());
+        }
+        self.engine.commit(ops).await
+    }
+
+    /// Writes a new document; its id must be free.
+    pub async fn create<D: Document>(&self, document: D) -> Result<Versioned<D>, StoreError> {
+        let receipt = self.commit(self.batch().create(&document)).await?;
+        Ok(Versioned { version: receipt.versions.first().copied().unwrap_or(1), document })
+    }
+
+    /// Changes a document, again when another writer was quicker.
+    ///
+    /// `change` returns whether there is anything to write. `None` means that there is no such document.
+    pub async fn update<D, E>(
+        &self,
+        id: impl ToString,
+        by: Option<UserId>,
+        mut change: impl FnMut(&mut D, u64, Timestamp) -> Result<bool, E>,
+    ) -> Result<Option<Versioned<D>>, E>
+    where
+        D: Document + Clone,
+        E: From<StoreError>,
+    {
+        let id = id.to_string();
+        for _ in 0..UPDATE_ATTEMPTS {
+            let Some(old) = self.get::<D>(&id).await? else { return Ok(None) };
+            let mut new = old.document.clone();
+            if !change(&mut new, old.version, self.clock.now())? {
+                return Ok(Some(old));
+            }
+            match self.commit(self.batch().by(by).update(&old, &new)).await {
+                Ok(receipt) => {
+                    let version = receipt.versions.first().copied().unwrap_or(old.version + 1);
+                    return Ok(Some(Versioned { version, document: new }));
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict { kind: D::KIND, id }.into())
+    }
+
+    /// Draws the next number of a kind, from 1 up; a number is given out once only.
+    pub async fn next_number(&self, counter: &'static str) -> Result<u64, StoreError> {
+        self.engine.allocate(counter).await
+    }
+
+    /// Reads the journal after `seq`.
+    pub async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
+        self.engine.journal(after, limit).await
+    }
+
+    /// The last entry's `seq` that is on disk, and word of each new one.
+    pub fn journal_head(&self) -> watch::Receiver<u64> {
+        self.engine.journal_head()
+    }
+
+    /// Whether writes can be taken.
+    pub fn is_healthy(&self) -> bool {
+        self.engine.is_healthy()
+    }
+
+    /// Bytes on disk, as far as the engine knows.
+    pub fn size_on_disk(&self) -> u64 {
+        self.engine.size_on_disk()
+    }
+
+    /// Ends the engine once what was accepted is written.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+}

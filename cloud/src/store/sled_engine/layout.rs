@@ -1,0 +1,132 @@
+//! Where things are in the one sorted map: the first byte says what a key is.
+
+use crate::store::engine::StoreError;
+
+const DOCUMENT: u8 = b'd';
+const CHUNK: u8 = b'c';
+const INDEX: u8 = b'i';
+const JOURNAL: u8 = b'j';
+const JOURNAL_CHUNK: u8 = b'k';
+const COUNTER: u8 = b'n';
+
+/// Longest kind or index name.
+const MAX_NAME: usize = 24;
+/// Longest id.
+const MAX_ID: usize = 64;
+
+fn named(class: u8, names: &[&str], more: usize) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + names.iter().map(|name| name.len() + 1).sum::<usize>() + more);
+    key.push(class);
+    for name in names {
+        key.extend_from_slice(name.as_bytes());
+        key.push(0);
+    }
+    key
+}
+
+/// Refuses names that would make keys long or ambiguous.
+pub(super) fn check(kind: &str, id: &str) -> Result<(), StoreError> {
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    if kind.is_empty() || kind.len() > MAX_NAME || !plain(kind) {
+        return Err(StoreError::Key { detail: format!("the name {kind:?}") });
+    }
+    if id.is_empty() || id.len() > MAX_ID || !plain(id) {
+        return Err(StoreError::Key {
+            detail: format!("the id {:?}", id.chars().take(80).collect::<String>()),
+        });
+    }
+    Ok(())
+}
+
+/// A document's head.
+pub(super) fn document(kind: &str, id: &str) -> Result<Vec<u8>, StoreError> {
+    check(kind, id)?;
+    Ok(named(DOCUMENT, &[kind, id], 0))
+}
+
+/// A further part of a document's value; a version has its own, so that readers never mix two.
+pub(super) fn chunk(kind: &str, id: &str, version: u64, number: u16) -> Result<Vec<u8>, StoreError> {
+    check(kind, id)?;
+    let mut key = named(CHUNK, &[kind, id], 10);
+    key.extend_from_slice(&version.to_be_bytes());
+    key.extend_from_slice(&number.to_be_bytes());
+    Ok(key)
+}
+
+/// An index entry, or with a prefix of one the place where such entries begin.
+pub(super) fn index(kind: &str, index: &str, rest: &[u8]) -> Vec<u8> {
+    let mut key = named(INDEX, &[kind, index], rest.len());
+    key.extend_from_slice(rest);
+    key
+}
+
+/// An index entry of a document; in a unique index the key alone is the place.
+pub(super) fn index_entry(kind: &str, name: &str, key: &[u8], unique: bool, id: &str) -> Vec<u8> {
+    let mut place = index(kind, name, key);
+    if !unique {
+        place.extend_from_slice(id.as_bytes());
+    }
+    place
+}
+
+/// A journal entry.
+pub(super) fn journal(seq: u64) -> Vec<u8> {
+    let mut key = vec![JOURNAL];
+    key.extend_from_slice(&seq.to_be_bytes());
+    key
+}
+
+/// The first possible journal key and the first key after all of them.
+pub(super) fn journal_range() -> std::ops::Range<Vec<u8>> {
+    vec![JOURNAL]..vec![JOURNAL + 1]
+}
+
+/// The `seq` that a journal key names.
+pub(super) fn journal_seq(key: &[u8]) -> Option<u64> {
+    key.get(1..9)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// A further part of a journal entry, from the entry's own key.
+pub(super) fn journal_chunk(entry: &[u8], number: u16) -> Vec<u8> {
+    let mut key = vec![JOURNAL_CHUNK];
+    key.extend_from_slice(entry.get(1..).unwrap_or_default());
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// A counter.
+pub(super) fn counter(name: &str) -> Vec<u8> {
+    named(COUNTER, &[name], 0)
+}
+
+/// The first key that does not begin with `prefix`.
+pub(super) fn successor(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_under_two_hundred_bytes() {
+        let (kind, id) = ("k".repeat(MAX_NAME), "i".repeat(MAX_ID));
+        assert!(index_entry(&kind, &kind, &[0; 80], false, &id).len() < 200);
+        assert!(chunk(&kind, &id, u64::MAX, u16::MAX).unwrap().len() < 200);
+        assert!(document("kind", &"i".repeat(MAX_ID + 1)).is_err());
+        assert!(document("kind", "a\0b").is_err());
+    }
+
+    #[test]
+    fn a_successor_is_the_end_of_its_prefix() {
+        assert_eq!(successor(b"ab"), b"ac");
+        assert_eq!(successor(&[1, 255]), [2]);
+    }
+}

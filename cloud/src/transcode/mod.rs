@@ -1,0 +1,3 @@
+//! Decoding and encoding in worker processes.
+
+pub mod worker;
