@@ -5,6 +5,7 @@
 
 pub mod aac;
 mod bits;
+pub mod cmaf;
 pub mod frame;
 pub mod h264;
 pub mod rtmp;
