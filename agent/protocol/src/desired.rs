@@ -1,6 +1,6 @@
 //! `desired` and `reported`: what the cloud wants of a box, and what the box made of it.
 
-use crate::{telemetry::OutputRole, timestamp::Timestamp};
+use crate::telemetry::OutputRole;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,8 +68,6 @@ pub struct BoxState {
     pub live: bool,
     #[serde(default)]
     pub recording: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
 }
 
 /// A stream target as it may be shown.

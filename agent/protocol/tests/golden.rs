@@ -56,7 +56,6 @@ fn box_state() -> BoxState {
         }],
         live: true,
         recording: false,
-        since: Some(ts()),
     }
 }
 

@@ -1,1 +1,66 @@
 //! The link to the cloud: MQTT, and the stream targets over HTTP.
+//!
+//! `state.rs` decides, with `commands.rs`, `applying.rs` and `delivery.rs` for the three things it keeps promises about:
+//! each command is carried out once, `reported` comes to match `desired`, and events reach the cloud's journal once and
+//! in order. `driver.rs` connects, stores and sends. Without a broker or a cloud the box works on.
+
+mod address;
+pub mod applying;
+pub mod commands;
+pub mod delivery;
+mod driver;
+mod exchange;
+mod memory;
+pub mod occurrence;
+mod outbox;
+mod session;
+pub mod state;
+pub mod targets;
+#[cfg(test)]
+mod tests;
+
+pub use address::BrokerAddress;
+pub use driver::{LinkConfig, LinkHandle, spawn};
+pub use memory::Memory;
+pub use outbox::Outbox;
+pub use targets::{Target, Targets};
+
+use std::future::Future;
+use tokio::sync::watch;
+
+use stagebox_protocol::{BoxStatus, Command, Origin, Outcome};
+
+/// What the link needs of the box: somebody who obeys and says how it goes.
+pub trait Obey: Clone + Send + Sync + 'static {
+    /// Carries a command out, or keeps the intent durably and then says that it is accepted.
+    fn execute(&self, command: Command, origin: Origin) -> impl Future<Output = Outcome> + Send;
+
+    /// What the box is doing, whenever it changes.
+    fn status(&self) -> watch::Receiver<BoxStatus>;
+}
+
+/// Why the link could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    #[error("cloud.mqtt_url: {0}")]
+    Address(String),
+    #[error("cloud.id: {0}")]
+    Id(#[from] stagebox_protocol::id::IdError),
+    #[error("cloud.url: {0}")]
+    Url(String),
+    #[error("cannot make the HTTP client for cloud.url: {0}")]
+    Http(String),
+    #[error("{operation}: {source}")]
+    Store { operation: &'static str, source: crate::durable::DurableError },
+    #[error("what the link kept in the store is not readable ({what}): {reason}")]
+    Kept { what: &'static str, reason: String },
+}
+
+/// How the link is, for the panel and the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    Connecting,
+    Online,
+    /// Not connected; the reason, in a sentence.
+    Away(String),
+}

@@ -1,0 +1,147 @@
+//! What happened between two looks at the box's status.
+
+use stagebox_protocol::telemetry::{EncoderState, LiveState, OutputState, RecordingState, SignalState};
+use stagebox_protocol::{BoxStatus, EventBody};
+
+/// The events that lead from one status to the next, in the order of the signal's way through the box.
+#[must_use]
+pub fn between(before: &BoxStatus, after: &BoxStatus) -> Vec<EventBody> {
+    let mut events = Vec::new();
+    signal(before, after, &mut events);
+    if after.encoder.restarts > before.encoder.restarts
+        || (after.encoder.state == EncoderState::Failed && before.encoder.state != EncoderState::Failed)
+    {
+        let error = after.encoder.error.clone().or_else(|| before.encoder.error.clone());
+        events.push(EventBody::EncoderRestarted {
+            error: error.unwrap_or_else(|| "no reason was given".into()),
+        });
+    }
+    recording(before, after, &mut events);
+    live(before, after, &mut events);
+    outputs(before, after, &mut events);
+    events
+}
+
+fn signal(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>) {
+    let (old, new) = (&before.signal, &after.signal);
+    let locked = |state| state == SignalState::Locked;
+    if locked(new.state) {
+        if !locked(old.state) || (old.width, old.height, old.fps) != (new.width, new.height, new.fps) {
+            events.push(EventBody::SignalLocked { width: new.width, height: new.height, fps: new.fps });
+        }
+    } else if locked(old.state) {
+        events.push(EventBody::SignalLost);
+    }
+}
+
+fn recording(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>) {
+    let (old, new) = (&before.recording, &after.recording);
+    let origin = new.origin;
+    match (old.state, new.state) {
+        (old, new) if old == new => {}
+        (_, RecordingState::Failed) => {
+            let error = new.error.clone().unwrap_or_else(|| "no reason was given".into());
+            events.push(EventBody::RecordingFailed { error });
+        }
+        (
+            RecordingState::Off | RecordingState::Starting | RecordingState::Failed,
+            RecordingState::Recording,
+        ) => {
+            events.push(EventBody::RecordingStarted { origin });
+        }
+        (RecordingState::Recording | RecordingState::Failed, RecordingState::Off) => {
+            // The recorder may have counted on until it closed the file.
+            let duration_ms = old.duration_ms.max(new.duration_ms);
+            let bytes = old.bytes.max(new.bytes);
+            events.push(EventBody::RecordingStopped { origin, duration_ms, bytes });
+        }
+        _ => {}
+    }
+}
+
+fn live(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>) {
+    let origin = after.live.origin;
+    match (before.live.state == LiveState::Off, after.live.state == LiveState::Off) {
+        (true, false) => events.push(EventBody::LiveStarted { origin }),
+        (false, true) => events.push(EventBody::LiveStopped { origin }),
+        _ => {}
+    }
+}
+
+fn outputs(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>) {
+    for new in &after.outputs {
+        let old =
+            before.outputs.iter().find(|old| old.role == new.role).map_or(OutputState::Off, |old| old.state);
+        let sends = |state| state == OutputState::Sending;
+        if sends(new.state) && !sends(old) {
+            events.push(EventBody::OutputConnected { role: new.role });
+        } else if sends(old) && matches!(new.state, OutputState::Waiting | OutputState::Connecting) {
+            let error = new.error.clone().unwrap_or_else(|| "the connection ended".into());
+            events.push(EventBody::OutputLost { role: new.role, error });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stagebox_protocol::telemetry::{OutputRole, OutputStatus};
+
+    fn output(state: OutputState) -> BoxStatus {
+        let output = OutputStatus {
+            role: OutputRole::Main,
+            state,
+            url: None,
+            bitrate_kbps: 0,
+            queued_ms: 0,
+            sent_bytes: 0,
+            dropped_frames: 0,
+            reconnects: 0,
+            error: None,
+        };
+        BoxStatus { outputs: vec![output], ..BoxStatus::default() }
+    }
+
+    #[test]
+    fn nothing_happens_while_only_numbers_change() {
+        let mut before = output(OutputState::Sending);
+        before.encoder.frames = 7;
+        assert_eq!(between(&before, &output(OutputState::Sending)), []);
+    }
+
+    #[test]
+    fn a_signal_that_changes_its_mode_is_locked_anew() {
+        let mut status = BoxStatus::default();
+        status.signal.state = SignalState::Locked;
+        (status.signal.width, status.signal.height, status.signal.fps) = (1280, 720, 30.0);
+        let locked = EventBody::SignalLocked { width: 1280, height: 720, fps: 30.0 };
+        assert_eq!(between(&BoxStatus::default(), &status), [locked]);
+        let before = status.clone();
+        status.signal.fps = 25.0;
+        assert_eq!(
+            between(&before, &status),
+            [EventBody::SignalLocked { width: 1280, height: 720, fps: 25.0 }]
+        );
+        assert_eq!(between(&status, &BoxStatus::default()), [EventBody::SignalLost]);
+    }
+
+    #[test]
+    fn a_stop_is_no_lost_output() {
+        let role = OutputRole::Main;
+        let sends = output(OutputState::Sending);
+        assert_eq!(between(&BoxStatus::default(), &sends), [EventBody::OutputConnected { role }]);
+        assert_eq!(between(&sends, &output(OutputState::Off)), []);
+        let lost = EventBody::OutputLost { role, error: "the connection ended".into() };
+        assert_eq!(between(&sends, &output(OutputState::Waiting)), [lost]);
+    }
+
+    #[test]
+    fn a_recording_ends_with_its_length() {
+        let mut before = BoxStatus::default();
+        before.recording.state = RecordingState::Recording;
+        (before.recording.duration_ms, before.recording.bytes) = (5_000, 99);
+        let stopped = EventBody::RecordingStopped { origin: None, duration_ms: 5_000, bytes: 99 };
+        assert_eq!(between(&before, &BoxStatus::default()), [stopped]);
+        assert_eq!(between(&BoxStatus::default(), &before), [EventBody::RecordingStarted { origin: None }]);
+    }
+}
