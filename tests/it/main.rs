@@ -1,1 +1,95 @@
 //! The whole house as real processes on loopback: real media, real sockets, real files.
+#![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
+
+mod foreign;
+mod outputs;
+mod recovery;
+mod wrong;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, wait_until};
+
+/// The longest that one step of a test may take.
+const STEP: Duration = Duration::from_secs(20);
+/// Microseconds of a frame at 15 a second.
+const FRAME_US: i64 = 66_667;
+
+/// A cloud and a box, with an event that the box is assigned to.
+struct Stage {
+    cloud: Cloud,
+    agent: Agent,
+    event: String,
+    /// Goes last: the processes above write into it.
+    _directory: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn set(options: &CloudOptions, agent: &AgentOptions) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let cloud = Cloud::start(directory.path(), options).await?;
+        let agent = Agent::start(directory.path(), &cloud, agent).await?;
+        let event = make_event(&cloud, Some(&agent.id)).await?;
+        Ok(Self { cloud, agent, event, _directory: directory })
+    }
+
+    /// Live and recording, the event started.
+    async fn live() -> Result<Self> {
+        let options = CloudOptions { extra: "[live]\ntranscode = false\n".into(), ..CloudOptions::default() };
+        let stage = Self::set(&options, &AgentOptions::default()).await?;
+        stage.command("start_recording").await?;
+        stage.command("start_stream").await?;
+        stage.cloud.api.wait_receiving(&stage.event, "main", STEP).await?;
+        stage.cloud.api.set_status(&stage.event, "started").await?;
+        Ok(stage)
+    }
+
+    /// Repeats the command until the box, which may just be starting, carries it out.
+    async fn command(&self, name: &str) -> Result<Value> {
+        wait_until(name, STEP, || async { Ok(self.agent.command(&self.cloud, name).await.ok()) }).await
+    }
+}
+
+async fn make_event(cloud: &Cloud, device: Option<&str>) -> Result<String> {
+    let event = cloud.api.post("events", &json!({ "title": "Test", "device_id": device })).await?;
+    Ok(event["id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The publish address of an event's input, key included.
+async fn publish_url(cloud: &Cloud, event: &str, input: &str) -> Result<String> {
+    let event = cloud.api.get(&format!("events/{event}")).await?;
+    let key = event["inputs"][input]["key"].as_str().unwrap_or_default();
+    Ok(format!("rtmp://{}/live/{key}", cloud.ports.rtmp))
+}
+
+/// The media playlist of the source's video, plain, of a live event or an item.
+async fn source_playlist(cloud: &Cloud, master: &str) -> Result<String> {
+    let text = cloud.api.fetch_text(master).await?;
+    let name =
+        text.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default().to_owned();
+    let folder = master.split('?').next().unwrap_or(master).rsplit_once('/').map_or("", |(folder, _)| folder);
+    Ok(format!("{folder}/{name}"))
+}
+
+/// The numbers of the segments that the live playlist shows: first and one past the last.
+async fn segments(cloud: &Cloud, event: &str) -> Result<(u64, u64)> {
+    let path = source_playlist(cloud, &format!("/live/public/{event}/index.m3u8?plain=1")).await?;
+    let text = cloud.api.fetch_text(&path).await?;
+    let first = text
+        .lines()
+        .find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:"))
+        .and_then(|number| number.trim().parse().ok());
+    let first: u64 = first.unwrap_or(0);
+    Ok((first, first + text.lines().filter(|line| line.starts_with("#EXTINF:")).count() as u64))
+}
+
+/// Waits until the live playlist has `more` complete segments than `from`.
+async fn wait_segments(cloud: &Cloud, event: &str, from: u64, more: u64) -> Result<u64> {
+    wait_until("the playlist goes on", Duration::from_secs(30), || async {
+        let end = segments(cloud, event).await.map_or(0, |(_, end)| end);
+        Ok((end >= from + more).then_some(end))
+    })
+    .await
+}

@@ -1,1 +1,4 @@
-//! The tests of the whole house, and what they share: the house started as real processes.
+//! What the tests, the demo and the benches share: the house started as real processes.
+#![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
+
+pub mod house;

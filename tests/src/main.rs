@@ -1,1 +1,69 @@
-fn main() {}
+//! What `./run` calls once everything is built.
+#![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
+
+mod browser;
+mod demo;
+mod panel;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "./run", about = "Stagebox's demo, tests and benches")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A cloud and a simulated box on this machine.
+    Demo {
+        /// Ends by itself after so many seconds, with 0 only if the playlist advanced and the item plays.
+        #[arg(long)]
+        seconds: Option<u64>,
+        /// Keeps the data here instead of a temporary directory.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        #[arg(long, hide = true)]
+        yes: bool,
+    },
+    /// The front panel in this terminal, against the running demo's box.
+    Panel {
+        /// The box's panel socket; the running demo's by default.
+        #[arg(long)]
+        socket: Option<PathBuf>,
+        /// Passed on to stagebox-panel.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// The whole job in Chromium.
+    Browser,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("run: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match arguments.command {
+            Command::Demo { seconds, data, .. } => demo::run(seconds, data).await,
+            Command::Panel { socket, rest } => panel::run(socket, &rest).await,
+            Command::Browser => browser::run().await,
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("run: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

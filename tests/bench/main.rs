@@ -1,0 +1,78 @@
+//! Each figure beside a peer's on the same work, alternating, the median of at least three runs.
+#![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and measures them")]
+
+mod capture;
+mod cpu;
+mod figure;
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use figure::Figure;
+
+#[derive(Debug, Parser)]
+#[command(name = "./run bench", about = "Figures beside a peer's on the same work")]
+struct Arguments {
+    /// Which figures; all by default.
+    names: Vec<String>,
+    /// Writes the figures as JSON lines too.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Runs of each side; the median counts.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+}
+
+/// What can be measured, by name.
+const NAMES: &[&str] = &["box"];
+
+async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
+    match name {
+        "box" => capture::measure(runs).await,
+        _ => bail!("no figure '{name}'; there are: {}", NAMES.join(", ")),
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let names: Vec<&str> = if arguments.names.is_empty() {
+        NAMES.to_vec()
+    } else {
+        arguments.names.iter().map(String::as_str).collect()
+    };
+    let mut json = arguments
+        .json
+        .as_ref()
+        .map(File::create)
+        .transpose()
+        .context("--json: the file cannot be created")?;
+    println!("{}", figure::HEAD);
+    for name in names {
+        for figure in
+            measure(name, arguments.runs.max(1)).await.with_context(|| format!("figure '{name}'"))?
+        {
+            println!("{figure}");
+            if let Some(json) = &mut json {
+                writeln!(json, "{}", serde_json::to_string(&figure)?).context("--json: writing")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = tokio::runtime::Runtime::new()
+        .context("no runtime")
+        .and_then(|runtime| runtime.block_on(run(&arguments)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! An output's trouble is its own: the recording loses no frame, the other output does not notice.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use stagebox_tests::house::peer::Nginx;
+use stagebox_tests::house::probe::{self, Stream};
+use stagebox_tests::house::{Agent, AgentOptions, binary, free_port, wait_until};
+use tokio::process::Command;
+use tokio::time::sleep;
+
+use super::{FRAME_US, STEP};
+
+/// The panel's button, over the panel's own socket.
+pub(crate) async fn press(agent: &Agent) -> Result<()> {
+    panel(agent, "--press").await
+}
+
+/// The button held: stop.
+pub(crate) async fn hold(agent: &Agent) -> Result<()> {
+    panel(agent, "--hold").await
+}
+
+async fn panel(agent: &Agent, action: &str) -> Result<()> {
+    wait_until("the panel's socket is there", STEP, || async { Ok(agent.socket().exists().then_some(())) })
+        .await?;
+    let mut command = Command::new(binary("stagebox-panel")?);
+    command.args(["--shell", "terminal", "--socket"]).arg(agent.socket()).arg(action);
+    let output = command.output().await.context("starting stagebox-panel")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "stagebox-panel {action}: {said}");
+    Ok(())
+}
+
+struct Outputs {
+    directory: tempfile::TempDir,
+    main: u16,
+    backup: Nginx,
+    agent: Agent,
+}
+
+/// A box with two servers, of which only the backup is there, live and recording.
+async fn set() -> Result<Outputs> {
+    let directory = tempfile::tempdir()?;
+    let main = free_port(0);
+    let backup = Nginx::rtmp(directory.path(), "backup", free_port(0), true).await?;
+    let extra = format!(
+        "[[outputs]]\nrole = \"main\"\nurl = \"rtmp://127.0.0.1:{main}/live\"\nkey = \"a\"\n\
+         [[outputs]]\nrole = \"backup\"\nurl = \"rtmp://127.0.0.1:{}/live\"\nkey = \"b\"\n",
+        backup.port
+    );
+    // Enough bits that a hung server fills every buffer on the way within the test.
+    let options = AgentOptions { extra, bitrate_kbps: 3000, ..AgentOptions::default() };
+    let agent = Agent::start_alone(directory.path(), &options)?;
+    press(&agent).await?;
+    Ok(Outputs { directory, main, backup, agent })
+}
+
+async fn main_receives(nginx: &Nginx, files: usize) -> Result<()> {
+    wait_until("the main server receives", STEP, || async {
+        let recorded = nginx.recorded();
+        let grown = recorded
+            .last()
+            .and_then(|file| file.metadata().ok())
+            .is_some_and(|metadata| metadata.len() > 100_000);
+        Ok((recorded.len() >= files && grown).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_server_refuses_dies_hangs_and_comes_back() -> Result<()> {
+    let mut stage = set().await?;
+    // Refused at first: nobody listens.
+    wait_until("the backup receives", STEP, || async {
+        Ok((!stage.backup.recorded().is_empty()).then_some(()))
+    })
+    .await?;
+    let mut main = Nginx::rtmp(stage.directory.path(), "main", stage.main, true).await?;
+    main_receives(&main, 1).await?;
+    // Dies, and comes back.
+    main.process.kill().await?;
+    sleep(Duration::from_secs(2)).await;
+    let main = Nginx::rtmp(stage.directory.path(), "main", stage.main, true).await?;
+    main_receives(&main, 2).await?;
+    // Hangs: takes the bytes of the kernel's buffers and answers nothing.
+    main.process.signal(Signal::SIGSTOP)?;
+    sleep(Duration::from_secs(6)).await;
+    main.process.signal(Signal::SIGCONT)?;
+    main_receives(&main, 3).await?;
+    hold(&stage.agent).await?;
+    stage.agent.process.stop(Duration::from_secs(5)).await?;
+
+    let backup = stage.backup.recorded();
+    ensure!(backup.len() == 1, "the backup noticed: {} publishes", backup.len());
+    whole(&backup[0].display().to_string(), "backup").await
+}
+
+/// No frame is missing between the first and the last.
+async fn whole(input: &str, what: &str) -> Result<()> {
+    let packets = probe::packets(input, Stream::Video, None).await?;
+    let gaps = probe::gaps(&packets, FRAME_US);
+    ensure!(packets.len() > 60 && gaps.is_empty(), "{what}: {} frames, gaps: {gaps:?}", packets.len());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_does_not_wait_for_a_hung_server() -> Result<()> {
+    let mut stage = set().await?;
+    let main = Nginx::rtmp(stage.directory.path(), "main", stage.main, false).await?;
+    wait_until("the backup receives", STEP, || async {
+        Ok((!stage.backup.recorded().is_empty()).then_some(()))
+    })
+    .await?;
+    main.process.signal(Signal::SIGSTOP)?;
+    stage.backup.process.signal(Signal::SIGSTOP)?;
+    sleep(Duration::from_secs(2)).await;
+    hold(&stage.agent).await?;
+    stage
+        .agent
+        .process
+        .stop(Duration::from_secs(5))
+        .await
+        .context("the box does not end while its servers hang")?;
+    main.process.signal(Signal::SIGCONT)?;
+    stage.backup.process.signal(Signal::SIGCONT)?;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! `./run test browser`: the whole job in real Chromium, driven by playwright.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, Source, binary};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// No browser run takes longer than this.
+const LIMIT: Duration = Duration::from_secs(280);
+
+pub(crate) async fn run() -> Result<()> {
+    let directory = tempfile::tempdir().context("making a directory for the run")?;
+    let cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
+    let options = AgentOptions { source: Source::Pattern, ..AgentOptions::default() };
+    let agent = Agent::start(directory.path(), &cloud, &options).await?;
+    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloud/web");
+    let (email, password) = cloud.api.credentials();
+    let mut command = Command::new("node");
+    command
+        .args(["--test", "--test-concurrency=1", "--test-reporter=spec", "e2e/"])
+        .current_dir(&web)
+        .env("STAGEBOX_URL", cloud.api.base())
+        .env("STAGEBOX_EMAIL", email)
+        .env("STAGEBOX_PASSWORD", password)
+        .env("STAGEBOX_DEVICE", &agent.id)
+        .env("STAGEBOX_PANEL", binary("stagebox-panel")?)
+        .env("STAGEBOX_PANEL_SOCKET", agent.socket())
+        .env("STAGEBOX_RECORDINGS", agent.recordings())
+        .kill_on_drop(true);
+    let mut tests = command.spawn().context("starting node")?;
+    let status = timeout(LIMIT, tests.wait())
+        .await
+        .with_context(|| format!("the browser tests took over {LIMIT:?}"))??;
+    if !status.success() {
+        eprintln!("---- cloud ----\n{}\n---- box ----\n{}", cloud.process.tail(60), agent.process.tail(60));
+        bail!("the browser tests failed ({status})");
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! The cloud as a process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use tokio::process::Command;
+
+use super::{Api, Process, binary, wait_until};
+
+/// What differs from the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct CloudOptions {
+    /// TOML that follows what [`Cloud::start`] writes itself.
+    pub extra: String,
+    /// HTTP, RTMP and MQTT ports; 0 is any free one.
+    pub ports: [u16; 3],
+}
+
+/// Where the cloud listens.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Ports {
+    pub http: String,
+    pub rtmp: String,
+    pub mqtt: String,
+}
+
+/// A running cloud.
+#[derive(Debug)]
+pub struct Cloud {
+    pub process: Process,
+    pub ports: Ports,
+    pub api: Api,
+    directory: PathBuf,
+}
+
+/// Who may do everything in a cloud that the tests start.
+pub const ADMIN: &str = "admin@stagebox.test";
+
+impl Cloud {
+    /// Starts the cloud with its data in `directory/cloud`, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready in 30 s; its last lines are in the error.
+    pub async fn start(directory: &Path, options: &CloudOptions) -> Result<Self> {
+        let own = directory.join("cloud");
+        fs::create_dir_all(&own).with_context(|| format!("creating {}", own.display()))?;
+        let [http, rtmp, mqtt] = options.ports;
+        let config = format!(
+            "data_dir = {data:?}\n\
+             secrets_key_file = {key:?}\n\
+             [http]\nlisten = \"127.0.0.1:{http}\"\n\
+             [rtmp]\nlisten = \"127.0.0.1:{rtmp}\"\n\
+             [mqtt]\nlisten = \"127.0.0.1:{mqtt}\"\n\
+             [admin]\nemail = \"{ADMIN}\"\n{extra}\n",
+            data = own.join("data"),
+            key = own.join("secrets.key"),
+            extra = options.extra,
+        );
+        fs::write(own.join("cloud.toml"), config).context("writing cloud.toml")?;
+        Self::launch(directory).await
+    }
+
+    /// Starts the cloud again with the data and the ports that it had.
+    ///
+    /// # Errors
+    /// As [`Cloud::start`].
+    pub async fn restart(self) -> Result<Self> {
+        let Self { process, ports, directory, .. } = self;
+        drop(process);
+        let path = directory.join("cloud/cloud.toml");
+        let mut config: toml::Table =
+            fs::read_to_string(&path).context("reading cloud.toml")?.parse().context("cloud.toml")?;
+        for (name, address) in [("http", &ports.http), ("rtmp", &ports.rtmp), ("mqtt", &ports.mqtt)] {
+            if let Some(section) = config.get_mut(name).and_then(toml::Value::as_table_mut) {
+                section.insert("listen".into(), address.clone().into());
+            }
+        }
+        fs::write(&path, config.to_string()).context("writing cloud.toml")?;
+        Self::launch(&directory).await
+    }
+
+    async fn launch(directory: &Path) -> Result<Self> {
+        let own = directory.join("cloud");
+        let (ports_file, password_file) = (own.join("ports.json"), own.join("password"));
+        let _ = fs::remove_file(&ports_file);
+        let mut command = Command::new(binary("stagebox-cloud")?);
+        command.arg("serve").arg("--config").arg(own.join("cloud.toml"));
+        command.arg("--ports-file").arg(&ports_file).arg("--admin-password-file").arg(&password_file);
+        let mut process = Process::start("cloud", &directory.join("logs"), command)?;
+        let ports = Self::ready(&mut process, &ports_file).await?;
+        let password = fs::read_to_string(&password_file).context("reading the administrator's password")?;
+        let api = Api::new(&format!("http://{}", ports.http), ADMIN, password.trim());
+        Ok(Self { process, ports, api, directory: directory.to_owned() })
+    }
+
+    async fn ready(process: &mut Process, ports_file: &Path) -> Result<Ports> {
+        // A failure is told by the process itself, faster than the limit does.
+        let ended = std::cell::RefCell::new(process);
+        wait_until("the cloud is ready", Duration::from_secs(30), || async {
+            if let Some(status) = ended.borrow_mut().ended() {
+                bail!("the cloud ended with {status}:\n{}", ended.borrow().tail(20));
+            }
+            let Ok(text) = fs::read_to_string(ports_file) else { return Ok(None) };
+            let Ok(ports) = serde_json::from_str::<Ports>(&text) else { return Ok(None) };
+            let probe = Api::new(&format!("http://{}", ports.http), "", "");
+            Ok(probe.fetch("/readyz").await.ok().map(|_| ports))
+        })
+        .await
+    }
+
+    /// Where data, configuration and logs of this cloud lie.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}

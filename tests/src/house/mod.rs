@@ -1,0 +1,28 @@
+//! A cloud and a box as real processes on loopback, in a directory of their own.
+
+mod agent;
+mod api;
+mod cloud;
+pub mod peer;
+pub mod probe;
+mod process;
+
+pub use agent::{Agent, AgentOptions, Source};
+pub use api::{Api, ApiFailure};
+pub use cloud::{ADMIN, Cloud, CloudOptions, Ports};
+pub use process::{Process, binary, wait_until};
+
+use std::path::{Path, PathBuf};
+
+/// The footage that demo and tests play as if it came over HDMI.
+#[must_use]
+pub fn footage() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("media/bigbuckbunny.mp4")
+}
+
+/// A loopback port that was free a moment ago; `preferred` if that one is.
+#[must_use]
+pub fn free_port(preferred: u16) -> u16 {
+    let bind = |port| std::net::TcpListener::bind(("127.0.0.1", port)).and_then(|socket| socket.local_addr());
+    bind(preferred).or_else(|_| bind(0)).map_or(0, |address| address.port())
+}
