@@ -1,18 +1,24 @@
-//! The pages that play events and items.
+//! The pages: players for events and items, and the administrator's.
+//!
+//! The pages themselves are built from `cloud/web` and embedded in the binary; what is here serves them,
+//! and tells open players what becomes of their event.
+
+mod assets;
+mod embed;
+mod page;
+mod site;
+mod state;
+mod stream;
 
 use crate::app::App;
-use crate::http::{ApiError, Routes, answer, call};
-use warp::Filter;
+use crate::http::Routes;
 
-/// The slice's paths.
-pub fn routes(_app: App) -> Routes {
-    warp::any()
-        .and(call())
-        .then(|_call| answer(async { Err(ApiError::not_found("there is nothing at this address")) }))
-        .boxed()
+/// What is below `/embed`: the players and what they follow.
+pub fn routes(app: App) -> Routes {
+    embed::routes(app)
 }
 
 /// Everything outside of the API and playback: the administrator's pages.
-pub fn site_routes(app: App) -> Routes {
-    routes(app)
+pub fn site_routes(_app: App) -> Routes {
+    site::routes()
 }

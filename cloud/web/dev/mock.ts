@@ -42,7 +42,7 @@ const devices = [
   device(2, "Rack 2, lecture room", false, telemetry(false)),
   device(3, "Spare box", false, null),
 ];
-const recordings = [{ id: "rec_1", started_at: at(50), ended_at: at(20), duration_ms: 1_812_000, item_id: "itm_mock1" }];
+const recordings = ["rec_1"];
 const events = [
   event(5, "Annual general meeting", "started", { device_id: "box_mock1" }),
   event(4, "Chamber concert, second evening with a rather long title that has to be cut", "waiting"),

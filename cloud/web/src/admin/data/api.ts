@@ -59,8 +59,8 @@ async function problemOf(answer: Response, path: string): Promise<ApiProblem> {
       errors?: { field: string; detail: string }[];
     };
     const fields = Object.fromEntries((body.errors ?? []).map(({ field, detail }) => [field, detail]));
-    const first = body.errors?.[0];
-    const detail = body.detail ?? (first ? `${first.field}: ${first.detail}` : "");
+    const wrong = (body.errors ?? []).map(({ field, detail }) => `${field} ${detail}`).join("; ");
+    const detail = wrong || body.detail || "";
     return new ApiProblem(answer.status, body.title ?? answer.statusText, detail, fields);
   } catch {
     return new ApiProblem(answer.status, `The server answered ${answer.status}`, answer.statusText);

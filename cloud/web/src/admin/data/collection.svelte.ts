@@ -36,7 +36,7 @@ export class Collection<T extends Kept> {
       const all: T[] = [];
       let cursor: string | null = "";
       while (cursor !== null) {
-        const query: string = cursor ? `?cursor=${encodeURIComponent(cursor)}` : "";
+        const query: string = cursor ? `?limit=200&after=${encodeURIComponent(cursor)}` : "?limit=200";
         const page: Page<T> = await ask<Page<T>>("GET", `${this.#path}${query}`);
         all.push(...page.data);
         cursor = page.next;

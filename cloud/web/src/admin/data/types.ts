@@ -6,14 +6,6 @@ export interface Input {
   receiving: boolean;
 }
 
-export interface Recording {
-  id: string;
-  started_at: string;
-  ended_at: string | null;
-  duration_ms: number | null;
-  item_id?: string | null;
-}
-
 export interface LiveEvent {
   id: string;
   number: number;
@@ -24,7 +16,8 @@ export interface LiveEvent {
   updated_at: string;
   device_id: string | null;
   inputs: { main: Input; backup: Input };
-  recordings: Recording[];
+  /** Ids of its recordings, oldest first. */
+  recordings: string[];
 }
 
 export interface Item {
