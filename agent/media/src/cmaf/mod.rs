@@ -18,6 +18,7 @@ mod init;
 mod movie;
 mod queue;
 mod reader;
+mod scan;
 mod timeline;
 mod track;
 
@@ -29,6 +30,7 @@ pub use format::TrackFormat;
 pub use fragment::Fragment;
 pub use movie::{MovieEnd, MovieFragment, MovieWriter};
 pub use reader::CmafReader;
+pub use scan::MovieScan;
 pub use track::CmafTrack;
 
 /// Ticks a second of every video track.

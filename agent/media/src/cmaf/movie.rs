@@ -11,7 +11,7 @@ use super::{CmafError, TrackFormat};
 use crate::{Frame, Track, TrackConfig};
 
 /// A file of a day at a key frame a second has fewer; more are not indexed.
-const MAX_INDEX_ENTRIES: usize = 100_000;
+pub(super) const MAX_INDEX_ENTRIES: usize = 100_000;
 
 /// One `moof` with its `mdat`, of all tracks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +108,12 @@ impl MovieWriter {
         self.tracks.iter().map(pending).max().unwrap_or(0)
     }
 
+    /// Bytes of the frames that wait to be cut.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.tracks.iter().map(|track| track.queue.bytes()).sum()
+    }
+
     /// Length of the movie so far, waiting frames left out, in nanoseconds.
     #[must_use]
     pub fn duration_ns(&self) -> i64 {
@@ -134,7 +140,9 @@ impl MovieWriter {
     pub fn finish(mut self) -> MovieEnd {
         let samples: Vec<_> = self.tracks.iter_mut().map(|track| track.queue.take_all()).collect();
         let last = self.fragment(&samples);
-        MovieEnd { last, index: self.index(), header: self.header() }
+        let header = self.header();
+        let index = key_frame_index(self.tracks.into_iter().map(|track| (track.id, track.index)));
+        MovieEnd { last, index, header }
     }
 
     fn fragment(&mut self, samples: &[Vec<Sample>]) -> Option<MovieFragment> {
@@ -159,22 +167,18 @@ impl MovieWriter {
         self.bytes += data.len() as u64;
         Some(MovieFragment { data, video_frames, audio_frames })
     }
+}
 
-    /// The random access index (ISO/IEC 14496-12, 8.8.9), which ends with its own length.
-    fn index(&self) -> Bytes {
-        let tfra = self
-            .tracks
-            .iter()
-            .map(|track| Tfra { track_id: track.id, entries: track.index.clone() })
-            .collect();
-        let mut mfra = Mfra { tfra, mfro: Mfro::default() };
-        let mut out = BytesMut::new();
-        encode(&mfra, &mut out);
-        mfra.mfro.parent_size = out.len() as u32;
-        out.clear();
-        encode(&mfra, &mut out);
-        out.freeze()
-    }
+/// The random access index (ISO/IEC 14496-12, 8.8.9), which ends with its own length.
+pub(super) fn key_frame_index(tracks: impl Iterator<Item = (u32, Vec<FragmentInfo>)>) -> Bytes {
+    let tfra = tracks.map(|(track_id, entries)| Tfra { track_id, entries }).collect();
+    let mut mfra = Mfra { tfra, mfro: Mfro::default() };
+    let mut out = BytesMut::new();
+    encode(&mfra, &mut out);
+    mfra.mfro.parent_size = out.len() as u32;
+    out.clear();
+    encode(&mfra, &mut out);
+    out.freeze()
 }
 
 impl MovieTrack {

@@ -63,6 +63,10 @@ impl SampleQueue {
         Ok(())
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Ticks of the samples whose duration is known.
     pub(super) fn complete_ticks(&self) -> u64 {
         match (self.samples.front(), self.samples.back()) {

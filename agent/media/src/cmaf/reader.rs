@@ -1,7 +1,7 @@
 //! Reads fragmented MP4 back into packets.
 
-mod fragments;
-mod tracks;
+pub(super) mod fragments;
+pub(super) mod tracks;
 
 use std::collections::VecDeque;
 

@@ -82,6 +82,24 @@ fn package(track: &mut CmafTrack, frames: &[Frame], cuts: &[bool]) -> (Vec<u8>, 
     (bytes, fragments)
 }
 
+/// Header and index that a scan of the file gives.
+fn scan(bytes: &[u8], header_bytes: usize) -> (Bytes, Bytes) {
+    let mut scan = MovieScan::new(Bytes::copy_from_slice(&bytes[..header_bytes])).unwrap();
+    let mut offset = header_bytes;
+    let mut moof: Option<(usize, usize)> = None;
+    for (kind, body) in boxes::children(&bytes[header_bytes..]) {
+        let end = offset + 8 + body.len();
+        match (&kind, moof) {
+            (b"mdat", Some((from, to))) => {
+                scan.fragment(&bytes[from..to], from as u64, (end - offset) as u64).unwrap();
+            }
+            _ => moof = Some((offset, end)),
+        }
+        offset = end;
+    }
+    (scan.header().unwrap(), scan.index())
+}
+
 fn decode_times(packets: &[Packet], timescale: u32) -> Vec<i64> {
     let frames = packets.iter().filter_map(|packet| match packet {
         Packet::Frame(frame) => Some(frame.dts_ns),
@@ -165,6 +183,7 @@ proptest! {
         prop_assert_eq!(end.header.len(), header.len());
         bytes[..header.len()].copy_from_slice(&end.header);
 
+        prop_assert_eq!(scan(&bytes, header.len()), (end.header.clone(), end.index));
         let packets = read(&bytes, &pieces).unwrap();
         for (track, config) in [(Track::Video, video_config()), (Track::Audio, audio_config())] {
             let read: Vec<_> = packets.iter().filter(|packet| packet.track() == track).cloned().collect();

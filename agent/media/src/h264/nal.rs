@@ -143,6 +143,19 @@ pub fn contains_idr(data: &[u8]) -> bool {
     avcc_nals(data).any(|nal| nal.kind() == NalKind::Idr)
 }
 
+/// Whether 4-byte lengths lead exactly to the end of an access unit, with no empty unit on the way.
+#[must_use]
+pub fn is_whole(data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        match tail.split_at_checked(u32::from_be_bytes(*length) as usize) {
+            Some((nal, tail)) if !nal.is_empty() => rest = tail,
+            _ => return false,
+        }
+    }
+    rest.is_empty() && !data.is_empty()
+}
+
 pub(super) fn put_nal(nal: Nal<'_>, out: &mut BytesMut) {
     out.put_u32(nal.0.len() as u32);
     out.put_slice(nal.0);

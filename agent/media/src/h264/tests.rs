@@ -94,6 +94,7 @@ proptest! {
         let expected: Vec<_> = nals.iter().map(|nal| Nal(nal)).collect();
         prop_assert_eq!(kept, expected);
         prop_assert_eq!(contains_idr(&written), contains_idr(&plain));
+        prop_assert!(is_whole(&written) && !is_whole(&written[..written.len() - 1]));
     }
 
     #[test]

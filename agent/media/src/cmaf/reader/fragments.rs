@@ -13,19 +13,19 @@ const NON_SYNC: u32 = 0x0001_0000;
 
 /// A sample whose bytes are still to come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SampleAt {
+pub(in crate::cmaf) struct SampleAt {
     /// Index into the reader's tracks.
-    pub(super) track: usize,
-    pub(super) decode_time: u64,
-    pub(super) offset: i64,
-    pub(super) key: bool,
+    pub(in crate::cmaf) track: usize,
+    pub(in crate::cmaf) decode_time: u64,
+    pub(in crate::cmaf) offset: i64,
+    pub(in crate::cmaf) key: bool,
     /// In the stream.
-    pub(super) position: u64,
-    pub(super) size: u32,
+    pub(in crate::cmaf) position: u64,
+    pub(in crate::cmaf) size: u32,
 }
 
 /// Reads the runs of all known tracks of a `moof` that begins at `start` of the stream.
-pub(super) fn read_fragment(
+pub(in crate::cmaf) fn read_fragment(
     moof: &[u8],
     start: u64,
     tracks: &mut [ReadTrack],

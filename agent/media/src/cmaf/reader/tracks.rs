@@ -16,19 +16,19 @@ const AUDIO_ENTRY_BYTES: usize = 28;
 
 /// A track whose samples are read.
 #[derive(Debug, Clone)]
-pub(super) struct ReadTrack {
-    pub(super) id: u32,
-    pub(super) timescale: u32,
-    pub(super) config: TrackConfig,
-    pub(super) default_duration: u32,
-    pub(super) default_size: u32,
-    pub(super) default_flags: u32,
+pub(in crate::cmaf) struct ReadTrack {
+    pub(in crate::cmaf) id: u32,
+    pub(in crate::cmaf) timescale: u32,
+    pub(in crate::cmaf) config: TrackConfig,
+    pub(in crate::cmaf) default_duration: u32,
+    pub(in crate::cmaf) default_size: u32,
+    pub(in crate::cmaf) default_flags: u32,
     /// Where the next fragment begins if it does not say, in ticks.
-    pub(super) next_decode_time: u64,
+    pub(in crate::cmaf) next_decode_time: u64,
 }
 
 /// Reads a box whose content has no boxes in it, so that nothing nests.
-pub(super) fn leaf<T: Atom>(kind: [u8; 4], body: &[u8]) -> Result<T, CmafError> {
+pub(in crate::cmaf) fn leaf<T: Atom>(kind: [u8; 4], body: &[u8]) -> Result<T, CmafError> {
     T::decode_body(&mut &body[..]).map_err(|_| CmafError::BrokenBox { kind })
 }
 
@@ -37,7 +37,7 @@ fn required<'a>(body: &'a [u8], kind: &[u8; 4]) -> Result<&'a [u8], CmafError> {
 }
 
 /// The H.264 and AAC tracks of a movie.
-pub(super) fn read_tracks(moov: &[u8]) -> Result<Vec<ReadTrack>, CmafError> {
+pub(in crate::cmaf) fn read_tracks(moov: &[u8]) -> Result<Vec<ReadTrack>, CmafError> {
     let mvex = child(moov, b"mvex").unwrap_or_default();
     let mut tracks = Vec::new();
     let mut other = None;
