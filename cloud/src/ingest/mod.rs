@@ -1,8 +1,96 @@
-//! RTMP ingest.
+//! RTMP ingest: takes broadcasts in, checks their stream keys and hands their frames on.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+
+use stagebox_media::Packet;
+use tokio::net::TcpListener;
+
+mod broadcast;
+mod connection;
+mod counters;
+mod limits;
+mod listener;
+mod occupancy;
+mod phase;
+#[cfg(test)]
+mod tests;
+
+pub use counters::Counters;
+pub use limits::IngestLimits;
+pub use listener::{Ingest, serve};
 
 use crate::app::App;
 
-/// Starts it.
-pub async fn start(_app: App) -> Result<(), std::io::Error> {
+/// The application of every URL that encoders push to.
+pub const APP: &str = "live";
+
+/// What asks to be taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broadcast {
+    /// The stream key, as the encoder sent it.
+    pub key: String,
+    /// Where the encoder connects from.
+    pub source: SocketAddr,
+    /// What the encoder calls itself.
+    pub encoder: String,
+}
+
+/// Why a broadcast is not taken; the text is what the person at the encoder reads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No event has this key.
+    #[error("unknown stream key: copy it anew from the event's page")]
+    UnknownKey,
+    /// One publisher a key.
+    #[error("already publishing: another encoder sends with this stream key")]
+    AlreadyPublishing,
+    /// The event is over.
+    #[error("the event has ended: its stream key is no longer valid")]
+    Ended,
+    /// Our fault, told without details.
+    #[error("the server cannot take the stream now: try again soon")]
+    Unavailable,
+}
+
+/// Decides on broadcasts; what lies behind it knows events and packaging.
+pub trait Publishing: Clone + Send + Sync + 'static {
+    /// Takes one broadcast's frames.
+    type Publisher: Publisher;
+
+    /// Looks the key up and begins.
+    fn publish(&self, broadcast: &Broadcast)
+    -> impl Future<Output = Result<Self::Publisher, Refused>> + Send;
+}
+
+/// One broadcast's way inwards.
+pub trait Publisher: Send {
+    /// Hands a packet on; waiting here slows the encoder down.
+    fn send(&mut self, packet: Packet) -> impl Future<Output = Result<(), Gone>> + Send;
+
+    /// Ends it; the key is free for the next one only afterwards.
+    fn leave(self) -> impl Future<Output = ()> + Send;
+}
+
+/// The broadcast is not wanted any more: the reason, for the person at the encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone(pub String);
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Listens at the configured address and takes broadcasts until the shutdown.
+pub async fn start(app: App) -> std::io::Result<()> {
+    let listener = TcpListener::bind(app.config.rtmp.listen).await.map_err(|error| {
+        let text = format!("cannot listen on {} (`rtmp.listen`): {error}", app.config.rtmp.listen);
+        std::io::Error::new(error.kind(), text)
+    })?;
+    let _ = app.addresses.rtmp.set(listener.local_addr()?);
+    let shutdown = app.shutdown.clone();
+    tokio::spawn(serve(listener, Ingest::new(app, IngestLimits::default(), shutdown)));
     Ok(())
 }
