@@ -175,7 +175,7 @@ pub enum OutputState {
     Idle,
     Connecting,
     Streaming,
-    /// The server is away; the next attempt is in so long.
+    /// The server is away; the next attempt is in so long, or at a time that is not told (0).
     Waiting {
         retry_ms: u32,
     },

@@ -60,6 +60,8 @@ pub(crate) fn output(line: &mut Line, output: &Output) {
                 say(line, format_args!(" -{}", output.dropped_frames));
             }
         }
+        // Zero says that the agent does not tell when.
+        OutputState::Waiting { retry_ms: 0 } => say(line, format_args!("away, retrying")),
         OutputState::Waiting { retry_ms } => {
             say(line, format_args!("away, retry {}s", retry_ms.div_ceil(1_000)));
         }
