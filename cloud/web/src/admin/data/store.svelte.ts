@@ -1,5 +1,5 @@
 import { followStream } from "../../live/shared_stream.ts";
-import { ask, setCsrf, whenSignedOut } from "./api.ts";
+import { ApiProblem, ask, setCsrf, whenSignedOut } from "./api.ts";
 import { Collection } from "./collection.svelte.ts";
 import type { Device, Item, LiveEvent, Telemetry } from "./types.ts";
 
@@ -33,6 +33,15 @@ class Session {
     this.#in({ ...answer, email: answer.email ?? email });
   }
 
+  /** Whether the server still knows the session; asked when its stream breaks. */
+  async check(): Promise<void> {
+    try {
+      await ask<SessionAnswer>("GET", "/session");
+    } catch (error) {
+      if (error instanceof ApiProblem && error.status === 401 && this.state === "in") this.#out();
+    }
+  }
+
   async signOut(): Promise<void> {
     try {
       await ask("DELETE", "/session");
@@ -52,6 +61,7 @@ class Session {
   #out(): void {
     this.#leave();
     this.#leave = () => {};
+    this.live = true;
     setCsrf("");
     this.state = "out";
     for (const one of [events, items, devices]) one.forget();
@@ -66,15 +76,22 @@ type StreamMessage =
 
 const KINDS = { event: events, item: items, device: devices };
 
+function readAnew(): void {
+  for (const one of Object.values(KINDS)) if (one.state === "ready") void one.load();
+}
+
 function follow(owner: Session): () => void {
   let wasDown = false;
+  let tell: ReturnType<typeof setTimeout> | undefined;
   return followStream("/api/v1/stream", {
-    events: ["change", "telemetry", "alive"],
+    events: ["change", "telemetry", "alive", "reset"],
     message(name, data) {
       const message = data as StreamMessage;
       if (name === "telemetry" && "telemetry" in message) {
         const { telemetry } = message;
         devices.patch(message.device_id, { telemetry, online: true });
+      } else if (name === "reset") {
+        readAnew();
       } else if (name === "change" && "kind" in message) {
         const kept = KINDS[message.kind];
         if (!kept || kept.state !== "ready") return;
@@ -83,14 +100,18 @@ function follow(owner: Session): () => void {
       }
     },
     up() {
+      clearTimeout(tell);
       owner.live = true;
       if (!wasDown) return;
       wasDown = false;
-      for (const one of Object.values(KINDS)) if (one.state === "ready") void one.load();
+      readAnew();
     },
     down() {
-      owner.live = false;
+      if (wasDown) return;
       wasDown = true;
+      // A stream that is back at once is not worth a word.
+      tell = setTimeout(() => (owner.live = false), 2_500);
+      void owner.check();
     },
   });
 }
