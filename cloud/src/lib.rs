@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod device;
 pub mod event;
+pub mod feed;
 pub mod hook;
 pub mod http;
 pub mod id;

@@ -25,8 +25,6 @@ pub struct ServeOptions {
 pub struct Running {
     /// Its handles.
     pub app: App,
-    /// The administrator's password if this start made it.
-    pub first_password: Option<FirstPassword>,
     http: JoinHandle<()>,
 }
 
@@ -42,14 +40,19 @@ impl Running {
 }
 
 /// Starts every part of the server.
-pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+///
+/// `tell` passes on the administrator's password if this start makes it.
+pub async fn start(
+    config: Config,
+    clock: Clock,
+    tell: impl FnOnce(&FirstPassword) -> std::io::Result<()>,
+) -> Result<Running, StartError> {
     // Refused only if a provider is there already, which then serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let server = Server::bind(config.http.listen).await.map_err(StartError::of("HTTP"))?;
     let app = App::open(config, clock).await?;
     let _ = app.addresses.http.set(server.address());
-    let first_password =
-        app.accounts.start(&app.config.admin.email).await.map_err(StartError::of("accounts"))?;
+    app.accounts.start(&app.config.admin.email, tell).await.map_err(StartError::of("accounts"))?;
     app.events.start().await.map_err(StartError::of("events"))?;
     broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
     device::start(app.clone()).await.map_err(StartError::of("devices"))?;
@@ -59,18 +62,15 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let router = Router::new(&app);
     let http = tokio::spawn(server.run(app.clone(), router));
     app.set_ready();
-    Ok(Running { app, first_password, http })
+    Ok(Running { app, http })
 }
 
 /// Runs the server until it is told to stop by SIGTERM or SIGINT.
 pub async fn run(config: Config, options: ServeOptions) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::of("signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::of("signals"))?;
-    let running = start(config, Clock::system()).await?;
-    if let Some(password) = &running.first_password {
-        tell_password(password, options.admin_password_file.as_deref())
-            .map_err(StartError::of("accounts (`--admin-password-file`)"))?;
-    }
+    let file = options.admin_password_file;
+    let running = start(config, Clock::system(), |password| tell_password(password, file.as_deref())).await?;
     if let Some(path) = &options.ports_file {
         write_ports(&running.app, path).map_err(StartError::of("the ports file (`--ports-file`)"))?;
     }

@@ -3,7 +3,7 @@
 use super::problem::ApiError;
 use super::{Response, Routes};
 use crate::app::App;
-use crate::{account, device, event, hook, item, live, player, viewing};
+use crate::{account, device, event, feed, hook, item, live, player, viewing};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
@@ -60,7 +60,7 @@ impl Router {
             ("devices", device::routes(app.clone())),
             ("recordings", crate::recording::routes(app.clone())),
             ("hook", hook::routes(app.clone())),
-            ("stream", account::stream_routes(app.clone())),
+            ("stream", feed::routes(app.clone())),
         ];
         Self(Arc::new(Branches {
             live: branch(live::routes(app.clone())),

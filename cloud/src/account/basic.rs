@@ -1,0 +1,148 @@
+//! HTTP Basic for API clients; a header that was good is remembered for minutes.
+
+use super::{Accounts, User};
+use crate::http::ApiError;
+use crate::id::UserId;
+use crate::store::Versioned;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderValue, Method, header};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// How long a good header needs no new check.
+const REMEMBERED: Duration = Duration::from_secs(5 * 60);
+/// Good headers that are remembered.
+const MAX_HEADERS: usize = 256;
+/// Longest header that is looked at.
+const MAX_HEADER: usize = 2048;
+
+#[derive(Debug, Clone, Copy)]
+struct Good {
+    user: UserId,
+    /// The user's version then: any change of the user, such as of the password, ends it.
+    version: u64,
+    until: Instant,
+}
+
+/// Fingerprints of headers that were right not long ago.
+#[derive(Debug, Default)]
+pub(super) struct GoodHeaders(HashMap<[u8; 32], Good>);
+
+impl GoodHeaders {
+    fn get(&self, now: Instant, fingerprint: &[u8; 32]) -> Option<Good> {
+        self.0.get(fingerprint).copied().filter(|good| good.until > now)
+    }
+
+    fn put(&mut self, now: Instant, fingerprint: [u8; 32], user: UserId, version: u64) {
+        if self.0.len() >= MAX_HEADERS {
+            self.0.retain(|_, good| good.until > now);
+        }
+        if self.0.len() >= MAX_HEADERS {
+            self.0.clear();
+        }
+        self.0.insert(fingerprint, Good { user, version, until: now + REMEMBERED });
+    }
+}
+
+impl Accounts {
+    pub(super) async fn by_basic(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        value: &[u8],
+        peer: Option<SocketAddr>,
+    ) -> Result<Versioned<User>, ApiError> {
+        let (email, password) = parse(value).ok_or_else(|| {
+            asking(headers, "the Authorization header must be `Basic` with e-mail and password")
+        })?;
+        refuse_foreign_pages(method, headers)?;
+        let fingerprint = self.0.vault.fingerprint("basic", value);
+        let remembered = self.good().get(self.0.clock.instant(), &fingerprint);
+        if let Some(good) = remembered {
+            let user = self.user(good.user).await?;
+            if let Some(user) = user.filter(|user| user.version == good.version) {
+                return Ok(user);
+            }
+        }
+        let user = self.check(&email, &password, peer).await.map_err(|error| {
+            if error.status() == http::StatusCode::UNAUTHORIZED {
+                asking(headers, "the e-mail address or the password is wrong")
+            } else {
+                error
+            }
+        })?;
+        self.good().put(self.0.clock.instant(), fingerprint, user.document.id, user.version);
+        Ok(user)
+    }
+}
+
+/// A browser that remembers Basic credentials sends them for foreign pages too; those may change nothing.
+fn refuse_foreign_pages(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let foreign = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site.as_bytes() != b"same-origin" && site.as_bytes() != b"none");
+    if foreign && !safe {
+        return Err(ApiError::forbidden("a page of another site may not do this"));
+    }
+    Ok(())
+}
+
+/// A 401 that says how to log in; to scripts in pages in a way that opens no dialogue of the browser's.
+pub(super) fn asking(headers: &HeaderMap, detail: &str) -> ApiError {
+    let scheme = if headers.contains_key("sec-fetch-mode") {
+        HeaderValue::from_static("Session realm=\"stagebox\"")
+    } else {
+        HeaderValue::from_static("Basic realm=\"stagebox\", charset=\"UTF-8\"")
+    };
+    ApiError::unauthorized(detail).header(header::WWW_AUTHENTICATE, scheme)
+}
+
+/// Takes a Basic header apart (RFC 7617).
+fn parse(value: &[u8]) -> Option<(String, String)> {
+    if value.len() > MAX_HEADER {
+        return None;
+    }
+    let text = std::str::from_utf8(value).ok()?;
+    let (scheme, credentials) = text.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(credentials.trim()).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    let (email, password) = decoded.split_once(':')?;
+    Some((email.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test: it needs some instant to begin with")]
+    use super::*;
+
+    #[test]
+    fn headers_are_taken_apart() {
+        let of = |text: &str| parse(format!("Basic {}", STANDARD.encode(text)).as_bytes());
+        assert_eq!(of("a@b:c:d"), Some(("a@b".to_owned(), "c:d".to_owned())));
+        assert_eq!(of("nothing"), None);
+        for wrong in ["", "Basic", "Basic %%%", "Bearer abc", "Basic gA=="] {
+            assert_eq!(parse(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn good_headers_are_forgotten_in_time() {
+        let (mut good, now, user) = (GoodHeaders::default(), Instant::now(), UserId::random());
+        good.put(now, [1; 32], user, 1);
+        assert!(good.get(now, &[1; 32]).is_some());
+        assert!(good.get(now, &[2; 32]).is_none());
+        assert!(good.get(now + REMEMBERED, &[1; 32]).is_none());
+        for number in 0..1000u16 {
+            let mut print = [0; 32];
+            print[..2].copy_from_slice(&number.to_be_bytes());
+            good.put(now, print, user, 1);
+            assert!(good.0.len() <= MAX_HEADERS);
+        }
+    }
+}

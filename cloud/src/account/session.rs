@@ -1,0 +1,157 @@
+//! Sessions: a random token in a cookie, its hash in the store, and a token against forged requests.
+
+use super::basic::asking;
+use super::document::{BY_END, BY_USER};
+use super::{Accounts, Session, User, token};
+use crate::clock::Timestamp;
+use crate::http::ApiError;
+use crate::id::UserId;
+use crate::store::{Batch, IndexKey, Scan, StoreError, Versioned};
+use http::{HeaderMap, Method, header};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// The cookie that holds the token.
+pub const SESSION_COOKIE: &str = "stagebox_session";
+/// The header that holds the CSRF token.
+pub(super) const CSRF_HEADER: &str = "x-csrf-token";
+
+/// A session that is not used ends after this.
+const IDLE_MS: i64 = 24 * 3600 * 1000;
+/// A session ends after this however much it is used.
+const MAX_MS: i64 = 30 * 24 * 3600 * 1000;
+/// A session's end is moved only when it gained this much: not each request is a write.
+const STEP_MS: i64 = 10 * 60 * 1000;
+/// Sessions of one user; the oldest gives way.
+const MAX_SESSIONS: usize = 50;
+/// Ended sessions that one login clears away.
+const CLEARED: usize = 100;
+
+/// How long the browser keeps the cookie, in seconds.
+pub(super) const COOKIE_S: i64 = MAX_MS / 1000;
+
+fn hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token))
+}
+
+/// Finds the session's token among a request's cookies.
+pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == SESSION_COOKIE).then_some(value))
+        .filter(|token| token.len() <= 128)
+}
+
+impl Accounts {
+    /// Begins a session and returns its token.
+    pub(super) async fn begin_session(&self, user: UserId) -> Result<String, ApiError> {
+        let store = &self.0.store;
+        self.clear_sessions(user).await?;
+        let token = token::<32>();
+        let batch = store.batch();
+        let now = batch.at();
+        let session = Session {
+            token_hash: hash(&token),
+            user,
+            created_at: now,
+            ends_at: Timestamp::from_unix_ms(now.unix_ms() + IDLE_MS),
+        };
+        store.commit(batch.create(&session)).await?;
+        Ok(token)
+    }
+
+    /// Ends the session of a token, if there is one.
+    pub(super) async fn end_session(&self, token: &str) -> Result<(), ApiError> {
+        if let Some(session) = self.0.store.get::<Session>(hash(token)).await? {
+            match self.0.store.commit(self.0.store.batch().delete(&session)).await {
+                Ok(_) | Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn end_all_sessions(&self, user: UserId) -> Result<(), StoreError> {
+        loop {
+            let scan = Scan::of(BY_USER).within(IndexKey::new().text(user));
+            let page = self.0.store.scan::<Session>(scan).await?;
+            if page.items.is_empty() {
+                return Ok(());
+            }
+            let batch = page.items.iter().fold(self.0.store.batch(), Batch::delete);
+            self.0.store.commit(batch).await?;
+        }
+    }
+
+    /// The CSRF token that belongs to a session: nobody can make it who does not have both.
+    pub(super) fn csrf(&self, token: &str) -> String {
+        hex::encode(self.0.vault.fingerprint("csrf", token.as_bytes()))
+    }
+
+    pub(super) async fn by_session(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Versioned<User>, ApiError> {
+        let login = || asking(headers, "log in first");
+        let token = token_of(headers).ok_or_else(login)?;
+        let session = self.0.store.get::<Session>(hash(token)).await?.ok_or_else(login)?;
+        let now = self.0.clock.now();
+        if session.document.ends_at <= now {
+            return Err(asking(headers, "the session has ended: log in again"));
+        }
+        if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            let given = headers.get(CSRF_HEADER).map_or(&b""[..], |value| value.as_bytes());
+            if !bool::from(given.ct_eq(self.csrf(token).as_bytes())) {
+                let detail = "the X-CSRF-Token header is missing or wrong: GET /api/v1/session gives it";
+                return Err(ApiError::forbidden(detail));
+            }
+        }
+        self.prolong(&session, now).await?;
+        self.user(session.document.user).await?.ok_or_else(login)
+    }
+
+    async fn prolong(&self, session: &Versioned<Session>, now: Timestamp) -> Result<(), ApiError> {
+        let last = session.document.created_at.unix_ms() + MAX_MS;
+        let ends = last.min(now.unix_ms() + IDLE_MS);
+        if ends - session.document.ends_at.unix_ms() < STEP_MS {
+            return Ok(());
+        }
+        let mut longer = session.document.clone();
+        longer.ends_at = Timestamp::from_unix_ms(ends);
+        match self.0.store.commit(self.0.store.batch().update(session, &longer)).await {
+            // Another request of the same session was quicker, or it was ended.
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Clears away what has ended, and the user's oldest sessions beyond the limit.
+    async fn clear_sessions(&self, user: UserId) -> Result<(), ApiError> {
+        let store = &self.0.store;
+        let now = self.0.clock.now();
+        let ended = store.scan::<Session>(Scan::of(BY_END).limit(CLEARED)).await?.items;
+        let mut gone: Vec<_> = ended.into_iter().filter(|session| session.document.ends_at <= now).collect();
+        let own = Scan::of(BY_USER).within(IndexKey::new().text(user)).limit(MAX_SESSIONS * 2);
+        let own = store.scan::<Session>(own).await?.items;
+        let beyond = (own.len() + 1).saturating_sub(MAX_SESSIONS);
+        for session in own.into_iter().take(beyond) {
+            if !gone.contains(&session) {
+                gone.push(session);
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let batch = gone.iter().fold(store.batch(), Batch::delete);
+        match store.commit(batch).await {
+            // Another login clears the same: it is done.
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

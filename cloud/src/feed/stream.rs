@@ -1,0 +1,138 @@
+//! The events of one stream, from the journal and from the boxes.
+#![allow(clippy::disallowed_methods, reason = "a driver: a heartbeat goes out after some quiet")]
+
+use crate::app::App;
+use crate::store::{Change, Entry, StoreError};
+use http::{HeaderMap, Method};
+use serde_json::json;
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use warp::sse::Event;
+
+/// After this much quiet a heartbeat goes out, and the login is looked at again.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Entries that are read at a time.
+const AT_ONCE: usize = 64;
+/// Events that wait for a slow reader.
+const QUEUE: usize = 64;
+/// How far behind a cursor may be; beyond it reading everything anew is quicker.
+const MAX_BEHIND: u64 = 1000;
+
+/// What a stream's driver sends to.
+pub(super) type Sender = mpsc::Sender<Result<Event, Infallible>>;
+/// What the response reads from.
+pub(super) type Receiver = mpsc::Receiver<Result<Event, Infallible>>;
+
+/// Says that there is nobody left to send to, or nothing to read from.
+enum End {
+    Gone,
+    Store(StoreError),
+}
+
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Follows the journal from `cursor`, or from now on, until the reader goes.
+pub(super) fn follow(
+    app: App,
+    cursor: Option<u64>,
+    headers: HeaderMap,
+    place: OwnedSemaphorePermit,
+) -> Receiver {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    tokio::spawn(async move {
+        let _place = place;
+        let ended = tokio::select! {
+            ended = drive(&app, cursor, &headers, &sender) => ended,
+            () = app.shutdown.cancelled() => Err(End::Gone),
+            () = sender.closed() => Err(End::Gone),
+        };
+        if let Err(End::Store(error)) = ended {
+            tracing::warn!(%error, "a page's stream ended");
+        }
+    });
+    receiver
+}
+
+async fn send(sender: &Sender, event: Event) -> Result<(), End> {
+    sender.send(Ok(event)).await.map_err(|_| End::Gone)
+}
+
+async fn drive(app: &App, known: Option<u64>, headers: &HeaderMap, sender: &Sender) -> Result<(), End> {
+    let mut boxes = app.devices.subscribe();
+    let mut head = app.store.journal_head();
+    let now = *head.borrow_and_update();
+    let mut cursor = known.unwrap_or(now);
+    // At once, so that the page knows that the stream is open.
+    send(sender, alive()).await?;
+    if cursor > now || now - cursor > MAX_BEHIND {
+        cursor = now;
+        send(sender, reset(cursor)).await?;
+    }
+    cursor = catch_up(app, cursor, sender).await?;
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    heartbeat.reset();
+    loop {
+        tokio::select! {
+            changed = head.changed() => {
+                changed.map_err(|_| End::Gone)?;
+                cursor = catch_up(app, cursor, sender).await?;
+            }
+            state = boxes.recv() => match state {
+                Ok(state) => send(sender, Event::default().event("telemetry").data(state.to_string())).await?,
+                // A slow reader misses telemetry, which the next second brings anew.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Err(End::Gone),
+            },
+            _ = heartbeat.tick() => {
+                if app.accounts.admin_of(&Method::GET, headers, None).await.is_err() {
+                    return Err(End::Gone);
+                }
+                send(sender, alive()).await?;
+            }
+        }
+    }
+}
+
+async fn catch_up(app: &App, mut cursor: u64, sender: &Sender) -> Result<u64, End> {
+    loop {
+        let page = app.store.journal(cursor, AT_ONCE).await?;
+        if page.reset {
+            cursor = page.entries.first().map_or(*app.store.journal_head().borrow(), |entry| entry.seq - 1);
+            send(sender, reset(cursor)).await?;
+        }
+        let Some(last) = page.entries.last().map(|entry| entry.seq) else { return Ok(cursor) };
+        for entry in &page.entries {
+            send(sender, change(entry)).await?;
+        }
+        cursor = last;
+    }
+}
+
+fn alive() -> Event {
+    Event::default().event("alive").data("{}")
+}
+
+fn reset(cursor: u64) -> Event {
+    Event::default().event("reset").id(cursor.to_string()).data("{}")
+}
+
+fn change(entry: &Entry) -> Event {
+    // What comes in for an event is a change of the event to whoever looks at it.
+    let kind = if entry.kind == "broadcast" { "event" } else { entry.kind.as_str() };
+    let data = json!({
+        "seq": entry.seq,
+        "kind": kind,
+        "id": entry.id,
+        "change": entry.change,
+        "version": entry.version,
+        "deleted": entry.change == Change::Deleted,
+    });
+    Event::default().event("change").id(entry.seq.to_string()).data(data.to_string())
+}

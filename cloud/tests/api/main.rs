@@ -1,0 +1,10 @@
+//! The API through real sockets, against a server of its own for each test.
+#![allow(clippy::unwrap_used, reason = "tests: what cannot be had fails them")]
+#![allow(clippy::disallowed_methods, reason = "tests: they wait for what happens on sockets")]
+
+mod events;
+mod http;
+mod items;
+mod server;
+mod session;
+mod stream;
