@@ -49,3 +49,19 @@ pub(crate) async fn during(root: Option<u32>, window: Duration) -> Result<f64> {
     sleep(window).await;
     Ok(seconds(root) - before)
 }
+
+/// Processor seconds that `root` and its descendants have used up to now.
+pub(crate) fn so_far(root: Option<u32>) -> Result<f64> {
+    Ok(seconds(root.context("the process has ended")?))
+}
+
+/// Resident memory of `root` and its descendants in MiB.
+pub(crate) fn resident_mib(root: Option<u32>) -> Result<f64> {
+    let root = root.context("the process has ended")?;
+    let kib = |id: u32| {
+        let text = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.to_owned();
+        line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok()
+    };
+    Ok(family(root).iter().filter_map(|stat| kib(stat.id)).sum::<f64>() / 1024.0)
+}

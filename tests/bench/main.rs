@@ -3,10 +3,14 @@
 
 mod capture;
 mod cpu;
+mod delivery;
 mod figure;
+mod http;
+mod ingest;
 
 use std::fs::File;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,19 +29,27 @@ struct Arguments {
     /// Runs of each side; the median counts.
     #[arg(long, default_value_t = 3)]
     runs: usize,
+    /// Be the ingest server that is measured.
+    #[arg(long, hide = true)]
+    sink: Option<SocketAddr>,
 }
 
 /// What can be measured, by name.
-const NAMES: &[&str] = &["box"];
+const NAMES: &[&str] = &["box", "ingest", "delivery"];
 
 async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
     match name {
         "box" => capture::measure(runs).await,
+        "ingest" => ingest::measure(runs).await,
+        "delivery" => delivery::measure(runs).await,
         _ => bail!("no figure '{name}'; there are: {}", NAMES.join(", ")),
     }
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(address) = arguments.sink {
+        return ingest::sink(address).await;
+    }
     let names: Vec<&str> = if arguments.names.is_empty() {
         NAMES.to_vec()
     } else {
