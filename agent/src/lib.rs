@@ -1,9 +1,11 @@
 //! The box's daemon: capture, encode, record, push, MQTT and panel.
 
+pub mod capture;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod durable;
+pub mod encode;
 pub mod link;
 pub mod panel;
 pub mod push;

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 #[command(version)]
 struct Arguments {
     /// The box's configuration, TOML.
-    #[arg(long, value_name = "FILE", required_unless_present = "command")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -30,9 +30,12 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match arguments.command {
-        Some(Command::Media) => ExitCode::SUCCESS,
+        Some(Command::Media) => stagebox_agent::encode::run_media(),
         None => {
-            let Some(path) = arguments.config else { return ExitCode::from(2) };
+            let Some(path) = arguments.config else {
+                eprintln!("stagebox-agent: no configuration; give one with --config FILE");
+                return ExitCode::from(2);
+            };
             match Config::load(&path) {
                 Ok(_) => ExitCode::SUCCESS,
                 Err(error) => {

@@ -1,0 +1,142 @@
+//! Where picture and sound come from.
+//!
+//! The box's own clock is the master: once per picture it asks the source for
+//! what there is now, as a frame synchroniser does. A source that drifts,
+//! stutters or is gone can therefore neither stretch nor tear the timeline.
+
+mod feed;
+mod file;
+mod grid;
+mod pattern;
+mod v4l2;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use stagebox_protocol::telemetry::SignalStatus;
+
+use crate::config::{SourceConfig, VideoConfig};
+
+pub use grid::Grid;
+pub use pattern::timecode;
+
+/// Samples a second, of every source.
+pub const SAMPLE_RATE: u32 = 48_000;
+/// Channels of every source, interleaved.
+pub const CHANNELS: usize = 2;
+
+/// The pictures that a source has to deliver: I420, BT.709, square pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureFormat {
+    pub width: u32,
+    pub height: u32,
+    pub fps: u32,
+}
+
+/// One picture's worth of time.
+#[derive(Debug, Clone, Copy)]
+pub struct Tick {
+    /// Counts pictures from the start, one each time.
+    pub index: u64,
+    /// The first sample that belongs to it, counted from the start.
+    pub first_sample: u64,
+    /// Samples that belong to it.
+    pub samples: usize,
+    /// Wall time at which the picture is taken.
+    pub unix_ms: i64,
+}
+
+/// What a source has for one tick.
+#[derive(Debug)]
+pub struct Captured {
+    /// `None` says that the last picture still stands.
+    pub picture: Option<gst::Buffer>,
+    /// Interleaved samples, as many as the tick asks for.
+    pub sound: Vec<f32>,
+}
+
+/// A source of pictures and sound.
+pub trait Source: Send {
+    /// What there is at this moment; returns at once.
+    fn capture(&mut self, tick: &Tick) -> Result<Captured, CaptureError>;
+    /// What is plugged in.
+    fn signal(&self) -> SignalStatus;
+    /// Why there is no signal, if the source knows.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Why a source cannot play.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    #[error("source.path: {path}: {problem}; give the path of a readable video file")]
+    File { path: PathBuf, problem: String },
+    #[error("source.path: {path} stopped playing: {problem}")]
+    Stopped { path: PathBuf, problem: String },
+    #[error("the GStreamer element `{element}` is missing; install the package {package}")]
+    Missing { element: &'static str, package: &'static str },
+    #[error("cannot build the source: {0}")]
+    Build(#[from] gst::glib::BoolError),
+}
+
+impl CaptureError {
+    /// Whether only another configuration or installation helps.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::File { .. } | Self::Missing { .. })
+    }
+}
+
+/// Opens the configured source.
+pub fn open(source: &SourceConfig, video: &VideoConfig) -> Result<Box<dyn Source>, CaptureError> {
+    let format = PictureFormat { width: video.width, height: video.height, fps: video.fps };
+    Ok(match source {
+        SourceConfig::File { path } => Box::new(file::FileSource::open(path, format)?),
+        SourceConfig::Pattern {} => Box::new(pattern::Pattern::new(format)?),
+        SourceConfig::V4l2 { device } => Box::new(v4l2::V4l2Source::new(device, format)),
+    })
+}
+
+impl PictureFormat {
+    /// The caps of raw pictures in this format.
+    #[must_use]
+    pub fn caps(&self) -> gst::Caps {
+        let PictureFormat { width, height, .. } = self;
+        gst::Caps::builder("video/x-raw")
+            .field("format", "I420")
+            .field("width", i32::try_from(*width).unwrap_or(i32::MAX))
+            .field("height", i32::try_from(*height).unwrap_or(i32::MAX))
+            .field("framerate", gst::Fraction::new(i32::try_from(self.fps).unwrap_or(i32::MAX), 1))
+            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+            .field("interlace-mode", "progressive")
+            .field("colorimetry", "bt709")
+            .build()
+    }
+
+    /// How such a picture lies in memory.
+    fn info(&self) -> Result<gst_video::VideoInfo, gst::glib::BoolError> {
+        gst_video::VideoInfo::from_caps(&self.caps())
+    }
+
+    /// A black picture.
+    fn black(&self) -> Result<gst::Buffer, gst::glib::BoolError> {
+        let info = self.info()?;
+        let mut data = vec![128; info.size()];
+        data[..info.offset()[1]].fill(16);
+        Ok(gst::Buffer::from_mut_slice(data))
+    }
+}
+
+/// Makes an element, or says which package has it.
+fn element(name: &'static str, package: &'static str) -> Result<gst::Element, CaptureError> {
+    gst::ElementFactory::make(name).build().map_err(|_| CaptureError::Missing { element: name, package })
+}
+
+fn silence(tick: &Tick) -> Vec<f32> {
+    vec![0.0; tick.samples * CHANNELS]
+}

@@ -1,0 +1,228 @@
+//! The media child: captures and encodes until its standard input ends.
+#![allow(clippy::disallowed_methods, reason = "a driver: it waits for the next picture's time")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, atomic::AtomicU64, atomic::Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use stagebox_media::wire::{self, WireMessage};
+use stagebox_media::{Packet, Track};
+
+use super::meter::Meter;
+use super::pipeline::{EncodePipeline, choose};
+use super::{EXIT_CONFIGURATION, EncodeError, MediaReport, MediaSetup, MediaStats};
+use crate::capture::{self, Grid, Source, Tick};
+use crate::clock::{monotonic_ns, unix_ms};
+
+/// Behind by more than this, pictures are left out instead of made up for.
+const MOST_LATE_NS: i64 = 2_000_000_000;
+/// Everything is ready this long before the first picture.
+const LEAD_NS: i64 = 10_000_000;
+
+/// Runs the child: setup from standard input, frames to standard output.
+#[must_use]
+pub fn run() -> ExitCode {
+    let (messages, inbox) = channel();
+    let writer = std::thread::spawn(move || write(&inbox));
+    let Err(error) = capture_and_encode(&messages);
+    let configuration = error.is_configuration();
+    tracing::error!("{error}");
+    report(&messages, &MediaReport::Failed { error: error.to_string(), configuration });
+    drop(messages);
+    // The daemon learns the reason before the process ends.
+    let _ = writer.join();
+    ExitCode::from(if configuration { EXIT_CONFIGURATION } else { 1 })
+}
+
+fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::Infallible, EncodeError> {
+    let setup = read_setup()?;
+    gstreamer::init().map_err(|error| EncodeError::Start(error.to_string()))?;
+    let mut source = capture::open(&setup.source, &setup.video)?;
+    let counts = Arc::new(Counts::default());
+    let (counted, deliver) = (counts.clone(), messages.clone());
+    let encoder = choose(&setup.video.encoder)?;
+    let pipeline = EncodePipeline::start(
+        &setup.video,
+        &setup.audio,
+        encoder,
+        Box::new(move |packet| {
+            counted.add(&packet);
+            // If the writer is gone, so is the process.
+            let _ = deliver.send(WireMessage::Packet { stream: 0, packet });
+        }),
+    )?;
+    Beat::new(&setup).run(source.as_mut(), &pipeline, &counts, messages)
+}
+
+/// The daemon's first line; from then on its end is watched for.
+fn read_setup() -> Result<MediaSetup, EncodeError> {
+    let mut input = BufReader::new(std::io::stdin());
+    let mut line = String::new();
+    let setup = |reason: String| EncodeError::Setup(reason);
+    input.by_ref().take(1 << 20).read_line(&mut line).map_err(|error| setup(error.to_string()))?;
+    let parsed = serde_json::from_str(&line).map_err(|error| setup(error.to_string()))?;
+    std::thread::spawn(move || {
+        // Nothing more is said; what counts is that the daemon is gone, however it went.
+        let _ = std::io::copy(&mut input, &mut std::io::sink());
+        std::process::exit(0);
+    });
+    Ok(parsed)
+}
+
+fn write(inbox: &Receiver<WireMessage>) {
+    let mut output = std::io::stdout().lock();
+    let mut buffer = BytesMut::with_capacity(1 << 16);
+    while let Ok(message) = inbox.recv() {
+        buffer.clear();
+        if let Err(error) = wire::encode(&message, &mut buffer) {
+            tracing::error!("cannot send to the daemon: {error}");
+            continue;
+        }
+        if output.write_all(&buffer).and_then(|()| output.flush()).is_err() {
+            // The daemon is gone.
+            std::process::exit(0);
+        }
+    }
+}
+
+fn report(messages: &Sender<WireMessage>, report: &MediaReport) {
+    if let Ok(json) = serde_json::to_vec(report) {
+        // If the writer is gone, so is the process.
+        let _ = messages.send(WireMessage::Control(Bytes::from(json)));
+    }
+}
+
+/// What came out of the encoders.
+#[derive(Debug, Default)]
+struct Counts {
+    frames: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Counts {
+    fn add(&self, packet: &Packet) {
+        if let Packet::Frame(frame) = packet {
+            self.frames.fetch_add(u64::from(frame.track == Track::Video), Ordering::Relaxed);
+            self.bytes.fetch_add(frame.data.len() as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self) -> (u64, u64) {
+        (self.frames.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+}
+
+/// Asks the source once per picture and hands on what it has.
+struct Beat {
+    origin_ns: i64,
+    fps: u32,
+    grid: Grid,
+    meter: Meter,
+    dropped: u64,
+    picture: Option<gstreamer::Buffer>,
+    /// Frames and bytes at the last report.
+    reported: (u64, u64),
+}
+
+impl Beat {
+    fn new(setup: &MediaSetup) -> Self {
+        let start_ns = monotonic_ns() - setup.origin_ns + LEAD_NS;
+        Self {
+            origin_ns: setup.origin_ns,
+            fps: setup.video.fps,
+            grid: Grid::new(start_ns.max(0), setup.video.fps),
+            meter: Meter::default(),
+            dropped: 0,
+            picture: None,
+            reported: (0, 0),
+        }
+    }
+
+    fn run(
+        mut self,
+        source: &mut dyn Source,
+        pipeline: &EncodePipeline,
+        counts: &Counts,
+        messages: &Sender<WireMessage>,
+    ) -> Result<std::convert::Infallible, EncodeError> {
+        let mut index = 0;
+        loop {
+            let late_ns = self.wait_for(index);
+            if late_ns > MOST_LATE_NS {
+                let next = self.grid.next_index(self.now_ns());
+                tracing::warn!(pictures = next - index, "the machine had no time for the picture");
+                self.dropped += next - index;
+                index = next;
+            }
+            self.picture(index, source, pipeline)?;
+            pipeline.check()?;
+            index += 1;
+            if index % u64::from(self.fps) == 0 {
+                let stats = self.stats(source, pipeline, counts);
+                report(messages, &MediaReport::Stats(stats));
+            }
+        }
+    }
+
+    fn picture(
+        &mut self,
+        index: u64,
+        source: &mut dyn Source,
+        pipeline: &EncodePipeline,
+    ) -> Result<(), EncodeError> {
+        let pts_ns = self.grid.picture_ns(index);
+        let samples = self.grid.samples(index);
+        let tick = Tick {
+            index,
+            first_sample: samples.start,
+            samples: usize::try_from(samples.end - samples.start).unwrap_or(0),
+            unix_ms: unix_ms() - (self.now_ns() - pts_ns) / 1_000_000,
+        };
+        let captured = source.capture(&tick)?;
+        self.meter.push(&captured.sound);
+        pipeline.push_sound(&captured.sound, self.grid.sample_ns(samples.start))?;
+        if let Some(picture) = captured.picture {
+            self.picture = Some(picture);
+        }
+        if let Some(picture) = &self.picture
+            && !pipeline.push_picture(picture.clone(), pts_ns)?
+        {
+            self.dropped += 1;
+        }
+        Ok(())
+    }
+
+    /// Sleeps until the picture's time; says how late it is.
+    fn wait_for(&self, index: u64) -> i64 {
+        let wait_ns = self.grid.picture_ns(index) - self.now_ns();
+        if wait_ns > 0 {
+            std::thread::sleep(Duration::from_nanos(wait_ns.unsigned_abs()));
+        }
+        -wait_ns
+    }
+
+    /// Now, on the stream's timeline.
+    fn now_ns(&self) -> i64 {
+        monotonic_ns() - self.origin_ns
+    }
+
+    fn stats(&mut self, source: &dyn Source, pipeline: &EncodePipeline, counts: &Counts) -> MediaStats {
+        let (frames, bytes) = counts.read();
+        let (frames_before, bytes_before) = std::mem::replace(&mut self.reported, (frames, bytes));
+        let (encoder, audio_encoder) = pipeline.encoders();
+        MediaStats {
+            encoder: encoder.to_owned(),
+            audio_encoder: audio_encoder.to_owned(),
+            fps: (frames - frames_before) as f32,
+            bitrate_kbps: u32::try_from((bytes - bytes_before) * 8 / 1000).unwrap_or(u32::MAX),
+            frames,
+            dropped_frames: self.dropped,
+            levels: self.meter.take(),
+            signal: source.signal(),
+            trouble: source.trouble(),
+        }
+    }
+}

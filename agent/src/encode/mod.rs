@@ -1,0 +1,56 @@
+//! Encoding, in a process of its own.
+//!
+//! [`media`] is the child: it captures, encodes and writes frames to its
+//! standard output. [`spawn`] runs it from the daemon, starts it anew when it
+//! fails, and publishes its frames to the hub. A crashing driver or encoder so
+//! costs a moment of picture, never a connection or a file.
+
+mod interleave;
+mod media;
+mod meter;
+mod output;
+mod pipeline;
+mod report;
+mod sound_time;
+mod supervise;
+
+#[cfg(test)]
+mod tests;
+
+pub use media::run as run_media;
+pub use report::{MediaReport, MediaSetup, MediaStats};
+pub use supervise::{EncoderHandle, EncoderSetup, MediaStatus, spawn};
+
+/// Exit code of a child, and of the daemon, that needs another configuration.
+pub const EXIT_CONFIGURATION: u8 = 2;
+
+/// Why nothing can be encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    #[error("{field}: the GStreamer element `{element}` is missing; install the package {package}")]
+    Missing { field: &'static str, element: String, package: &'static str },
+    #[error("video.encoder: there is no encoder `{name}`; use `auto` or one of {known}")]
+    UnknownEncoder { name: String, known: String },
+    #[error("cannot build the encoder: {0}")]
+    Build(#[from] gstreamer::glib::BoolError),
+    #[error("the encoder does not start: {0}")]
+    Start(String),
+    #[error("the encoder failed: {0}")]
+    Failed(String),
+    #[error(transparent)]
+    Capture(#[from] crate::capture::CaptureError),
+    #[error("cannot read the setup from the daemon: {0}")]
+    Setup(String),
+}
+
+impl EncodeError {
+    /// Whether only another configuration or installation helps.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::UnknownEncoder { .. } => true,
+            Self::Capture(error) => error.is_configuration(),
+            Self::Build(_) | Self::Start(_) | Self::Failed(_) | Self::Setup(_) => false,
+        }
+    }
+}

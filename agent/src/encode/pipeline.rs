@@ -1,0 +1,307 @@
+//! The GStreamer pipeline: raw pictures and sound in, H.264 and AAC out.
+
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use stagebox_hw::Encoder;
+use stagebox_hw::encoder::EncodeTarget;
+use stagebox_media::{Packet, Track};
+
+use super::EncodeError;
+use super::output::{Encoded, Output, random_epoch};
+use super::sound_time::SoundTime;
+use crate::capture::{CHANNELS, PictureFormat, SAMPLE_RATE};
+use crate::config::{AudioConfig, VideoConfig};
+
+/// AAC encoders by preference, with the samples by which each is late in GStreamer 1.22.
+const SOUND_ENCODERS: [(&str, i64, &str); 2] =
+    [("avenc_aac", 1024, "gstreamer1.0-libav"), ("voaacenc", 1600, "gstreamer1.0-plugins-bad")];
+
+/// Takes packets in their order; called from the encoders' threads.
+pub(super) type Deliver = Box<dyn FnMut(Packet) + Send>;
+
+pub(super) struct EncodePipeline {
+    pipeline: gst::Pipeline,
+    pictures: gst_app::AppSrc,
+    sound: gst_app::AppSrc,
+    /// Pictures that may wait for the encoder.
+    most_waiting: u64,
+    video_encoder: String,
+    audio_encoder: String,
+}
+
+impl EncodePipeline {
+    pub(super) fn start(
+        video: &VideoConfig,
+        audio: &AudioConfig,
+        encoder: Encoder,
+        deliver: Deliver,
+    ) -> Result<Self, EncodeError> {
+        let pipeline = gst::Pipeline::new();
+        let (sound_encoder, delay) = sound_encoder(audio)?;
+        let sound_name = sound_encoder.factory().map(|factory| factory.name().to_string());
+        let output = Output::new(SoundTime::new(delay), random_epoch);
+        let output = Arc::new(Mutex::new((output, deliver)));
+        let pictures = build_video(&pipeline, video, encoder, &output)?;
+        let sound = build_audio(&pipeline, &sound_encoder, &output)?;
+        // Timestamps are the stream's own; nothing in here waits for a clock.
+        pipeline.set_start_time(gst::ClockTime::NONE);
+        if pipeline.set_state(gst::State::Playing).is_err() {
+            let reason = failure(&pipeline).unwrap_or_else(|| format!("{encoder} does not say why"));
+            let _ = pipeline.set_state(gst::State::Null);
+            return Err(EncodeError::Start(reason));
+        }
+        Ok(Self {
+            pipeline,
+            pictures,
+            sound,
+            most_waiting: u64::from(video.fps / 2).max(8),
+            video_encoder: encoder.element().to_owned(),
+            audio_encoder: sound_name.unwrap_or_default(),
+        })
+    }
+
+    /// Gives a picture to the encoder; false if it has too many to do already.
+    pub(super) fn push_picture(&self, mut buffer: gst::Buffer, pts_ns: i64) -> Result<bool, EncodeError> {
+        if self.pictures.property::<u64>("current-level-buffers") >= self.most_waiting {
+            return Ok(false);
+        }
+        stamp(&mut buffer, pts_ns);
+        self.pictures.push_buffer(buffer).map_err(|error| self.broken(error))?;
+        Ok(true)
+    }
+
+    /// Gives interleaved samples to the encoder.
+    pub(super) fn push_sound(&self, samples: &[f32], pts_ns: i64) -> Result<(), EncodeError> {
+        let mut bytes = Vec::with_capacity(size_of_val(samples));
+        for sample in samples {
+            bytes.extend_from_slice(&sample.to_le_bytes());
+        }
+        let mut buffer = gst::Buffer::from_mut_slice(bytes);
+        stamp(&mut buffer, pts_ns);
+        self.sound.push_buffer(buffer).map_err(|error| self.broken(error))?;
+        Ok(())
+    }
+
+    /// Whether an element has failed.
+    pub(super) fn check(&self) -> Result<(), EncodeError> {
+        match failure(&self.pipeline) {
+            Some(reason) => Err(EncodeError::Failed(reason)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn encoders(&self) -> (&str, &str) {
+        (&self.video_encoder, &self.audio_encoder)
+    }
+
+    fn broken(&self, error: gst::FlowError) -> EncodeError {
+        EncodeError::Failed(failure(&self.pipeline).unwrap_or_else(|| error.to_string()))
+    }
+}
+
+impl Drop for EncodePipeline {
+    fn drop(&mut self) {
+        // A pipeline that does not stop has nothing left to tell.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// Which encoder the configuration means.
+pub(super) fn choose(name: &str) -> Result<Encoder, EncodeError> {
+    if name == "auto" {
+        return Ok(Encoder::X264enc);
+    }
+    Encoder::ALL.into_iter().find(|encoder| encoder.element() == name).ok_or_else(|| {
+        let known: Vec<_> = Encoder::ALL.iter().map(|encoder| encoder.element()).collect();
+        EncodeError::UnknownEncoder { name: name.to_owned(), known: known.join(", ") }
+    })
+}
+
+fn build_video(
+    pipeline: &gst::Pipeline,
+    video: &VideoConfig,
+    encoder: Encoder,
+    output: &Arc<Mutex<(Output, Deliver)>>,
+) -> Result<gst_app::AppSrc, EncodeError> {
+    let format = PictureFormat { width: video.width, height: video.height, fps: video.fps };
+    let source = raw_source(&format.caps());
+    let mut chain = vec![source.clone().upcast()];
+    if encoder.raw_format() != "I420" {
+        chain.push(element("video.encoder", "videoconvert", "gstreamer1.0-plugins-base")?);
+    }
+    if let Some(uploader) = encoder.uploader() {
+        chain.push(element("video.encoder", uploader, "of the board's maker")?);
+    }
+    let package = if encoder.is_hardware() { "of the board's maker" } else { "gstreamer1.0-plugins-ugly" };
+    let encode = element("video.encoder", encoder.element(), package)?;
+    configure(&encode, video, encoder);
+    chain.push(encode);
+    chain.push(filter(&caps(encoder.output_caps())?)?);
+    let parse = element("video.encoder", "h264parse", "gstreamer1.0-plugins-bad")?;
+    // Parameter sets travel as configuration, not in the frames.
+    parse.set_property("config-interval", 0_i32);
+    chain.push(parse);
+    chain.push(sink(&caps("video/x-h264,stream-format=avc,alignment=au")?, Track::Video, output));
+    pipeline.add_many(&chain)?;
+    gst::Element::link_many(&chain)?;
+    Ok(source)
+}
+
+fn build_audio(
+    pipeline: &gst::Pipeline,
+    encode: &gst::Element,
+    output: &Arc<Mutex<(Output, Deliver)>>,
+) -> Result<gst_app::AppSrc, EncodeError> {
+    let source = raw_source(&caps(&format!(
+        "audio/x-raw,format=F32LE,layout=interleaved,rate={SAMPLE_RATE},channels={CHANNELS}"
+    ))?);
+    let convert = element("audio", "audioconvert", "gstreamer1.0-plugins-base")?;
+    let sink = sink(&caps("audio/mpeg,mpegversion=4,stream-format=raw")?, Track::Audio, output);
+    let chain = [source.clone().upcast(), convert, encode.clone(), sink];
+    pipeline.add_many(&chain)?;
+    gst::Element::link_many(&chain)?;
+    Ok(source)
+}
+
+fn sound_encoder(audio: &AudioConfig) -> Result<(gst::Element, i64), EncodeError> {
+    for (name, delay, _) in SOUND_ENCODERS {
+        if let Ok(encode) = gst::ElementFactory::make(name).build() {
+            set_text(&encode, "bitrate", &(audio.bitrate_kbps * 1000).to_string());
+            return Ok((encode, delay));
+        }
+    }
+    let (element, _, package) = SOUND_ENCODERS[0];
+    Err(EncodeError::Missing { field: "audio", element: element.to_owned(), package })
+}
+
+fn configure(encode: &gst::Element, video: &VideoConfig, encoder: Encoder) {
+    let target = EncodeTarget {
+        bitrate_kbps: video.bitrate_kbps,
+        gop_frames: video.fps * video.keyframe_s,
+        preset: Some(video.preset.clone()),
+    };
+    for setting in encoder.settings(&target) {
+        if setting.property == "tune" && !video.zero_latency {
+            continue;
+        }
+        set_text(encode, setting.property, &setting.value);
+    }
+    if encoder == Encoder::X264enc && video.bframes > 0 {
+        set_text(encode, "bframes", &video.bframes.to_string());
+    }
+}
+
+/// Sets a property by text; one that this version of the element does not have is left alone.
+fn set_text(element: &gst::Element, property: &str, text: &str) {
+    let value = element
+        .find_property(property)
+        .and_then(|spec| gst::glib::Value::deserialize(text, spec.value_type()).ok());
+    match value {
+        Some(value) => element.set_property_from_value(property, &value),
+        None => tracing::warn!(element = %element.name(), property, text, "the encoder has no such setting"),
+    }
+}
+
+fn raw_source(caps: &gst::Caps) -> gst_app::AppSrc {
+    gst_app::AppSrc::builder()
+        .caps(caps)
+        .format(gst::Format::Time)
+        .is_live(true)
+        .max_bytes(0)
+        .property("max-buffers", 0_u64)
+        .block(false)
+        .build()
+}
+
+fn sink(caps: &gst::Caps, track: Track, output: &Arc<Mutex<(Output, Deliver)>>) -> gst::Element {
+    let output = output.clone();
+    let callbacks = gst_app::AppSinkCallbacks::builder()
+        .new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            if let Some(encoded) = encoded(&sample, track) {
+                let mut packets = Vec::new();
+                let mut guard = output.lock().unwrap_or_else(PoisonError::into_inner);
+                let (output, deliver) = &mut *guard;
+                output.push(encoded, &mut packets);
+                packets.into_iter().for_each(deliver);
+            }
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .build();
+    gst_app::AppSink::builder()
+        .caps(caps)
+        .sync(false)
+        .async_(false)
+        .max_buffers(4)
+        .enable_last_sample(false)
+        .callbacks(callbacks)
+        .build()
+        .upcast()
+}
+
+/// Copies a frame out of the encoder's memory.
+fn encoded(sample: &gst::Sample, track: Track) -> Option<Encoded> {
+    let buffer = sample.buffer()?;
+    let config = sample.caps()?.structure(0)?.get::<gst::Buffer>("codec_data").ok()?;
+    let config = Bytes::copy_from_slice(config.map_readable().ok()?.as_slice());
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let pts_ns = i64::try_from(segment.to_running_time(buffer.pts()?)?.nseconds()).ok()?;
+    let dts_ns = buffer.dts().and_then(|dts| signed_running_ns(segment, dts)).unwrap_or(pts_ns);
+    Some(Encoded {
+        track,
+        config,
+        pts_ns,
+        dts_ns,
+        key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
+        data: Bytes::copy_from_slice(buffer.map_readable().ok()?.as_slice()),
+    })
+}
+
+/// Running time may be negative for decoding times before the first picture.
+fn signed_running_ns(segment: &gst::FormattedSegment<gst::ClockTime>, time: gst::ClockTime) -> Option<i64> {
+    let running = segment.to_running_time_full(time)?;
+    let ns = i64::try_from(running.abs().nseconds()).ok()?;
+    Some(if running.is_negative() { -ns } else { ns })
+}
+
+fn stamp(buffer: &mut gst::Buffer, pts_ns: i64) {
+    let pts = gst::ClockTime::from_nseconds(pts_ns.max(0).unsigned_abs());
+    let buffer = buffer.make_mut();
+    buffer.set_pts(pts);
+    buffer.set_dts(gst::ClockTime::NONE);
+    buffer.set_duration(gst::ClockTime::NONE);
+}
+
+fn failure(pipeline: &gst::Pipeline) -> Option<String> {
+    let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+    match message.view() {
+        gst::MessageView::Error(error) => {
+            let source = error.src().map(|source| source.name().to_string()).unwrap_or_default();
+            Some(format!("{source}: {}", error.error()))
+        }
+        _ => None,
+    }
+}
+
+fn caps(text: &str) -> Result<gst::Caps, EncodeError> {
+    Ok(gst::Caps::from_str(text)?)
+}
+
+fn filter(caps: &gst::Caps) -> Result<gst::Element, EncodeError> {
+    let filter = element("video", "capsfilter", "gstreamer1.0-plugins-base")?;
+    filter.set_property("caps", caps);
+    Ok(filter)
+}
+
+fn element(field: &'static str, name: &str, package: &'static str) -> Result<gst::Element, EncodeError> {
+    gst::ElementFactory::make(name).build().map_err(|_| EncodeError::Missing {
+        field,
+        element: name.to_owned(),
+        package,
+    })
+}

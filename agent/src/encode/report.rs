@@ -1,0 +1,49 @@
+//! What daemon and media child tell each other beside frames, as JSON.
+
+use serde::{Deserialize, Serialize};
+use stagebox_protocol::telemetry::{AudioLevel, SignalStatus};
+
+use crate::config::{AudioConfig, SourceConfig, VideoConfig};
+
+/// The first line on the child's standard input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MediaSetup {
+    pub source: SourceConfig,
+    pub video: VideoConfig,
+    pub audio: AudioConfig,
+    /// The CLOCK_MONOTONIC moment at which the timeline has its zero: it goes on over restarts of the child.
+    pub origin_ns: i64,
+}
+
+/// What the child says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "snake_case")]
+pub enum MediaReport {
+    /// Once a second.
+    Stats(MediaStats),
+    /// Before it ends by itself.
+    Failed {
+        error: String,
+        /// Starting it again does not help.
+        configuration: bool,
+    },
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaStats {
+    /// The GStreamer elements in use.
+    pub encoder: String,
+    pub audio_encoder: String,
+    /// Encoded pictures of the last second.
+    pub fps: f32,
+    /// Both tracks, over the last second.
+    pub bitrate_kbps: u32,
+    /// Encoded pictures since the child started.
+    pub frames: u64,
+    /// Pictures that were not encoded because there was no time.
+    pub dropped_frames: u64,
+    pub levels: Vec<AudioLevel>,
+    pub signal: SignalStatus,
+    /// Why there is no signal.
+    pub trouble: Option<String>,
+}

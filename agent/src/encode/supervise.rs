@@ -1,0 +1,241 @@
+//! Runs the media child from the daemon and starts it anew when it fails.
+#![allow(clippy::disallowed_methods, reason = "a driver: it waits for the child and between its starts")]
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use stagebox_media::wire::{Decoder, WireMessage};
+use stagebox_media::{Epoch, Packet, Track};
+use stagebox_protocol::telemetry::{EncoderState, EncoderStatus};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{MediaReport, MediaSetup, MediaStats};
+use crate::stream::Hub;
+
+/// A file may take its time to open.
+const START_LIMIT: Duration = Duration::from_secs(15);
+/// A running child says something each second, and many frames.
+const SILENCE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a child may take to end when told to.
+const END_LIMIT: Duration = Duration::from_secs(1);
+/// A child that ran this long was well.
+const WELL_AFTER: Duration = Duration::from_secs(10);
+/// Waits before starting again, by how often it failed in a row.
+const BACKOFF: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_millis(1000),
+];
+const READ_BYTES: usize = 256 << 10;
+
+/// How to run the child.
+#[derive(Debug, Clone)]
+pub struct EncoderSetup {
+    /// The agent's own program.
+    pub program: PathBuf,
+    pub media: MediaSetup,
+}
+
+/// How capture and encoding are doing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MediaStatus {
+    pub state: EncoderState,
+    pub stats: MediaStats,
+    pub restarts: u32,
+    /// Why it failed last; gone once it runs.
+    pub error: Option<String>,
+    /// The failure will stay until configuration or installation change.
+    pub configuration: bool,
+}
+
+impl MediaStatus {
+    /// The part of the box's status about the encoder.
+    #[must_use]
+    pub fn encoder(&self) -> EncoderStatus {
+        EncoderStatus {
+            state: self.state,
+            name: self.stats.encoder.clone(),
+            bitrate_kbps: self.stats.bitrate_kbps,
+            fps: self.stats.fps,
+            frames: self.stats.frames,
+            dropped_frames: self.stats.dropped_frames,
+            restarts: self.restarts,
+            error: self.error.clone().or_else(|| self.stats.trouble.clone()),
+        }
+    }
+}
+
+/// A running supervisor.
+#[derive(Debug)]
+pub struct EncoderHandle {
+    status: watch::Receiver<MediaStatus>,
+    cancel: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl EncoderHandle {
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<MediaStatus> {
+        self.status.clone()
+    }
+
+    /// Ends the child; returns when it is gone.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        // A supervisor that panicked has taken its child with it.
+        let _ = self.task.await;
+    }
+}
+
+/// Starts the child and keeps it running; its frames go to the hub.
+#[must_use]
+pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
+    let (publish, status) = watch::channel(MediaStatus::default());
+    let cancel = CancellationToken::new();
+    let supervisor = Supervisor { setup, hub, publish, cancel: cancel.clone(), last_dts: [i64::MIN; 2] };
+    EncoderHandle { status, cancel, task: tokio::spawn(supervisor.run()) }
+}
+
+struct Supervisor {
+    setup: EncoderSetup,
+    hub: Hub,
+    publish: watch::Sender<MediaStatus>,
+    cancel: CancellationToken,
+    /// The last frame of each track, over all children.
+    last_dts: [i64; 2],
+}
+
+impl Supervisor {
+    async fn run(mut self) {
+        let mut failures = 0;
+        loop {
+            let started = Instant::now();
+            self.publish.send_modify(|status| status.state = EncoderState::Starting);
+            let Some(error) = self.run_child().await else { return };
+            failures = if started.elapsed() >= WELL_AFTER { 1 } else { failures + 1 };
+            tracing::warn!("the media process ended: {error}");
+            self.publish.send_modify(|status| {
+                status.state = EncoderState::Failed;
+                status.error = Some(error);
+                status.restarts += 1;
+                status.stats.levels.clear();
+            });
+            let wait = BACKOFF[(failures - 1).min(BACKOFF.len() - 1)];
+            tokio::select! {
+                () = self.cancel.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Runs one child to its end and says why it ended; `None` if it was told to.
+    async fn run_child(&mut self) -> Option<String> {
+        let mut child = match self.start().await {
+            Ok(child) => child,
+            Err(error) => return Some(format!("cannot start {}: {error}", self.setup.program.display())),
+        };
+        let Some(stdout) = child.stdout.take() else { return Some("it has no output".to_owned()) };
+        let cancel = self.cancel.clone();
+        let ended = tokio::select! {
+            () = cancel.cancelled() => None,
+            reason = self.read(stdout) => Some(reason),
+        };
+        // The end of its standard input tells the child to go.
+        drop(child.stdin.take());
+        let exit = timeout(END_LIMIT, child.wait()).await;
+        if exit.is_err() {
+            // Already gone is as good.
+            let _ = child.kill().await;
+        }
+        let reason = ended?;
+        let reported = self.publish.borrow().error.clone();
+        Some(match (reported, exit) {
+            (Some(reported), _) => reported,
+            (None, Ok(Ok(status))) => format!("{reason} ({status})"),
+            (None, _) => reason,
+        })
+    }
+
+    async fn start(&self) -> std::io::Result<Child> {
+        let mut child = Command::new(&self.setup.program)
+            .arg("media")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut line = serde_json::to_vec(&self.setup.media)?;
+        line.push(b'\n');
+        if let Some(stdin) = &mut child.stdin {
+            stdin.write_all(&line).await?;
+            stdin.flush().await?;
+        }
+        Ok(child)
+    }
+
+    /// Reads until the child's output ends, breaks or falls silent.
+    async fn read(&mut self, mut stdout: ChildStdout) -> String {
+        let mut decoder = Decoder::new();
+        let mut limit = START_LIMIT;
+        loop {
+            decoder.buffer_mut().reserve(READ_BYTES);
+            match timeout(limit, stdout.read_buf(decoder.buffer_mut())).await {
+                Err(_) => return format!("it has said nothing for {limit:?}"),
+                Ok(Err(error)) => return format!("its output cannot be read: {error}"),
+                Ok(Ok(0)) => return "it ended by itself".to_owned(),
+                Ok(Ok(_)) => limit = SILENCE_LIMIT,
+            }
+            loop {
+                match decoder.next() {
+                    Ok(Some(message)) => self.take(message),
+                    Ok(None) => break,
+                    Err(error) => return format!("its output makes no sense: {error}"),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, message: WireMessage) {
+        match message {
+            WireMessage::Packet { packet, .. } => self.take_packet(packet),
+            WireMessage::Control(json) => match serde_json::from_slice(&json) {
+                Ok(MediaReport::Stats(stats)) => self.publish.send_modify(|status| status.stats = stats),
+                Ok(MediaReport::Failed { error, configuration }) => self.publish.send_modify(|status| {
+                    status.error = Some(error);
+                    status.configuration = configuration;
+                }),
+                Err(error) => tracing::warn!("a report of the media process makes no sense: {error}"),
+            },
+        }
+    }
+
+    fn take_packet(&mut self, packet: Packet) {
+        match &packet {
+            Packet::Config(config) if config.track == Track::Video => self.running(config.epoch),
+            Packet::Config(_) => {}
+            Packet::Frame(frame) => {
+                let last = &mut self.last_dts[usize::from(frame.track == Track::Audio)];
+                // Time goes on from child to child, and never back.
+                if frame.dts_ns <= *last {
+                    return;
+                }
+                *last = frame.dts_ns;
+            }
+        }
+        self.hub.publish(packet);
+    }
+
+    fn running(&self, epoch: Epoch) {
+        tracing::info!(epoch = format_args!("{:016x}", epoch.0), "the media process delivers");
+        self.publish.send_modify(|status| {
+            status.state = EncoderState::Running;
+            status.error = None;
+            status.configuration = false;
+        });
+    }
+}
