@@ -35,6 +35,11 @@ impl Figure {
             unit,
         }
     }
+
+    /// A figure of which less is better and which has no peer.
+    pub(crate) fn absolute(figure: &str, ours: f64, target: Option<f64>, unit: &'static str) -> Self {
+        Self { figure: figure.into(), ours, peer: None, ratio: None, target, better: "lower", unit }
+    }
 }
 
 /// The value in the middle; of an even number the higher of the two.

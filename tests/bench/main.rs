@@ -5,6 +5,7 @@ mod capture;
 mod cpu;
 mod delivery;
 mod figure;
+mod glass;
 mod http;
 mod ingest;
 
@@ -35,13 +36,14 @@ struct Arguments {
 }
 
 /// What can be measured, by name.
-const NAMES: &[&str] = &["box", "ingest", "delivery"];
+const NAMES: &[&str] = &["box", "ingest", "delivery", "glass"];
 
 async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
     match name {
         "box" => capture::measure(runs).await,
         "ingest" => ingest::measure(runs).await,
         "delivery" => delivery::measure(runs).await,
+        "glass" => glass::measure(runs).await,
         _ => bail!("no figure '{name}'; there are: {}", NAMES.join(", ")),
     }
 }
