@@ -1,7 +1,7 @@
 //! What the display shows, drawn on any target of 128×64 binary pixels.
 
 mod footer;
-mod status;
+pub(crate) mod status;
 #[cfg(test)]
 mod tests;
 pub(crate) mod words;

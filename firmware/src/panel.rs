@@ -208,7 +208,7 @@ impl Panel {
         let intent = match (gesture, status.broadcast) {
             (Gesture::Press, Broadcast::Off) => Intent::GoLive,
             (Gesture::Press, _) => return self.refuse(now_ms, "Hold the button to stop", out),
-            (Gesture::Hold, Broadcast::Off) => return self.refuse(now_ms, "Press to go live", out),
+            (Gesture::Hold, Broadcast::Off) => return self.refuse(now_ms, "It is not on air", out),
             (Gesture::Hold, _) => Intent::Stop,
         };
         self.last_id = self.last_id.wrapping_add(1);

@@ -103,23 +103,4 @@ impl Screen {
                 .collect()
         })
     }
-
-    /// The picture as lines of braille, eight pixels to a character, for small terminals.
-    pub fn braille(&self) -> impl Iterator<Item = String> + '_ {
-        // Unicode 15, 'Braille Patterns': bit by dot, column by column but for the lowest row.
-        const DOTS: [(u32, u32, u32); 8] =
-            [(0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 0, 3), (1, 1, 4), (1, 2, 5), (0, 3, 6), (1, 3, 7)];
-        (0..HEIGHT).step_by(4).map(move |y| {
-            (0..WIDTH)
-                .step_by(2)
-                .map(|x| {
-                    let dots = DOTS
-                        .iter()
-                        .filter(|(dx, dy, _)| self.lit(x + dx, y + dy))
-                        .fold(0, |dots, (_, _, bit)| dots | 1 << bit);
-                    char::from_u32(0x2800 + dots).unwrap_or(' ')
-                })
-                .collect()
-        })
-    }
 }

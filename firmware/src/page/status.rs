@@ -61,20 +61,35 @@ where
     meters(status.audio, target)
 }
 
+/// What the banner says.
+pub(crate) struct Headline {
+    pub(crate) title: &'static str,
+    pub(crate) elapsed_s: Option<u32>,
+    /// Black on white.
+    pub(crate) filled: bool,
+}
+
+impl Headline {
+    pub(crate) fn of(status: &Status, now_ms: u64) -> Self {
+        let blink = now_ms % 1_000 < 500;
+        let (title, elapsed_s, filled) = match status.broadcast {
+            Broadcast::OnAir { elapsed_s } => ("ON AIR", Some(elapsed_s), true),
+            // Blinks: nobody sees the stream at this moment.
+            Broadcast::Lost { elapsed_s } => ("NO LINK", Some(elapsed_s), blink),
+            Broadcast::Starting => ("GOING LIVE", None, blink),
+            Broadcast::Off if !tally::has_server(status) => ("NO SERVER", None, false),
+            Broadcast::Off if !matches!(status.input, Input::Locked(_)) => ("NO PICTURE", None, false),
+            Broadcast::Off => ("READY", None, false),
+        };
+        Self { title, elapsed_s, filled }
+    }
+}
+
 fn banner<D>(status: &Status, now_ms: u64, target: &mut D) -> Result<(), D::Error>
 where
     D: DrawTarget<Color = BinaryColor>,
 {
-    let dark_half = now_ms % 1_000 >= 500;
-    let (title, elapsed_s, filled) = match status.broadcast {
-        Broadcast::OnAir { elapsed_s } => ("ON AIR", Some(elapsed_s), true),
-        // Blinks: nobody sees the stream at this moment.
-        Broadcast::Lost { elapsed_s } => ("NO LINK", Some(elapsed_s), !dark_half),
-        Broadcast::Starting => ("GOING LIVE", None, !dark_half),
-        Broadcast::Off if !tally::has_server(status) => ("NO SERVER", None, false),
-        Broadcast::Off if !matches!(status.input, Input::Locked(_)) => ("NO PICTURE", None, false),
-        Broadcast::Off => ("READY", None, false),
-    };
+    let Headline { title, elapsed_s, filled } = Headline::of(status, now_ms);
     if filled {
         fill(target, Rectangle::new(Point::zero(), Size::new(128, 16)), On)?;
     } else {

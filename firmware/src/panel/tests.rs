@@ -75,7 +75,7 @@ fn a_press_never_stops_and_a_hold_never_starts() {
         assert!(!matches!(panel.view(10 + NOTICE_MS, None).footer, Footer::Notice { .. }));
     }
     let mut panel = answering(0, idle());
-    assert_eq!(panel.handle(10, Input::Gesture(Gesture::Hold)), [rejected("Press to go live")]);
+    assert_eq!(panel.handle(10, Input::Gesture(Gesture::Hold)), [rejected("It is not on air")]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod face;
 mod key;
+mod typed;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -22,7 +23,7 @@ use crossterm::{
 };
 
 use super::{Clock, ShellError};
-use crate::{Screen, button::Gestures, link::Link, page};
+use crate::{button::Gestures, link::Link};
 use face::Face;
 use key::{Finger, Key};
 
@@ -60,9 +61,8 @@ pub fn run(mut link: Link) -> Result<(), ShellError> {
         link.step(now_ms, gesture);
 
         let hold_percent = gestures.hold_percent(now_ms);
-        let mut screen = Screen::new();
-        let Ok(()) = page::draw(&link.panel().view(now_ms, hold_percent), &mut screen);
-        stage.show(&Face { link: &link, screen: &screen, down, hold_percent, now_ms }.lines(size()?))?;
+        let view = link.panel().view(now_ms, hold_percent);
+        stage.show(&Face { link: &link, view: &view, down, hold_percent, now_ms }.lines(size()?))?;
     }
 }
 

@@ -3,15 +3,21 @@
 use crossterm::style::{Color, Stylize};
 use stagebox_protocol::panel::{Broadcast, Cloud};
 
-use crate::{Screen, link::Link, shell::facts};
+use super::typed;
+use crate::{
+    Screen,
+    link::Link,
+    page::{self, View},
+    shell::facts,
+};
 
 /// Half blocks show each pixel; they need a wide terminal.
 const WIDE: (u16, u16) = (132, 40);
-/// Braille shows eight pixels a character.
-const NARROW: (u16, u16) = (68, 24);
+/// The same page in the terminal's own letters.
+const NARROW: (u16, u16) = (typed::WIDTH as u16 + 4, typed::HEIGHT as u16 + 7);
 
-const INK: Color = Color::Rgb { r: 150, g: 225, b: 255 };
-const GLASS: Color = Color::Rgb { r: 8, g: 12, b: 18 };
+pub(super) const INK: Color = Color::Rgb { r: 150, g: 225, b: 255 };
+pub(super) const GLASS: Color = Color::Rgb { r: 8, g: 12, b: 18 };
 const FRAME: Color = Color::Rgb { r: 92, g: 99, b: 112 };
 const DIM: Color = Color::Rgb { r: 128, g: 136, b: 150 };
 const PLAIN: Color = Color::Rgb { r: 220, g: 224, b: 230 };
@@ -26,7 +32,7 @@ const BUTTON_WIDTH: usize = 22;
 /// All that the face shows at one moment.
 pub(super) struct Face<'a> {
     pub link: &'a Link,
-    pub screen: &'a Screen,
+    pub view: &'a View<'a>,
     /// The button is down.
     pub down: bool,
     pub hold_percent: Option<u8>,
@@ -36,29 +42,37 @@ pub(super) struct Face<'a> {
 impl Face<'_> {
     /// The lines for a terminal of so many columns and rows.
     pub(super) fn lines(&self, (columns, rows): (u16, u16)) -> Vec<String> {
-        let (picture, needed): (Vec<String>, _) = if columns >= WIDE.0 && rows >= WIDE.1 {
-            (self.screen.half_blocks().collect(), WIDE)
+        let (picture, needed) = if columns >= WIDE.0 && rows >= WIDE.1 {
+            (self.picture(), WIDE)
         } else if columns >= NARROW.0 && rows >= NARROW.1 {
-            (self.screen.braille().collect(), NARROW)
+            (typed::page(self.view), NARROW)
         } else {
             return self.plain(rows);
         };
         let width = usize::from(needed.0) - 4;
         let mut lines = vec![self.title(width)];
         lines.push(format!("╭{}╮", "─".repeat(width)).with(FRAME).to_string());
-        for row in picture {
-            let side = "│".with(FRAME);
-            lines.push(format!("{side}{}{side}", row.with(INK).on(GLASS)));
-        }
+        let side = "│".with(FRAME);
+        lines.extend(picture.into_iter().map(|row| format!("{side}{row}{side}")));
         lines.push(format!("╰{}╯", "─".repeat(width)).with(FRAME).to_string());
         lines.extend(self.controls(width));
+        if rows > needed.1 {
+            lines.push(String::new());
+        }
         lines.push(hints());
 
         let margin = " ".repeat(usize::from(columns - needed.0) / 2 + 1);
-        let above = usize::from(rows - needed.1) / 2;
+        let above = usize::from((rows - needed.1).saturating_sub(1)) / 2;
         std::iter::repeat_n(String::new(), above)
             .chain(lines.into_iter().map(|line| format!("{margin}{line}")))
             .collect()
+    }
+
+    /// Every pixel of the display.
+    fn picture(&self) -> Vec<String> {
+        let mut screen = Screen::new();
+        let Ok(()) = page::draw(self.view, &mut screen);
+        screen.half_blocks().map(|row| row.with(INK).on(GLASS).to_string()).collect()
     }
 
     /// Without room for a picture: the facts and the keys.
@@ -166,8 +180,8 @@ mod tests {
     fn shown(size: (u16, u16)) -> Vec<String> {
         let link =
             Link::new(PathBuf::from("/run/stagebox/a/very/long/path/that/goes/on/panel.sock"), Panel::new(0));
-        let face =
-            Face { link: &link, screen: &Screen::new(), down: true, hold_percent: Some(30), now_ms: 0 };
+        let view = link.panel().view(0, Some(30));
+        let face = Face { link: &link, view: &view, down: true, hold_percent: Some(30), now_ms: 0 };
         face.lines(size)
     }
 
