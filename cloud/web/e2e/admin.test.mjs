@@ -7,19 +7,22 @@ const pressable = (page) =>
   page.$$eval(".transport button", (all) => all.filter((one) => !one.disabled).map((one) => one.textContent.trim()));
 const chip = (page, status) => page.waitForSelector(`.page-head [data-status=${status}]`, { timeout: 4_000 });
 
-describe("the administrator's pages", { skip, timeout: 60_000 }, () => {
+const step = (name, act) => test(name, { timeout: 60_000 }, act);
+
+describe("the administrator's pages", { skip }, () => {
   let browser;
   let page;
   const faults = [];
   before(async () => {
     browser = await openBrowser();
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    context.setDefaultTimeout(10_000);
     page = await context.newPage();
     page.on("pageerror", (error) => faults.push(error.message));
   });
   after(() => browser?.close());
 
-  test("a wrong password is refused in words, the right one opens the events", async () => {
+  step("a wrong password is refused in words, the right one opens the events", async () => {
     await page.goto(`${url}/events`);
     await page.fill("input[name=email]", email);
     await page.fill("input[name=password]", "not the password");
@@ -31,7 +34,7 @@ describe("the administrator's pages", { skip, timeout: 60_000 }, () => {
     await page.getByRole("heading", { name: "Events", exact: true }).waitFor();
   });
 
-  test("an event is made, named, and driven by the buttons that its status allows", async () => {
+  step("an event is made, named, and driven by the buttons that its status allows", async () => {
     await page.goto(`${url}/events`);
     await page.getByRole("button", { name: /New event|Create the first event/ }).first().click();
     await page.fill("dialog input[name=title]", "Made in the browser");
@@ -59,7 +62,7 @@ describe("the administrator's pages", { skip, timeout: 60_000 }, () => {
     assert.deepEqual(await pressable(page), []);
   });
 
-  test("stream keys are hidden until shown", async () => {
+  step("stream keys are hidden until shown", async () => {
     const event = await createEvent("Keys");
     await page.goto(`${url}/events/${event.id}`);
     const field = page.locator("[data-input=main]");
@@ -70,7 +73,7 @@ describe("the administrator's pages", { skip, timeout: 60_000 }, () => {
     assert.ok((await field.innerText()).includes(event.inputs.main.url));
   });
 
-  test("what others change shows by itself", async () => {
+  step("what others change shows by itself", async () => {
     const event = await createEvent("Changed elsewhere");
     await page.goto(`${url}/events/${event.id}`);
     await chip(page, "waiting");
@@ -80,7 +83,7 @@ describe("the administrator's pages", { skip, timeout: 60_000 }, () => {
     await chip(page, "ended");
   });
 
-  test("the preview plays for the administrator before viewers see anything", async () => {
+  step("the preview plays for the administrator before viewers see anything", async () => {
     const event = await createEvent("Preview");
     const broadcast = push(event);
     try {
@@ -95,7 +98,7 @@ describe("the administrator's pages", { skip, timeout: 60_000 }, () => {
     }
   });
 
-  test("a device is added, and its secret is shown once as configuration", async () => {
+  step("a device is added, and its secret is shown once as configuration", async () => {
     await page.goto(`${url}/devices`);
     await page.getByRole("button", { name: /Add device|Add the first device/ }).first().click();
     await page.fill("dialog input[name=name]", "Browser box");
@@ -111,7 +114,7 @@ describe("the administrator's pages", { skip, timeout: 60_000 }, () => {
     assert.ok((await api("GET", "/devices")).data.some((device) => device.name === "Browser box"));
   });
 
-  test("no page is wider than a telephone", async () => {
+  step("no page is wider than a telephone", async () => {
     const event = await createEvent("A title that is long enough to need more than one line on a small telephone");
     await page.setViewportSize({ width: 390, height: 844 });
     for (const path of ["events", `events/${event.id}`, "devices", "items", "nowhere"]) {
@@ -122,7 +125,7 @@ describe("the administrator's pages", { skip, timeout: 60_000 }, () => {
     await page.setViewportSize({ width: 1440, height: 900 });
   });
 
-  test("leaving ends the session", async () => {
+  step("leaving ends the session", async () => {
     await page.goto(`${url}/events`);
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.waitForSelector("input[name=password]");

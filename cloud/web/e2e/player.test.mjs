@@ -6,16 +6,19 @@ import { createEvent, openBrowser, overflow, playback, plays, push, setStatus, s
 
 const heading = (page, text, withinMs) => page.getByRole("heading", { name: text }).waitFor({ timeout: withinMs });
 
-describe("the event's player", { skip, timeout: 60_000 }, () => {
+const step = (name, act) => test(name, { timeout: 60_000 }, act);
+
+describe("the event's player", { skip }, () => {
   let browser;
   let context;
   before(async () => {
     browser = await openBrowser();
     context = await browser.newContext({ viewport: { width: 960, height: 540 } });
+    context.setDefaultTimeout(10_000);
   });
   after(() => browser?.close());
 
-  test("an unknown event is said in words", async () => {
+  step("an unknown event is said in words", async () => {
     const page = await context.newPage();
     const answer = await page.goto(`${url}/embed/events/evt_00000000000000000000`);
     assert.equal(answer.status(), 404);
@@ -25,7 +28,7 @@ describe("the event's player", { skip, timeout: 60_000 }, () => {
     await page.close();
   });
 
-  test("two pages follow an event from before to after, and its item plays", async () => {
+  step("two pages follow an event from before to after, and its item plays", async () => {
     const event = await createEvent("Two viewers");
     const broadcast = push(event);
     try {
@@ -56,7 +59,7 @@ describe("the event's player", { skip, timeout: 60_000 }, () => {
     }
   });
 
-  test("without the stream a page polls, and follows all the same", async () => {
+  step("without the stream a page polls, and follows all the same", async () => {
     const event = await createEvent("No stream");
     const page = await context.newPage();
     await page.route("**/stream", (route) => route.abort());
@@ -71,7 +74,7 @@ describe("the event's player", { skip, timeout: 60_000 }, () => {
     await page.close();
   });
 
-  test("a started event without a broadcast says so, and plays once it comes", async () => {
+  step("a started event without a broadcast says so, and plays once it comes", async () => {
     const event = await createEvent("Late broadcast");
     await setStatus(event, "started");
     const page = await context.newPage();
@@ -88,7 +91,7 @@ describe("the event's player", { skip, timeout: 60_000 }, () => {
     }
   });
 
-  test("keys drive the player", async () => {
+  step("keys drive the player", async () => {
     const event = await createEvent("Keys");
     const broadcast = push(event);
     const page = await context.newPage();
@@ -113,7 +116,7 @@ describe("the event's player", { skip, timeout: 60_000 }, () => {
     }
   });
 
-  test("another site shows it in a frame, and its policy lets nothing else in", async () => {
+  step("another site shows it in a frame, and its policy lets nothing else in", async () => {
     const event = await createEvent("Framed");
     const frame = `<iframe src="${url}/embed/events/${event.id}" width="390" height="220"></iframe>`;
     const site = createServer((_, answer) => answer.setHeader("content-type", "text/html").end(frame));
@@ -129,7 +132,7 @@ describe("the event's player", { skip, timeout: 60_000 }, () => {
     site.close();
   });
 
-  test("it fits a telephone", async () => {
+  step("it fits a telephone", async () => {
     const event = await createEvent("A title that is long enough to need more than one line on a small telephone");
     const page = await context.newPage();
     await page.setViewportSize({ width: 390, height: 844 });
