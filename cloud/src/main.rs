@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
             runtime()?.block_on(serve::run(config, options))?;
             Ok(())
         }
-        Command::Worker => stagebox_cloud::transcode::worker::run().context("the worker failed"),
+        Command::Worker => stagebox_cloud::transcode::worker_main().context("the worker failed"),
     }
 }
 

@@ -1,35 +1,235 @@
 //! Live streams from ingest to playlists.
+//!
+//! A publisher's packets go to the event's task ([`driver`]), which chooses among
+//! the event's inputs and lays them on one timeline ([`timeline`]), cuts them into
+//! parts and segments ([`segmenter`], [`lane`]), shows them to viewers
+//! ([`window`], [`stream`]) and has them kept ([`storage`], [`spool`]).
+
+mod driver;
+mod error;
+mod http;
+mod lane;
+mod master;
+mod playlist;
+mod publisher;
+mod recovery;
+mod rendition;
+mod segment;
+mod segmenter;
+mod span;
+mod spool;
+mod storage;
+mod stream;
+mod timeline;
+mod window;
+
+pub use error::LiveError;
+pub use http::routes;
+pub(crate) use playlist::{MediaPlaylist, PlaylistKind};
+pub use publisher::{Publisher, SourceInfo};
+pub(crate) use recovery::align;
+pub(crate) use rendition::Rendition;
+pub(crate) use segment::{Description, Segment};
+pub(crate) use spool::Entry;
+pub(crate) use stream::Stream;
+pub(crate) use window::{Rates, master};
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use object_store::ObjectStore;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::http::{ApiError, Routes, answer, call};
-use warp::Filter;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::event::{EventStatus, Events, Input, ListOptions};
+use crate::id::EventId;
+use crate::item::Items;
+use crate::media::MediaCache;
+use crate::recording::Recordings;
+use crate::store::Store;
+use driver::{Driver, Scaling, Surroundings};
+use segmenter::{Lengths, Segmenter};
+use span::Span;
+use timeline::{InputId, Timeline};
+use window::{Keep, Window};
 
-/// The slice's paths.
-pub fn routes(_app: App) -> Routes {
-    warp::any()
-        .and(call())
-        .then(|_call| answer(async { Err(ApiError::not_found("there is nothing at this address")) }))
-        .boxed()
-}
+/// Packets that may wait for an event's task.
+const QUEUE: usize = 128;
+/// What is served from memory.
+const MEMORY_US: u64 = 30_000_000;
 
-/// The live slice's handle.
+/// The live slice's handle; cloned freely.
 #[derive(Clone)]
-pub struct Live;
+pub struct Live(Arc<Inner>);
+
+struct Inner {
+    config: Arc<Config>,
+    events: Events,
+    recordings: Recordings,
+    media: Arc<dyn ObjectStore>,
+    cache: MediaCache,
+    clock: Clock,
+    shutdown: CancellationToken,
+    streams: RwLock<HashMap<EventId, Arc<Stream>>>,
+    /// Held while an event is being opened, so that none is opened twice.
+    opening: tokio::sync::Mutex<()>,
+    next_input: AtomicU64,
+}
 
 impl Live {
     /// Makes the handle.
     pub fn new(
-        _config: &std::sync::Arc<crate::config::Config>,
-        _store: &crate::store::Store,
-        _events: &crate::event::Events,
-        _items: &crate::item::Items,
-        _media: &std::sync::Arc<dyn object_store::ObjectStore>,
+        config: &Arc<Config>,
+        store: &Store,
+        events: &Events,
+        items: &Items,
+        media: &Arc<dyn ObjectStore>,
     ) -> Self {
-        Self
+        let recordings = Recordings::new(store.clone(), events.clone(), items.clone(), Arc::clone(media));
+        Self(Arc::new(Inner {
+            config: Arc::clone(config),
+            events: events.clone(),
+            recordings,
+            media: Arc::clone(media),
+            cache: MediaCache::new(Arc::clone(media)),
+            clock: Clock::system(),
+            shutdown: CancellationToken::new(),
+            streams: RwLock::default(),
+            opening: tokio::sync::Mutex::default(),
+            next_input: AtomicU64::new(1),
+        }))
+    }
+
+    /// All recordings.
+    pub fn recordings(&self) -> &Recordings {
+        &self.0.recordings
+    }
+
+    /// Media that the store has.
+    pub(crate) fn cache(&self) -> &MediaCache {
+        &self.0.cache
+    }
+
+    /// Takes a broadcast in; the event's other input may be taken at the same time.
+    ///
+    /// # Errors
+    /// The event is not there or has ended, or somebody publishes to this input already.
+    pub async fn publish(
+        &self,
+        event: &EventId,
+        input: Input,
+        source: SourceInfo,
+    ) -> Result<Publisher, LiveError> {
+        let stream = self.open(event).await?;
+        let id = InputId(self.0.next_input.fetch_add(1, Ordering::Relaxed));
+        let publisher = Publisher::claim(stream, input, id, self.0.clock.clone())?;
+        tracing::info!(%event, %input, client = source.client, "a publisher joins");
+        publisher.join().await?;
+        Ok(publisher)
+    }
+
+    /// A live event that can be watched.
+    pub(crate) fn stream(&self, event: &EventId) -> Option<Arc<Stream>> {
+        self.0.streams.read().unwrap_or_else(PoisonError::into_inner).get(event).cloned()
+    }
+
+    /// The event's running task, started if it does not run.
+    async fn open(&self, event: &EventId) -> Result<Arc<Stream>, LiveError> {
+        if let Some(stream) = self.stream(event) {
+            return Ok(stream);
+        }
+        let _one_at_a_time = self.0.opening.lock().await;
+        if let Some(stream) = self.stream(event) {
+            return Ok(stream);
+        }
+        if self.0.shutdown.is_cancelled() {
+            return Err(LiveError::Stopping);
+        }
+        let watched = self.0.events.watch(event).await?.ok_or(LiveError::NotFound(*event))?;
+        let ended = watched.borrow().status == EventStatus::Ended;
+        let dir = self.spool_dir(event);
+        if ended && !dir.exists() {
+            return Err(LiveError::Ended);
+        }
+        let live = &self.0.config.live;
+        let mut window = Window::new(Keep {
+            part_us: u64::from(live.part_ms) * 1000,
+            window_us: u64::from(live.dvr_window_s) * 1_000_000,
+            memory_us: MEMORY_US,
+        });
+        let recovered = recovery::recover(event, &dir, &self.0.media, &mut window).await?;
+        let span = Span::open(*event, self.0.recordings.clone(), dir).await?;
+        let (commands, received) = mpsc::channel(QUEUE);
+        let stream = Arc::new(Stream::new(*event, window, commands));
+        stream.set_public_from(span.first_segment());
+        let driver = Driver {
+            stream: Arc::clone(&stream),
+            around: self.surroundings(),
+            timeline: Timeline::new(recovered.end_ns),
+            segmenter: Segmenter::new(
+                Lengths { part_ms: live.part_ms, segment_ms: live.segment_ms },
+                recovered.resume,
+            ),
+            storage: storage::start(*event, recovered.spool, Arc::clone(&self.0.media)),
+            span,
+            scaling: Scaling::new(),
+        };
+        self.0.streams.write().unwrap_or_else(PoisonError::into_inner).insert(*event, Arc::clone(&stream));
+        let inner = Arc::clone(&self.0);
+        let event = *event;
+        tokio::spawn(async move {
+            driver.run(received, watched).await;
+            inner.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&event);
+        });
+        if ended { Err(LiveError::Ended) } else { Ok(stream) }
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        let program = std::env::current_exe().ok().filter(|_| self.0.config.live.transcode);
+        Surroundings {
+            clock: self.0.clock.clone(),
+            events: self.0.events.clone(),
+            worker: program,
+            shutdown: self.0.shutdown.clone(),
+        }
+    }
+
+    fn spool_dir(&self, event: &EventId) -> PathBuf {
+        self.0.config.data_dir.join("spool").join(event.to_string())
     }
 }
 
-/// Starts what runs beside requests.
-pub async fn start(_app: App) -> Result<(), std::io::Error> {
-    Ok(())
+/// Takes up the events that were live when the server ended, and follows its shutdown.
+pub async fn start(app: App) -> Result<(), LiveError> {
+    let live = app.live.clone();
+    let (shutdown, stopped) = (app.shutdown.clone(), live.0.shutdown.clone());
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        stopped.cancel();
+    });
+    let mut after = None;
+    loop {
+        let page = app.events.list(ListOptions { after, limit: 100 }).await?;
+        for event in page.items {
+            let has_files = live.spool_dir(&event.id).exists();
+            if has_files || event.status == EventStatus::Started {
+                match live.open(&event.id).await {
+                    Ok(_) | Err(LiveError::Ended) => {}
+                    // One event's broken files must not keep the others from the air.
+                    Err(error) => {
+                        tracing::error!(event = %event.id, %error, "cannot take a live event up again");
+                    }
+                }
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }

@@ -1,13 +1,11 @@
-//! Recordings: the started spans of events.
+//! Recordings: the started spans of events, made of the very segments that viewers saw.
 
-use crate::app::App;
-use crate::http::{ApiError, Routes, answer, call};
-use warp::Filter;
+mod document;
+mod http;
+mod manifest;
+mod recordings;
 
-/// The slice's paths.
-pub fn routes(_app: App) -> Routes {
-    warp::any()
-        .and(call())
-        .then(|_call| answer(async { Err(ApiError::not_found("there is nothing at this address")) }))
-        .boxed()
-}
+pub use document::Recording;
+pub use http::routes;
+pub(crate) use manifest::{Manifest, Track};
+pub use recordings::{RecordingError, Recordings};

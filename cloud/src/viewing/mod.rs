@@ -1,13 +1,9 @@
-//! Playback of items.
+//! Who may watch what, at which address, and playback of items.
 
-use crate::app::App;
-use crate::http::{ApiError, Routes, answer, call};
-use warp::Filter;
+mod answer;
+mod path;
+mod vod;
 
-/// The slice's paths.
-pub fn routes(_app: App) -> Routes {
-    warp::any()
-        .and(call())
-        .then(|_call| answer(async { Err(ApiError::not_found("there is nothing at this address")) }))
-        .boxed()
-}
+pub(crate) use answer::{Kind, media as answer_media, method, shared};
+pub(crate) use path::{Address, Grant, Wanted};
+pub use vod::routes;

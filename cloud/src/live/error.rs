@@ -1,0 +1,42 @@
+//! What can go wrong with a broadcast.
+
+use stagebox_media::cmaf::CmafError;
+
+use crate::event::{EventError, Input};
+use crate::id::EventId;
+use crate::recording::RecordingError;
+
+/// Says why a broadcast is refused or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// There is no such event.
+    #[error("there is no event {0}")]
+    NotFound(EventId),
+    /// The event is over; it takes no broadcast any more.
+    #[error("the event has ended")]
+    Ended,
+    /// Another encoder publishes with the same key.
+    #[error("another encoder publishes to the {0} input already")]
+    Busy(Input),
+    /// Another encoder took over, as this one had sent nothing for a while.
+    #[error("another encoder has taken over")]
+    Replaced,
+    /// The stream's codec cannot be packaged.
+    #[error("this stream cannot be shown: {0}")]
+    Codec(#[from] CmafError),
+    /// The event cannot be read.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The event's recordings cannot be read or written.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The event's files cannot be read or written.
+    #[error("cannot open the event's live spool: {0}")]
+    Spool(#[from] std::io::Error),
+    /// The event's media cannot be read or written.
+    #[error("cannot read or write the event's media: {0}")]
+    Media(#[from] object_store::Error),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}

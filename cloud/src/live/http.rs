@@ -1,0 +1,237 @@
+//! `/live/<grant>/<event>/…`: playlists, parts and segments of what goes on now.
+#![allow(clippy::disallowed_methods, reason = "a driver: a player waits only so long")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::timeout;
+use warp::Filter;
+
+use super::rendition::Rendition;
+use super::stream::Stream;
+use super::window::{Edge, Found, View};
+use crate::app::App;
+use crate::event::EventStatus;
+use crate::http::{ApiError, Call, Response, Routes, call};
+use crate::id::EventId;
+use crate::media;
+use crate::viewing::{Address, Grant, Kind, Wanted, answer_media, method, shared};
+
+/// How long a request for what is still to come may wait.
+const MAX_WAIT: Duration = Duration::from_secs(6);
+/// How far ahead a request may reach (RFC 8216bis, 6.2.5.2).
+const MAX_AHEAD: u64 = 2;
+
+/// The slice's paths.
+pub fn routes(app: App) -> Routes {
+    warp::any()
+        .and(call())
+        .then(move |call| {
+            let app = app.clone();
+            async move { serve(&app, &call).await }
+        })
+        .boxed()
+}
+
+/// Answers a playback request of a live event.
+pub(crate) async fn serve(app: &App, call: &Call) -> Response {
+    match answer(app, call).await {
+        Ok(response) => response,
+        Err(error) => shared(error.into_response()),
+    }
+}
+
+async fn answer(app: &App, call: &Call) -> Result<Response, ApiError> {
+    if let Some(response) = method(&call.method)? {
+        return Ok(response);
+    }
+    let address = Address::<EventId>::parse(&call.path).ok_or_else(missing)?;
+    if address.grant == Grant::Preview {
+        app.accounts.admin(call).await?;
+    }
+    let Some(stream) = app.live.stream(&address.id) else { return Err(absent(app, &address).await?) };
+    let from_msn = match (address.grant, stream.public_from()) {
+        (Grant::Preview, _) => 0,
+        (Grant::Public, Some(from)) => from,
+        (Grant::Public, None) => return Err(not_started()),
+    };
+    let (kind, data) = match address.wanted {
+        Wanted::Master => {
+            (Kind::LivePlaylist, Bytes::from(master(&stream, plain(&call.query)).ok_or_else(nothing_yet)?))
+        }
+        Wanted::Playlist(rendition) => {
+            let query = Query::parse(&call.query)?;
+            (Kind::LivePlaylist, playlist(&stream, rendition, from_msn, query).await?)
+        }
+        Wanted::Init(rendition, init) => (Kind::Init, stream.init(rendition, init).ok_or_else(missing)?),
+        Wanted::Segment(rendition, msn) if msn >= from_msn => {
+            (Kind::Segment, segment(app, &stream, rendition, msn).await?)
+        }
+        Wanted::Part(rendition, msn, part) if msn >= from_msn => {
+            (Kind::Segment, awaited_part(&stream, rendition, msn, part).await?)
+        }
+        Wanted::Segment(..) | Wanted::Part(..) => return Err(missing()),
+    };
+    Ok(answer_media(kind, address.grant, data, &call.headers))
+}
+
+fn missing() -> ApiError {
+    ApiError::not_found("there is nothing at this address")
+}
+
+fn nothing_yet() -> ApiError {
+    ApiError::not_found("nothing has been received for this event yet")
+}
+
+fn not_started() -> ApiError {
+    ApiError::forbidden("the event is not started")
+}
+
+/// Why there is no running stream of an event.
+async fn absent(app: &App, address: &Address<EventId>) -> Result<ApiError, ApiError> {
+    let event = app.events.get(&address.id).await?;
+    let Some(event) = event else {
+        return Ok(ApiError::not_found(format!("there is no event {}", address.id)));
+    };
+    let allowed = address.grant == Grant::Preview || event.status == EventStatus::Started;
+    Ok(if allowed { nothing_yet() } else { not_started() })
+}
+
+fn plain(query: &str) -> bool {
+    query.split('&').any(|pair| pair == "plain=1")
+}
+
+fn master(stream: &Stream, plain: bool) -> Option<String> {
+    stream.master(plain)
+}
+
+/// What a playlist request says in its query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Query {
+    plain: bool,
+    skip: bool,
+    until: Option<(u64, Option<u64>)>,
+}
+
+impl Query {
+    /// Reads the delivery directives (RFC 8216bis, 6.2.5); other keys are let be.
+    fn parse(query: &str) -> Result<Self, ApiError> {
+        let mut parsed = Self { plain: plain(query), ..Self::default() };
+        let (mut msn, mut part) = (None, None);
+        for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let number = || {
+                value
+                    .parse::<u64>()
+                    .map_err(|_| ApiError::bad_request(format!("`{key}` must be a whole number")))
+            };
+            match key {
+                "_HLS_msn" => msn = Some(number()?),
+                "_HLS_part" => part = Some(number()?),
+                "_HLS_skip" => match value {
+                    "YES" | "v2" => parsed.skip = true,
+                    _ => return Err(ApiError::bad_request("`_HLS_skip` must be `YES` or `v2`")),
+                },
+                _ => {}
+            }
+        }
+        parsed.until = match (msn, part) {
+            (Some(msn), part) => Some((msn, part)),
+            (None, None) => None,
+            (None, Some(_)) => return Err(ApiError::bad_request("`_HLS_part` needs `_HLS_msn` beside it")),
+        };
+        Ok(parsed)
+    }
+}
+
+/// The playlist, once it holds what the player waits for; after a while, as it is.
+///
+/// The draft would have 503 after three target durations. Players give up for good
+/// on repeated errors, and a publisher that reconnects takes longer than that.
+async fn playlist(
+    stream: &Stream,
+    rendition: Rendition,
+    from_msn: u64,
+    query: Query,
+) -> Result<Bytes, ApiError> {
+    let view = View { from_msn, plain: query.plain, skip: query.skip };
+    let mut edge = stream.edge(rendition).ok_or_else(missing)?;
+    if let Some((msn, part)) = query.until {
+        let newest = edge.borrow().newest_msn().unwrap_or(0).max(from_msn);
+        if msn > newest.saturating_add(MAX_AHEAD) {
+            let detail = format!("`_HLS_msn` is too far ahead: the newest segment is {newest}");
+            return Err(ApiError::bad_request(detail));
+        }
+        // Running out of time and the end of the event are both answered with what there is.
+        let _ = timeout(MAX_WAIT, edge.wait_for(|edge| edge.reached(msn, part))).await;
+    }
+    if let Some(playlist) = stream.playlist(rendition, view) {
+        return Ok(playlist);
+    }
+    let listed = async {
+        loop {
+            if edge.changed().await.is_err() {
+                return stream.playlist(rendition, view);
+            }
+            if let Some(playlist) = stream.playlist(rendition, view) {
+                return Some(playlist);
+            }
+        }
+    };
+    timeout(MAX_WAIT, listed).await.ok().flatten().ok_or_else(nothing_yet)
+}
+
+async fn segment(app: &App, stream: &Arc<Stream>, rendition: Rendition, msn: u64) -> Result<Bytes, ApiError> {
+    match stream.segment(rendition, msn) {
+        Found::Here(data) => Ok(data),
+        Found::Missing | Found::Coming => Err(missing()),
+        Found::Stored => {
+            let path = media::segment_path(&stream.event, rendition, msn);
+            let found = app.live.cache().get(&path).await.map_err(|error| ApiError::internal(&error))?;
+            found.ok_or_else(missing)
+        }
+    }
+}
+
+/// A part, also the one that is announced as the next (RFC 8216bis, 6.2.6).
+async fn awaited_part(stream: &Stream, rendition: Rendition, msn: u64, part: u64) -> Result<Bytes, ApiError> {
+    let mut edge = stream.edge(rendition).ok_or_else(missing)?;
+    match stream.part(rendition, msn, part) {
+        Found::Here(data) => return Ok(data),
+        Found::Coming => {}
+        Found::Missing | Found::Stored => return Err(missing()),
+    }
+    let past = |edge: &Edge| edge.reached(msn, Some(part));
+    // A part that did not come is not there, whatever kept it.
+    let _ = timeout(MAX_WAIT, edge.wait_for(past)).await;
+    match stream.part(rendition, msn, part) {
+        Found::Here(data) => Ok(data),
+        _ => Err(missing()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delivery_directives() {
+        let parse = |query: &str| Query::parse(query).map_err(|error| error.status().as_u16());
+        assert_eq!(parse(""), Ok(Query::default()));
+        assert_eq!(parse("plain=1&x=y"), Ok(Query { plain: true, ..Query::default() }));
+        assert_eq!(
+            parse("_HLS_msn=12&_HLS_part=3&_HLS_skip=YES"),
+            Ok(Query { plain: false, skip: true, until: Some((12, Some(3))) })
+        );
+        for wrong in [
+            "_HLS_msn=x",
+            "_HLS_msn=-1",
+            "_HLS_msn=",
+            "_HLS_part=1",
+            "_HLS_skip=NO",
+            "_HLS_msn=1&_HLS_part=a",
+        ] {
+            assert_eq!(parse(wrong), Err(400), "{wrong}");
+        }
+    }
+}

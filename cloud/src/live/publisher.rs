@@ -1,0 +1,97 @@
+//! One encoder's hold of one of an event's inputs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stagebox_media::Packet;
+
+use super::driver::Command;
+use super::stream::{Holder, Stream, lock};
+use super::timeline::InputId;
+use super::{LiveError, segmenter};
+use crate::clock::Clock;
+use crate::event::Input;
+
+/// A publisher that has sent nothing for this long gives way to another one with its key.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Who publishes, for the log.
+#[derive(Debug, Clone, Default)]
+pub struct SourceInfo {
+    /// The encoder's address and, if it says so, its name.
+    pub client: String,
+}
+
+/// An encoder's hold of an input; dropping it says that the broadcast is gone.
+#[derive(Debug)]
+pub struct Publisher {
+    stream: Arc<Stream>,
+    input: Input,
+    id: InputId,
+    clock: Clock,
+}
+
+impl Publisher {
+    pub(super) fn claim(
+        stream: Arc<Stream>,
+        input: Input,
+        id: InputId,
+        clock: Clock,
+    ) -> Result<Self, LiveError> {
+        {
+            let now = clock.instant();
+            let mut holders = lock(&stream.holders);
+            let silent = |holder: &Holder| now.saturating_duration_since(holder.last_seen) > SILENCE;
+            if holders.get(&input).is_some_and(|holder| !silent(holder)) {
+                return Err(LiveError::Busy(input));
+            }
+            holders.insert(input, Holder { id, last_seen: now });
+        }
+        Ok(Self { stream, input, id, clock })
+    }
+
+    pub(super) async fn join(&self) -> Result<(), LiveError> {
+        self.tell(Command::Join(self.id, self.input)).await
+    }
+
+    /// Hands a packet on; waits while the event's task is behind.
+    ///
+    /// # Errors
+    /// The event has ended, another encoder has taken over, or the codec cannot be packaged:
+    /// the connection is to be closed.
+    pub async fn send(&self, packet: Packet) -> Result<(), LiveError> {
+        if let Packet::Config(config) = &packet {
+            segmenter::check(config)?;
+        }
+        {
+            let mut holders = lock(&self.stream.holders);
+            let holder = holders.get_mut(&self.input).filter(|holder| holder.id == self.id);
+            holder.ok_or(LiveError::Replaced)?.last_seen = self.clock.instant();
+        }
+        self.tell(Command::Packet(self.id, packet)).await
+    }
+
+    async fn tell(&self, command: Command) -> Result<(), LiveError> {
+        self.stream.commands.send(command).await.map_err(|_| LiveError::Ended)
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        {
+            let mut holders = lock(&self.stream.holders);
+            if holders.get(&self.input).is_some_and(|holder| holder.id == self.id) {
+                holders.remove(&self.input);
+            }
+        }
+        let leave = Command::Leave(self.id, self.input);
+        // Only a full queue is waited for; without a task there is nobody to tell.
+        if let Err(tokio::sync::mpsc::error::TrySendError::Full(leave)) = self.stream.commands.try_send(leave)
+        {
+            let commands = self.stream.commands.clone();
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move { commands.send(leave).await });
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Takes an event up where the last run of the server left it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use tokio::task::spawn_blocking;
+
+use super::error::LiveError;
+use super::lane::Packaged;
+use super::rendition::Rendition;
+use super::segment::{Description, Segment};
+use super::segmenter::Resume;
+use super::spool::{Entry, Spool};
+use super::window::Window;
+use crate::id::EventId;
+use crate::media;
+
+/// An event's state from its files.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) spool: Spool,
+    pub(super) resume: Resume,
+    /// Where the timeline goes on.
+    pub(super) end_ns: i64,
+}
+
+/// Reads the spool, completes what was unfinished, and fills `window`.
+pub(super) async fn recover(
+    event: &EventId,
+    dir: &Path,
+    media: &Arc<dyn ObjectStore>,
+    window: &mut Window,
+) -> Result<Recovered, LiveError> {
+    let dir = dir.to_owned();
+    let (mut spool, mut entries, unfinished) = spawn_blocking(move || Spool::open(&dir))
+        .await
+        .map_err(|error| std::io::Error::other(error.to_string()))??;
+    let mut completed = Vec::new();
+    for found in unfinished {
+        media.put(&media::segment_path(event, found.rendition, found.segment.msn), found.data.into()).await?;
+        completed.push(Entry::Segment { rendition: found.rendition, segment: found.segment });
+    }
+    entries.extend(completed.iter().cloned());
+    let spool = spawn_blocking(move || -> std::io::Result<Spool> {
+        if !completed.is_empty() {
+            spool.record(&completed)?;
+        }
+        spool.clear_unfinished()?;
+        Ok(spool)
+    })
+    .await
+    .map_err(|error| std::io::Error::other(error.to_string()))??;
+    let index = Index::of(entries);
+    let inits = index.inits(event, media, window).await?;
+    let resume = index.fill(window, inits);
+    Ok(Recovered { spool, end_ns: index.end_ns, resume })
+}
+
+/// An event's index, sorted.
+#[derive(Debug, Default)]
+struct Index {
+    target_duration_s: Option<u64>,
+    descriptions: BTreeMap<(Rendition, u32), Description>,
+    lanes: BTreeMap<Rendition, Vec<Segment>>,
+    end_ns: i64,
+}
+
+impl Index {
+    fn of(entries: Vec<Entry>) -> Self {
+        let mut index = Self::default();
+        for entry in entries {
+            match entry {
+                Entry::Target { target_duration_s } => index.target_duration_s = Some(target_duration_s),
+                Entry::Init { rendition, init, description } => {
+                    index.descriptions.insert((rendition, init), description);
+                }
+                Entry::Segment { rendition, segment } => {
+                    index.end_ns = index.end_ns.max(segment.end_ns);
+                    index.lanes.entry(rendition).or_default().push(segment);
+                }
+            }
+        }
+        align(&mut index.lanes);
+        index
+    }
+
+    /// Reads the initialisation sections; the newest of each rendition is returned.
+    async fn inits(
+        &self,
+        event: &EventId,
+        media: &Arc<dyn ObjectStore>,
+        window: &mut Window,
+    ) -> Result<BTreeMap<Rendition, (u32, Bytes)>, LiveError> {
+        let mut newest = BTreeMap::new();
+        for ((rendition, init), description) in &self.descriptions {
+            let data = media.get(&media::init_path(event, *rendition, *init)).await?.bytes().await?;
+            newest.insert(*rendition, (*init, data.clone()));
+            let (rendition, init, description) = (*rendition, *init, description.clone());
+            window.apply(Packaged::Init { rendition, init, data, description });
+        }
+        Ok(newest)
+    }
+
+    fn fill(&self, window: &mut Window, inits: BTreeMap<Rendition, (u32, Bytes)>) -> Resume {
+        if let Some(target_duration_s) = self.target_duration_s {
+            window.apply(Packaged::Target { target_duration_s });
+        }
+        for (rendition, segments) in &self.lanes {
+            for segment in segments {
+                window.restore(*rendition, segment.clone());
+            }
+        }
+        let last = self.lanes.values().filter_map(|segments| segments.last()).max_by_key(|last| last.msn);
+        Resume {
+            next_msn: last.map_or(0, |last| last.msn + 1),
+            discontinuity_sequence: last.map_or(0, |last| last.discontinuity_sequence),
+            target_duration_s: self.target_duration_s,
+            inits,
+        }
+    }
+}
+
+/// Makes all renditions reach as far as the furthest, without holes: what one lacks becomes a gap.
+pub(crate) fn align(lanes: &mut BTreeMap<Rendition, Vec<Segment>>) {
+    let mut all: BTreeMap<u64, Segment> = BTreeMap::new();
+    for segments in lanes.values_mut() {
+        segments.sort_by_key(|segment| segment.msn);
+        segments.dedup_by_key(|segment| segment.msn);
+        for segment in segments {
+            let known = all.entry(segment.msn).or_insert_with(|| segment.clone());
+            if known.gap {
+                known.clone_from(segment);
+            }
+        }
+    }
+    for segments in lanes.values_mut() {
+        let Some(first) = segments.first().map(|first| first.msn) else { continue };
+        let mut have: BTreeMap<u64, Segment> =
+            segments.drain(..).map(|segment| (segment.msn, segment)).collect();
+        for (msn, other) in all.range(first..) {
+            have.entry(*msn).or_insert_with(|| Segment {
+                gap: true,
+                bytes: 0,
+                frames: 0,
+                parts: Vec::new(),
+                ..other.clone()
+            });
+        }
+        segments.extend(have.into_values());
+    }
+}

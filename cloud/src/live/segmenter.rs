@@ -1,0 +1,342 @@
+//! Decides where segments begin, the same in all renditions, and has each of them packaged.
+//!
+//! The lead rendition (the source's video, or its sound where there is no video)
+//! begins segments at its key frames; the others follow at the same presentation
+//! time. Sound that came too early waits until the lead has passed it, so that
+//! no segment is begun behind its back.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use stagebox_media::cmaf::CmafError;
+use stagebox_media::{Frame, Packet, Track, TrackConfig};
+
+use super::lane::{Boundary, Lane, Packaged};
+use super::rendition::Rendition;
+use super::timeline::RunStart;
+
+/// Nothing lasts longer than this, whatever the source's key frames do.
+const MAX_TARGET_S: u64 = 10;
+/// Kept clear of the limit where a duration would be rounded up past the target (RFC 8216bis, 4.4.3.1).
+const TARGET_MARGIN_NS: i64 = 40_000_000;
+/// Sound that runs ahead of the picture by more frames than this is not kept.
+const MAX_HELD: usize = 512;
+/// A rendition that is more segments behind than this goes on without what is missing.
+const MAX_LAG_SEGMENTS: u64 = 2;
+
+const MS_NS: i64 = 1_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// How long parts and segments are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lengths {
+    pub(crate) part_ms: u32,
+    pub(crate) segment_ms: u32,
+}
+
+/// What is known from before a restart.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Resume {
+    pub(crate) next_msn: u64,
+    pub(crate) discontinuity_sequence: u64,
+    pub(crate) target_duration_s: Option<u64>,
+    /// The newest initialisation section of each rendition.
+    pub(crate) inits: BTreeMap<Rendition, (u32, Bytes)>,
+}
+
+#[derive(Debug)]
+struct Run {
+    number: u64,
+    lead: Rendition,
+    start_unix_ms: i64,
+    /// The first frame's presentation time.
+    origin_ns: Option<i64>,
+    segment_dts_ns: i64,
+    last_key_dts_ns: i64,
+    last_dts_ns: i64,
+    frame_ns: i64,
+    /// The longest distance of two key frames so far.
+    key_interval_ns: i64,
+    held: VecDeque<Frame>,
+}
+
+/// The pure core of packaging: runs of frames in, parts and segments out.
+#[derive(Debug)]
+pub(crate) struct Segmenter {
+    lengths: Lengths,
+    next_msn: u64,
+    discontinuity_sequence: u64,
+    /// The next run is not the event's first.
+    interrupted: bool,
+    runs: u64,
+    target_duration_s: Option<u64>,
+    cut_at_key: bool,
+    run: Option<Run>,
+    lanes: BTreeMap<Rendition, Lane>,
+}
+
+impl Segmenter {
+    pub(crate) fn new(lengths: Lengths, resume: Resume) -> Self {
+        let part_us = u64::from(lengths.part_ms) * 1000;
+        let lanes = resume.inits.into_iter();
+        Self {
+            lengths,
+            next_msn: resume.next_msn,
+            discontinuity_sequence: resume.discontinuity_sequence,
+            interrupted: resume.next_msn > 0,
+            runs: 0,
+            target_duration_s: resume.target_duration_s,
+            cut_at_key: false,
+            run: None,
+            lanes: lanes.map(|(name, init)| (name, Lane::new(name, part_us, Some(init)))).collect(),
+        }
+    }
+
+    /// The number that the next segment will have.
+    pub(crate) fn next_msn(&self) -> u64 {
+        self.next_msn
+    }
+
+    /// Begins a run; `scaled` names the renditions that a worker will deliver for it.
+    ///
+    /// Returns the run's number.
+    pub(crate) fn begin(
+        &mut self,
+        start: &RunStart,
+        scaled: &[Rendition],
+        out: &mut Vec<Packaged>,
+    ) -> Result<u64, CmafError> {
+        let lead = if start.video.is_some() { Rendition::Source } else { Rendition::Audio };
+        for lane in self.lanes.values_mut() {
+            lane.set_lead(false);
+        }
+        for (rendition, config) in [(Rendition::Source, &start.video), (Rendition::Audio, &start.audio)] {
+            if let Some(config) = config {
+                let lane = self.lane(rendition);
+                lane.configure(config.clone(), out)?;
+                lane.set_lead(rendition == lead);
+            }
+        }
+        for rendition in scaled {
+            self.lane(*rendition);
+        }
+        self.runs += 1;
+        self.run = Some(Run {
+            number: self.runs,
+            lead,
+            start_unix_ms: start.start_unix_ms,
+            origin_ns: None,
+            segment_dts_ns: 0,
+            last_key_dts_ns: 0,
+            last_dts_ns: 0,
+            frame_ns: 0,
+            key_interval_ns: 0,
+            held: VecDeque::new(),
+        });
+        Ok(self.runs)
+    }
+
+    /// Takes the next frame of the running run.
+    pub(crate) fn frame(&mut self, frame: Frame, out: &mut Vec<Packaged>) {
+        let Some(run) = &mut self.run else { return };
+        if frame.track == lead_track(run.lead) {
+            self.lead_frame(&frame, out);
+            self.release_held(out);
+        } else if run.held.len() < MAX_HELD {
+            run.held.push_back(frame);
+            self.release_held(out);
+        }
+    }
+
+    /// Ends the run: the segment in hand is complete.
+    pub(crate) fn end(&mut self, out: &mut Vec<Packaged>) {
+        let Some(mut run) = self.run.take() else { return };
+        let end_ns = run.last_dts_ns.saturating_add(run.frame_ns);
+        for lane in self.lanes.values_mut() {
+            lane.end_at(end_ns);
+        }
+        for held in std::mem::take(&mut run.held) {
+            if held.pts_ns < end_ns {
+                self.follow(&held, out);
+            }
+        }
+        self.interrupted |= run.origin_ns.is_some();
+        for (rendition, lane) in &mut self.lanes {
+            if matches!(rendition, Rendition::Source | Rendition::Audio) {
+                lane.end_run(run.number, out);
+            }
+        }
+        self.choose_target(end_ns.saturating_sub(run.segment_dts_ns), out);
+    }
+
+    /// Takes what a worker made of the lead's frames.
+    pub(crate) fn scaled(
+        &mut self,
+        rendition: Rendition,
+        packet: Packet,
+        out: &mut Vec<Packaged>,
+    ) -> Result<(), CmafError> {
+        let Some(lane) = self.lanes.get_mut(&rendition) else { return Ok(()) };
+        match packet {
+            Packet::Config(config) => lane.configure(config, out)?,
+            Packet::Frame(frame) => lane.frame(&frame, out),
+        }
+        Ok(())
+    }
+
+    /// A worker has delivered all it will of `run`.
+    pub(crate) fn scaled_end(&mut self, rendition: Rendition, run: u64, out: &mut Vec<Packaged>) {
+        if let Some(lane) = self.lanes.get_mut(&rendition) {
+            let over = self.run.as_ref().is_none_or(|current| current.number != run);
+            if over {
+                lane.end_run(run, out);
+            } else {
+                // It broke off in the midst: what it owes is a gap until it is back.
+                lane.finish(out);
+            }
+        }
+    }
+
+    /// The next key frame begins a segment; returns that segment's number.
+    pub(crate) fn cut_at_key(&mut self) -> u64 {
+        self.cut_at_key = self.run.as_ref().is_some_and(|run| run.origin_ns.is_some());
+        self.next_msn
+    }
+
+    /// Ends the segment in hand here and now; returns the number of the first one after it.
+    pub(crate) fn cut_now(&mut self, out: &mut Vec<Packaged>) -> u64 {
+        if let Some(run) = self.run.as_ref().filter(|run| run.origin_ns.is_some()) {
+            if run.last_dts_ns <= run.segment_dts_ns {
+                // It has no complete frame yet, so it is what comes after.
+                return self.next_msn.saturating_sub(1);
+            }
+            let (lead, at_ns) = (run.lead, run.last_dts_ns);
+            self.declare(at_ns, at_ns);
+            if let Some(lane) = self.lanes.get_mut(&lead) {
+                lane.break_off(out);
+                lane.open_next();
+            }
+            self.choose_target(0, out);
+        }
+        self.next_msn
+    }
+
+    /// Ends every segment before `msn` in all renditions, with what there is of it.
+    pub(crate) fn close_before(&mut self, msn: u64, out: &mut Vec<Packaged>) {
+        for lane in self.lanes.values_mut() {
+            lane.force(msn, out);
+        }
+    }
+
+    fn lane(&mut self, rendition: Rendition) -> &mut Lane {
+        let part_us = u64::from(self.lengths.part_ms) * 1000;
+        self.lanes.entry(rendition).or_insert_with(|| Lane::new(rendition, part_us, None))
+    }
+
+    fn lead_frame(&mut self, frame: &Frame, out: &mut Vec<Packaged>) {
+        let limit_ns = self.limit_ns();
+        let segment_ns = i64::from(self.lengths.segment_ms) * MS_NS;
+        let Some(run) = &mut self.run else { return };
+        if run.origin_ns.is_none() {
+            run.origin_ns = Some(frame.pts_ns);
+            run.last_key_dts_ns = frame.dts_ns;
+            run.last_dts_ns = frame.dts_ns;
+            self.declare(frame.pts_ns, frame.dts_ns);
+        } else {
+            run.frame_ns = frame.dts_ns.saturating_sub(run.last_dts_ns);
+            run.last_dts_ns = frame.dts_ns;
+            if frame.key {
+                run.key_interval_ns =
+                    run.key_interval_ns.max(frame.dts_ns.saturating_sub(run.last_key_dts_ns));
+                run.last_key_dts_ns = frame.dts_ns;
+            }
+            let elapsed_ns = frame.dts_ns.saturating_sub(run.segment_dts_ns);
+            // A key frame is let pass only if the segment may last until the next one.
+            let at_key = frame.key
+                && (self.cut_at_key
+                    || elapsed_ns >= segment_ns - segment_ns / 20
+                    || elapsed_ns + run.key_interval_ns > limit_ns);
+            if at_key || elapsed_ns + run.frame_ns > limit_ns {
+                self.cut_at_key &= !frame.key;
+                self.declare(frame.pts_ns, frame.dts_ns);
+                self.choose_target(elapsed_ns, out);
+            }
+        }
+        if let Some(lane) = self.run.as_ref().map(|run| run.lead).and_then(|lead| self.lanes.get_mut(&lead)) {
+            lane.frame(frame, out);
+        }
+        if let Some(msn) = self.next_msn.checked_sub(1 + MAX_LAG_SEGMENTS) {
+            self.close_before(msn, out);
+        }
+    }
+
+    /// Gives the other track's frames on as far as no segment can begin before them any more.
+    fn release_held(&mut self, out: &mut Vec<Packaged>) {
+        while let Some(run) = self.run.as_mut().filter(|run| run.origin_ns.is_some()) {
+            let passed = run.held.front().is_some_and(|held| held.pts_ns <= run.last_dts_ns);
+            if !passed {
+                return;
+            }
+            let Some(held) = run.held.pop_front() else { return };
+            self.follow(&held, out);
+        }
+    }
+
+    fn follow(&mut self, frame: &Frame, out: &mut Vec<Packaged>) {
+        let rendition = match frame.track {
+            Track::Video => Rendition::Source,
+            Track::Audio => Rendition::Audio,
+        };
+        if let Some(lane) = self.lanes.get_mut(&rendition) {
+            lane.frame(frame, out);
+        }
+    }
+
+    /// Begins the next segment in all renditions.
+    fn declare(&mut self, at_ns: i64, dts_ns: i64) {
+        let Some(run) = &mut self.run else { return };
+        let since_start_ms = at_ns.saturating_sub(run.origin_ns.unwrap_or(at_ns)) / MS_NS;
+        let discontinuity = std::mem::take(&mut self.interrupted);
+        self.discontinuity_sequence += u64::from(discontinuity);
+        let boundary = Boundary {
+            msn: self.next_msn,
+            run: run.number,
+            at_ns,
+            end_ns: None,
+            start_unix_ms: run.start_unix_ms.saturating_add(since_start_ms),
+            discontinuity,
+            discontinuity_sequence: self.discontinuity_sequence,
+        };
+        run.segment_dts_ns = dts_ns;
+        self.next_msn += 1;
+        for lane in self.lanes.values_mut() {
+            lane.declare(boundary);
+        }
+    }
+
+    /// The first complete segment shows how far apart the source's key frames are.
+    fn choose_target(&mut self, first_ns: i64, out: &mut Vec<Packaged>) {
+        if self.target_duration_s.is_none() {
+            let rounded = first_ns.saturating_add(SECOND_NS / 2) / SECOND_NS;
+            let at_least = u64::from(self.lengths.segment_ms).div_ceil(1000);
+            let target_duration_s =
+                u64::try_from(rounded).unwrap_or(0).clamp(at_least, MAX_TARGET_S.max(at_least));
+            self.target_duration_s = Some(target_duration_s);
+            out.push(Packaged::Target { target_duration_s });
+        }
+    }
+
+    fn limit_ns(&self) -> i64 {
+        let target_s = self.target_duration_s.unwrap_or(MAX_TARGET_S) as i64;
+        target_s * SECOND_NS + SECOND_NS / 2 - TARGET_MARGIN_NS
+    }
+}
+
+fn lead_track(lead: Rendition) -> Track {
+    if lead.is_video() { Track::Video } else { Track::Audio }
+}
+
+/// Whether a configuration is one that can be packaged.
+pub(crate) fn check(config: &TrackConfig) -> Result<(), CmafError> {
+    stagebox_media::cmaf::TrackFormat::parse(config).map(drop)
+}

@@ -1,0 +1,89 @@
+//! The started span of an event and the recordings that came of such spans.
+
+use std::path::PathBuf;
+
+use tokio::task::spawn_blocking;
+
+use super::spool;
+use crate::id::EventId;
+use crate::recording::{Manifest, Recording, RecordingError, Recordings};
+
+/// What of an event is being recorded.
+pub(super) struct Span {
+    event: EventId,
+    recordings: Recordings,
+    spool_dir: PathBuf,
+    running: Option<Recording>,
+}
+
+impl Span {
+    /// Takes up what went on before a restart.
+    pub(super) async fn open(
+        event: EventId,
+        recordings: Recordings,
+        spool_dir: PathBuf,
+    ) -> Result<Self, RecordingError> {
+        let running = recordings.running(&event).await?;
+        Ok(Self { event, recordings, spool_dir, running })
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// The first segment of the running recording.
+    pub(super) fn first_segment(&self) -> Option<u64> {
+        self.running.as_ref().map(|recording| recording.from_segment)
+    }
+
+    pub(super) async fn begin(&mut self, from_segment: u64) {
+        match self.recordings.begin(self.event, from_segment).await {
+            Ok(recording) => {
+                tracing::info!(event = %self.event, recording = %recording.id, from_segment, "a recording begins");
+                self.running = Some(recording);
+            }
+            Err(error) => tracing::error!(event = %self.event, %error, "cannot begin a recording"),
+        }
+    }
+
+    pub(super) async fn end(&mut self, to_segment: u64) {
+        let Some(recording) = self.running.take() else { return };
+        tracing::info!(event = %self.event, recording = %recording.id, to_segment, "a recording ends");
+        if let Err(error) = self.recordings.end(&recording.id, to_segment).await {
+            tracing::error!(event = %self.event, %error, "cannot end a recording");
+            self.running = Some(recording);
+        }
+    }
+
+    /// Makes an item of each of the event's recordings that has anything in it.
+    ///
+    /// The spool is removed afterwards; while it is there, the next start tries again.
+    pub(super) async fn make_items(&self, title: &str) {
+        if let Err(error) = self.try_make_items(title).await {
+            tracing::error!(event = %self.event, %error, "cannot make items of an event's recordings");
+            return;
+        }
+        let dir = self.spool_dir.clone();
+        if let Ok(Err(error)) = spawn_blocking(move || std::fs::remove_dir_all(dir)).await {
+            tracing::warn!(event = %self.event, %error, "cannot remove an ended event's spool");
+        }
+    }
+
+    async fn try_make_items(&self, title: &str) -> Result<(), RecordingError> {
+        let recordings = self.recordings.of_event(&self.event).await?;
+        let dir = self.spool_dir.clone();
+        let entries = spawn_blocking(move || spool::read_index(&dir)).await;
+        let entries = entries.ok().and_then(Result::ok).unwrap_or_default();
+        let several = recordings.len() > 1;
+        for (number, recording) in (1..).zip(&recordings) {
+            let to = recording.to_segment.unwrap_or(u64::MAX);
+            let Some(manifest) = Manifest::of(self.event, entries.clone(), recording.from_segment, to) else {
+                continue;
+            };
+            self.recordings.keep(&recording.id, &manifest).await?;
+            let title = if several { format!("{title} ({number})") } else { title.to_owned() };
+            self.recordings.make_item(recording, title, &manifest).await?;
+        }
+        Ok(())
+    }
+}

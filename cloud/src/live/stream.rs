@@ -1,0 +1,166 @@
+//! What viewers and the packager share of one live event.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+
+use super::driver::Command;
+use super::lane::Packaged;
+use super::rendition::Rendition;
+use super::timeline::InputId;
+use super::window::{Edge, Found, View, Window};
+use crate::event::Input;
+use crate::id::EventId;
+
+/// Playlists kept rendered per rendition: plain or not, delta or not, for viewers and in preview.
+const MAX_RENDERED: usize = 12;
+/// `public_from` while viewers may see nothing.
+const NOTHING: u64 = u64::MAX;
+
+/// Who publishes to an input.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holder {
+    pub(super) id: InputId,
+    pub(super) last_seen: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Rendered {
+    edge: Edge,
+    playlists: BTreeMap<View, Bytes>,
+}
+
+/// A live event as it can be fetched.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) event: EventId,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) holders: Mutex<HashMap<Input, Holder>>,
+    window: RwLock<Window>,
+    edges: RwLock<BTreeMap<Rendition, watch::Sender<Edge>>>,
+    rendered: Mutex<BTreeMap<Rendition, Rendered>>,
+    public_from: AtomicU64,
+}
+
+impl Stream {
+    pub(super) fn new(event: EventId, window: Window, commands: mpsc::Sender<Command>) -> Self {
+        let edges = window.renditions().map(|name| (name, watch::Sender::new(window.edge(name)))).collect();
+        Self {
+            event,
+            commands,
+            holders: Mutex::default(),
+            window: RwLock::new(window),
+            edges: RwLock::new(edges),
+            rendered: Mutex::default(),
+            public_from: AtomicU64::new(NOTHING),
+        }
+    }
+
+    /// The first segment that viewers may see; `None` while they may see none.
+    pub(crate) fn public_from(&self) -> Option<u64> {
+        Some(self.public_from.load(Ordering::Acquire)).filter(|from| *from != NOTHING)
+    }
+
+    pub(super) fn set_public_from(&self, from: Option<u64>) {
+        self.public_from.store(from.unwrap_or(NOTHING), Ordering::Release);
+    }
+
+    /// Takes in what was packaged; gives back the bytes of a segment that is now complete.
+    pub(super) fn apply(&self, packaged: Packaged) -> Option<Bytes> {
+        let rendition = match &packaged {
+            Packaged::Target { .. } => None,
+            Packaged::Init { rendition, .. }
+            | Packaged::Part { rendition, .. }
+            | Packaged::Close { rendition, .. } => Some(*rendition),
+        };
+        let (data, edge) = {
+            let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
+            let data = window.apply(packaged);
+            (data, rendition.map(|rendition| window.edge(rendition)))
+        };
+        if let (Some(rendition), Some(edge)) = (rendition, edge) {
+            self.announce(rendition, edge);
+        } else {
+            self.announce_all();
+        }
+        data
+    }
+
+    /// Nothing will come any more.
+    pub(super) fn end(&self) {
+        self.window.write().unwrap_or_else(PoisonError::into_inner).end();
+        lock(&self.rendered).clear();
+        self.announce_all();
+    }
+
+    fn announce(&self, rendition: Rendition, edge: Edge) {
+        let known = {
+            let edges = self.edges.read().unwrap_or_else(PoisonError::into_inner);
+            edges.get(&rendition).map(|sender| sender.send_replace(edge)).is_some()
+        };
+        if !known {
+            let mut edges = self.edges.write().unwrap_or_else(PoisonError::into_inner);
+            edges.entry(rendition).or_insert_with(|| watch::Sender::new(edge));
+        }
+    }
+
+    fn announce_all(&self) {
+        for sender in self.edges.read().unwrap_or_else(PoisonError::into_inner).values() {
+            sender.send_modify(|_| {});
+        }
+    }
+
+    /// Follows how far a rendition has come; `None` if there is no such rendition.
+    pub(crate) fn edge(&self, rendition: Rendition) -> Option<watch::Receiver<Edge>> {
+        let edges = self.edges.read().unwrap_or_else(PoisonError::into_inner);
+        edges.get(&rendition).map(watch::Sender::subscribe)
+    }
+
+    /// A rendition's playlist, rendered once per change.
+    pub(crate) fn playlist(&self, rendition: Rendition, view: View) -> Option<Bytes> {
+        let mut rendered = lock(&self.rendered);
+        let rendered = rendered.entry(rendition).or_default();
+        let window = self.window();
+        let edge = window.edge(rendition);
+        if rendered.edge != edge {
+            rendered.edge = edge;
+            rendered.playlists.clear();
+        }
+        if let Some(known) = rendered.playlists.get(&view) {
+            return Some(known.clone());
+        }
+        let playlist = Bytes::from(window.playlist(rendition, view)?);
+        if rendered.playlists.len() < MAX_RENDERED {
+            rendered.playlists.insert(view, playlist.clone());
+        }
+        Some(playlist)
+    }
+
+    pub(crate) fn master(&self, plain: bool) -> Option<String> {
+        self.window().master(plain)
+    }
+
+    pub(crate) fn init(&self, rendition: Rendition, init: u32) -> Option<Bytes> {
+        self.window().init(rendition, init)
+    }
+
+    pub(crate) fn segment(&self, rendition: Rendition, msn: u64) -> Found {
+        self.window().segment(rendition, msn)
+    }
+
+    pub(crate) fn part(&self, rendition: Rendition, msn: u64, part: u64) -> Found {
+        self.window().part(rendition, msn, part)
+    }
+
+    fn window(&self) -> RwLockReadGuard<'_, Window> {
+        self.window.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

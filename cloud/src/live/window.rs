@@ -1,0 +1,370 @@
+//! What can be fetched of a live event right now: the newest segments, their parts and playlists.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::{Bytes, BytesMut};
+
+use super::lane::Packaged;
+use super::master::{AudioGroup, Master, Variant};
+use super::playlist::{LowLatency, MediaPlaylist, PlaylistKind, RenditionReport};
+use super::rendition::Rendition;
+use super::segment::{Description, Segment};
+
+/// Bit rates are those of the newest segments.
+const RATE_SEGMENTS: usize = 30;
+
+/// Which of a rendition's playlists is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct View {
+    /// The first segment that may be seen.
+    pub(crate) from_msn: u64,
+    pub(crate) plain: bool,
+    pub(crate) skip: bool,
+}
+
+/// How far a rendition has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Edge {
+    /// The newest complete segment and the number of its parts.
+    pub(crate) complete: Option<(u64, u64)>,
+    /// The growing segment and the number of its parts so far.
+    pub(crate) open: Option<(u64, u64)>,
+}
+
+impl Edge {
+    /// The newest segment that has anything in it.
+    pub(crate) fn newest_msn(&self) -> Option<u64> {
+        self.open.or(self.complete).map(|(msn, _)| msn)
+    }
+
+    /// Whether a playlist now holds segment `msn`, or its part (RFC 8216bis, 6.2.5.2).
+    pub(crate) fn reached(&self, msn: u64, part: Option<u64>) -> bool {
+        let (msn, part) = match (self.complete, part) {
+            (Some((complete, _)), None) => return complete >= msn,
+            (Some((complete, parts)), Some(part)) if complete == msn && part >= parts => (msn + 1, Some(0)),
+            (Some((complete, _)), Some(_)) if complete >= msn => return true,
+            (_, part) => (msn, part),
+        };
+        match (self.open, part) {
+            (Some((open, parts)), Some(part)) => open > msn || (open == msn && parts > part),
+            _ => false,
+        }
+    }
+}
+
+/// How long things are kept, and how parts are announced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keep {
+    pub(crate) part_us: u64,
+    /// What playlists reach back to.
+    pub(crate) window_us: u64,
+    /// What is served without the store.
+    pub(crate) memory_us: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    segment: Segment,
+    /// The parts' bytes one after the other; gone once the store alone has them.
+    data: Option<Bytes>,
+}
+
+#[derive(Debug)]
+struct Growing {
+    segment: Segment,
+    parts: Vec<Bytes>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    description: Option<Description>,
+    inits: BTreeMap<u32, Bytes>,
+    segments: VecDeque<Held>,
+    open: Option<Growing>,
+}
+
+/// Where a segment's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    Here(Bytes),
+    /// In the store only.
+    Stored,
+    /// Not there yet, but announced.
+    Coming,
+    Missing,
+}
+
+/// The newest stretch of all renditions of one event.
+#[derive(Debug)]
+pub(crate) struct Window {
+    keep: Keep,
+    target_duration_s: Option<u64>,
+    ended: bool,
+    lanes: BTreeMap<Rendition, Lane>,
+}
+
+impl Window {
+    pub(crate) fn new(keep: Keep) -> Self {
+        Self { keep, target_duration_s: None, ended: false, lanes: BTreeMap::new() }
+    }
+
+    /// Takes in what the packager made; a complete segment's bytes are given back for storing.
+    pub(crate) fn apply(&mut self, packaged: Packaged) -> Option<Bytes> {
+        match packaged {
+            Packaged::Target { target_duration_s } => {
+                self.target_duration_s = Some(target_duration_s);
+                None
+            }
+            Packaged::Init { rendition, init, data, description } => {
+                let lane = self.lanes.entry(rendition).or_default();
+                lane.description = Some(description);
+                lane.inits.insert(init, data);
+                None
+            }
+            Packaged::Part { rendition, segment, data } => {
+                let lane = self.lanes.entry(rendition).or_default();
+                let mut parts = lane.open.take().filter(|open| open.segment.msn == segment.msn);
+                let mut parts = parts.take().map_or_else(Vec::new, |open| open.parts);
+                parts.push(data);
+                lane.open = Some(Growing { segment, parts });
+                None
+            }
+            Packaged::Close { rendition, segment } => self.close(rendition, segment),
+        }
+    }
+
+    /// Puts back what an index tells of before a restart; the store has its bytes.
+    pub(crate) fn restore(&mut self, rendition: Rendition, segment: Segment) {
+        let lane = self.lanes.entry(rendition).or_default();
+        lane.segments.push_back(Held { segment, data: None });
+        self.trim(rendition);
+    }
+
+    fn close(&mut self, rendition: Rendition, segment: Segment) -> Option<Bytes> {
+        let lane = self.lanes.entry(rendition).or_default();
+        let parts = lane.open.take().filter(|open| open.segment.msn == segment.msn);
+        let parts = parts.map_or_else(Vec::new, |open| open.parts);
+        let mut data = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
+        for part in &parts {
+            data.extend_from_slice(part);
+        }
+        let data = (!segment.gap).then(|| data.freeze());
+        lane.segments.push_back(Held { segment, data: data.clone() });
+        self.trim(rendition);
+        data
+    }
+
+    fn trim(&mut self, rendition: Rendition) {
+        let Some(lane) = self.lanes.get_mut(&rendition) else { return };
+        let mut total_us: u64 = lane.segments.iter().map(|held| held.segment.duration_us).sum();
+        while let Some(first) = lane.segments.front().map(|held| held.segment.duration_us) {
+            if total_us - first < self.keep.window_us {
+                break;
+            }
+            total_us -= first;
+            lane.segments.pop_front();
+        }
+        for held in &mut lane.segments {
+            if total_us <= self.keep.memory_us {
+                break;
+            }
+            total_us -= held.segment.duration_us;
+            held.data = None;
+            held.segment.parts = Vec::new();
+        }
+    }
+
+    /// Nothing will come any more.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    pub(crate) fn renditions(&self) -> impl Iterator<Item = Rendition> {
+        self.lanes.keys().copied()
+    }
+
+    pub(crate) fn edge(&self, rendition: Rendition) -> Edge {
+        self.lanes.get(&rendition).map_or_else(Edge::default, Lane::edge)
+    }
+
+    pub(crate) fn init(&self, rendition: Rendition, init: u32) -> Option<Bytes> {
+        self.lanes.get(&rendition)?.inits.get(&init).cloned()
+    }
+
+    pub(crate) fn segment(&self, rendition: Rendition, msn: u64) -> Found {
+        let Some(held) = self.lanes.get(&rendition).and_then(|lane| lane.held(msn)) else {
+            return Found::Missing;
+        };
+        match &held.data {
+            Some(data) => Found::Here(data.clone()),
+            None if held.segment.gap => Found::Missing,
+            None => Found::Stored,
+        }
+    }
+
+    pub(crate) fn part(&self, rendition: Rendition, msn: u64, part: u64) -> Found {
+        let Some(lane) = self.lanes.get(&rendition) else { return Found::Missing };
+        let index = usize::try_from(part).unwrap_or(usize::MAX);
+        if let Some(open) = lane.open.as_ref().filter(|open| open.segment.msn == msn) {
+            let next = index == open.parts.len();
+            return open
+                .parts
+                .get(index)
+                .cloned()
+                .map_or(if next { Found::Coming } else { Found::Missing }, Found::Here);
+        }
+        if let Some(held) = lane.held(msn) {
+            let place = held.segment.parts.get(index);
+            let data = held.data.as_ref().zip(place).filter(|(data, place)| place.end <= data.len());
+            return data
+                .map_or(Found::Missing, |(data, place)| Found::Here(data.slice(place.start..place.end)));
+        }
+        // The first part of the next segment, announced while that is still empty.
+        let next =
+            lane.open.is_none() && lane.segments.back().is_some_and(|held| held.segment.msn + 1 == msn);
+        if next && index == 0 && !self.ended { Found::Coming } else { Found::Missing }
+    }
+
+    /// Writes a rendition's playlist; `None` while there is nothing to list.
+    pub(crate) fn playlist(&self, rendition: Rendition, view: View) -> Option<String> {
+        let lane = self.lanes.get(&rendition)?;
+        let segments: Vec<&Segment> = lane
+            .segments
+            .iter()
+            .map(|held| &held.segment)
+            .filter(|segment| segment.msn >= view.from_msn)
+            .collect();
+        let open = lane.open.as_ref().map(|open| &open.segment).filter(|open| open.msn >= view.from_msn);
+        let open = open.filter(|_| !view.plain);
+        let first = segments.first().copied().or(open)?;
+        let playlist = MediaPlaylist {
+            target_duration_s: self.target_duration_s?,
+            discontinuity_sequence: first.discontinuity_sequence,
+            first_msn: first.msn,
+            segments: &segments,
+            low_latency: (!view.plain).then(|| LowLatency {
+                part_target_us: self.keep.part_us,
+                open,
+                hint: lane.hint(),
+                reports: self.reports(rendition),
+                skip: view.skip,
+            }),
+            kind: if self.ended { PlaylistKind::Ended } else { PlaylistKind::Live },
+        };
+        Some(playlist.render())
+    }
+
+    /// Writes the list of renditions; `None` while there are none.
+    pub(crate) fn master(&self, plain: bool) -> Option<String> {
+        master(
+            &self
+                .lanes
+                .iter()
+                .filter_map(|(name, lane)| Some((*name, lane.description.as_ref()?, lane.rates()))),
+            plain,
+        )
+    }
+
+    fn reports(&self, but: Rendition) -> Vec<RenditionReport> {
+        let others = self.lanes.iter().filter(|(name, _)| **name != but);
+        others
+            .filter_map(|(name, lane)| {
+                let edge = lane.edge();
+                let (last_msn, parts) = edge.open.or(edge.complete)?;
+                Some(RenditionReport {
+                    rendition: name.to_string(),
+                    last_msn,
+                    last_part: parts.checked_sub(1),
+                })
+            })
+            .collect()
+    }
+}
+
+impl Lane {
+    fn held(&self, msn: u64) -> Option<&Held> {
+        let index = self.segments.binary_search_by_key(&msn, |held| held.segment.msn).ok()?;
+        self.segments.get(index)
+    }
+
+    fn edge(&self) -> Edge {
+        Edge {
+            complete: self.segments.back().map(|held| (held.segment.msn, held.segment.parts.len() as u64)),
+            open: self.open.as_ref().map(|open| (open.segment.msn, open.parts.len() as u64)),
+        }
+    }
+
+    /// The part that will come next.
+    fn hint(&self) -> Option<(u64, u64)> {
+        let edge = self.edge();
+        edge.open.or(edge.complete.map(|(msn, _)| (msn + 1, 0)))
+    }
+
+    fn rates(&self) -> Rates {
+        let newest = self.segments.iter().rev().map(|held| &held.segment).filter(|segment| !segment.gap);
+        let mut rates = Rates::of(newest.take(RATE_SEGMENTS));
+        if let (0, Some(open)) = (rates.peak_bps, &self.open) {
+            rates = Rates::of(std::iter::once(&open.segment));
+        }
+        rates
+    }
+}
+
+/// Bit and frame rates of a rendition, as they were measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Rates {
+    pub(crate) peak_bps: u64,
+    pub(crate) average_bps: u64,
+    pub(crate) frame_rate: f64,
+}
+
+impl Rates {
+    pub(crate) fn of<'a>(segments: impl Iterator<Item = &'a Segment>) -> Self {
+        let (mut peak_bps, mut bytes, mut duration_us, mut frames) = (0, 0, 0, 0);
+        for segment in segments {
+            peak_bps = segment.bits_per_second().max(peak_bps);
+            bytes += segment.bytes;
+            duration_us += segment.duration_us;
+            frames += u64::from(segment.frames);
+        }
+        let seconds = duration_us.max(1) as f64 / 1e6;
+        Self {
+            peak_bps,
+            average_bps: (bytes * 8 * 1_000_000).checked_div(duration_us).unwrap_or(0),
+            frame_rate: frames as f64 / seconds,
+        }
+    }
+}
+
+/// Writes the list of renditions from what is known of each.
+pub(crate) fn master<'a>(
+    lanes: &(impl Iterator<Item = (Rendition, &'a Description, Rates)> + Clone),
+    plain: bool,
+) -> Option<String> {
+    let variant = |name: Rendition, description: &Description, rates: Rates| Variant {
+        rendition: name.to_string(),
+        peak_bps: rates.peak_bps,
+        average_bps: rates.average_bps,
+        codec: description.codec.clone(),
+        resolution: description.resolution,
+        frame_rate: description.resolution.and(description.frame_rate.or(Some(rates.frame_rate))),
+    };
+    let mut variants: Vec<Variant> = lanes
+        .clone()
+        .filter(|(name, ..)| name.is_video())
+        .map(|(name, description, rates)| variant(name, description, rates))
+        .collect();
+    let sound = lanes.clone().find(|(name, ..)| !name.is_video());
+    let audio =
+        sound.as_ref().filter(|_| !variants.is_empty()).map(|(name, description, rates)| AudioGroup {
+            rendition: name.to_string(),
+            peak_bps: rates.peak_bps,
+            average_bps: rates.average_bps,
+            codec: description.codec.clone(),
+            channels: description.channels.unwrap_or(2),
+        });
+    if let (true, Some((name, description, rates))) = (variants.is_empty(), sound) {
+        variants.push(variant(name, description, rates));
+    }
+    (!variants.is_empty()).then(|| Master { variants, audio, plain }.render())
+}

@@ -1,0 +1,54 @@
+//! What the store keeps of a recording.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{EventId, RecordingId};
+use crate::store::{Document, Index, IndexKey};
+
+/// The index of all recordings by number.
+pub(super) const BY_NUMBER: &str = "number";
+/// The index by event.
+pub(super) const BY_EVENT: &str = "event";
+/// The index of recordings that go on, by event.
+pub(super) const RUNNING: &str = "running";
+
+/// A started span of an event: which of the event's segments were seen by viewers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// Its id.
+    pub id: RecordingId,
+    /// Its number, for receivers that want numbers.
+    pub number: u64,
+    /// The event.
+    pub event_id: EventId,
+    /// When the event was started.
+    pub started_at: Timestamp,
+    /// When it was paused or ended; absent while it goes on.
+    pub ended_at: Option<Timestamp>,
+    /// The first segment.
+    pub from_segment: u64,
+    /// The first segment that is not in it any more.
+    pub to_segment: Option<u64>,
+    /// How long its media are; known when it has ended.
+    pub duration_ms: Option<u64>,
+}
+
+impl Document for Recording {
+    const KIND: &'static str = "recording";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn indexes(&self) -> Vec<Index> {
+        let mut indexes = vec![
+            Index::unique(BY_NUMBER, IndexKey::new().number(self.number)),
+            Index::many(BY_EVENT, IndexKey::new().text(self.event_id).number(self.number)),
+        ];
+        if self.ended_at.is_none() {
+            indexes.push(Index::many(RUNNING, IndexKey::new().text(self.event_id)));
+        }
+        indexes
+    }
+}

@@ -1,0 +1,161 @@
+//! The recordings' handle.
+
+use std::sync::Arc;
+
+use object_store::{ObjectStore, ObjectStoreExt as _};
+
+use super::document::{BY_EVENT, BY_NUMBER, RUNNING};
+use super::{Manifest, Recording};
+use crate::event::{EventError, Events};
+use crate::id::{EventId, RecordingId};
+use crate::item::{Items, NewItem};
+use crate::media;
+use crate::store::{Cursor, IndexKey, Page, Scan, Store, StoreError, Versioned};
+
+/// Says why a recording was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The store failed.
+    #[error("cannot read or write a recording: {0}")]
+    Store(#[from] StoreError),
+    /// The event does not take it.
+    #[error("cannot add a recording to its event: {0}")]
+    Event(#[from] EventError),
+    /// The media store failed.
+    #[error("cannot read or write a recording's list of segments: {0}")]
+    Media(#[from] object_store::Error),
+    /// What the media store has is no list of segments.
+    #[error("a recording's list of segments cannot be understood: {0}")]
+    Manifest(#[from] serde_json::Error),
+}
+
+/// All recordings; cloned freely.
+#[derive(Clone)]
+pub struct Recordings {
+    store: Store,
+    events: Events,
+    items: Items,
+    media: Arc<dyn ObjectStore>,
+}
+
+impl Recordings {
+    /// Makes the handle.
+    pub fn new(store: Store, events: Events, items: Items, media: Arc<dyn ObjectStore>) -> Self {
+        Self { store, events, items, media }
+    }
+
+    /// Reads a recording.
+    pub async fn get(&self, id: &RecordingId) -> Result<Option<Versioned<Recording>>, StoreError> {
+        self.store.get(id).await
+    }
+
+    /// Lists recordings, the newest first.
+    pub async fn list(
+        &self,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Versioned<Recording>>, StoreError> {
+        self.store.scan(Scan::of(BY_NUMBER).falling().after(after).limit(limit)).await
+    }
+
+    /// Lists an event's recordings, the oldest first.
+    pub async fn of_event(&self, event: &EventId) -> Result<Vec<Recording>, StoreError> {
+        let mut recordings = Vec::new();
+        let mut after = None;
+        loop {
+            let scan = Scan::of(BY_EVENT).within(IndexKey::new().text(event)).after(after);
+            let page = self.store.scan::<Recording>(scan).await?;
+            recordings.extend(page.items.into_iter().map(|found| found.document));
+            after = page.next;
+            if after.is_none() {
+                return Ok(recordings);
+            }
+        }
+    }
+
+    /// The event's recording that goes on.
+    pub(crate) async fn running(&self, event: &EventId) -> Result<Option<Recording>, StoreError> {
+        let found = self.store.find::<Recording>(RUNNING, IndexKey::new().text(event)).await?;
+        Ok(found.map(|found| found.document))
+    }
+
+    /// Begins a recording with the event's segment `from_segment`.
+    pub(crate) async fn begin(
+        &self,
+        event_id: EventId,
+        from_segment: u64,
+    ) -> Result<Recording, RecordingError> {
+        let number = self.store.next_number("recording").await?;
+        let batch = self.store.batch();
+        let recording = Recording {
+            id: RecordingId::random(),
+            number,
+            event_id,
+            started_at: batch.at(),
+            ended_at: None,
+            from_segment,
+            to_segment: None,
+            duration_ms: None,
+        };
+        self.store.commit(batch.create(&recording)).await?;
+        self.events.add_recording(&event_id, recording.id).await?;
+        Ok(recording)
+    }
+
+    /// Ends a recording before the event's segment `to_segment`.
+    pub(crate) async fn end(&self, id: &RecordingId, to_segment: u64) -> Result<(), RecordingError> {
+        self.store
+            .update::<Recording, StoreError>(id, None, |recording, _, now| {
+                let running = recording.ended_at.is_none();
+                if running {
+                    recording.ended_at = Some(now);
+                    recording.to_segment = Some(to_segment);
+                }
+                Ok(running)
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Keeps the list of a recording's segments, so that it can be played without the live event.
+    pub(crate) async fn keep(&self, id: &RecordingId, manifest: &Manifest) -> Result<(), RecordingError> {
+        let json = serde_json::to_vec(manifest)?;
+        self.media.put(&media::recording_path(id), json.into()).await?;
+        let duration_ms = manifest.duration_ms();
+        self.store
+            .update::<Recording, StoreError>(id, None, |recording, _, _| {
+                Ok(recording.duration_ms.replace(duration_ms) != Some(duration_ms))
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Makes an item of a recording, of the very same segments; a second call changes nothing.
+    pub(crate) async fn make_item(
+        &self,
+        recording: &Recording,
+        title: String,
+        manifest: &Manifest,
+    ) -> Result<(), RecordingError> {
+        let size = manifest.lead().and_then(|track| track.description.resolution);
+        let new = NewItem {
+            event_id: recording.event_id,
+            recording_id: recording.id,
+            title,
+            duration_ms: manifest.duration_ms(),
+            width: size.map(|(width, _)| width),
+            height: size.map(|(_, height)| height),
+        };
+        self.items.create_from_recording(new).await?;
+        Ok(())
+    }
+
+    /// Reads the list of a recording's segments; `None` if nothing was recorded.
+    pub(crate) async fn manifest(&self, id: &RecordingId) -> Result<Option<Manifest>, RecordingError> {
+        match self.media.get(&media::recording_path(id)).await {
+            Ok(found) => Ok(Some(serde_json::from_slice(&found.bytes().await?)?)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
