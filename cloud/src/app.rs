@@ -149,7 +149,7 @@ impl App {
         let accounts = Accounts::new(store.clone(), vault.clone(), clock.clone());
         let events = Events::new(store.clone(), vault.clone(), Arc::clone(&config), Arc::clone(&addresses));
         let items = Items::new(store.clone());
-        let devices = Devices::new(&config, &store, &events);
+        let devices = Devices::new(&store, &events, &clock);
         let live = Live::new(&config, &store, &events, &items, &media);
         let hooks = Hooks::new(&config, store.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {

@@ -34,6 +34,19 @@ enum Command {
     },
     /// Decodes and encodes for the server, which starts it: frames in on stdin, frames out on stdout.
     Worker,
+    /// Becomes the broker that the server starts, and ends with it.
+    #[command(hide = true)]
+    BrokerExec {
+        /// The server's process.
+        #[arg(long)]
+        parent: i32,
+        /// Mosquitto.
+        #[arg(long)]
+        program: PathBuf,
+        /// Its configuration.
+        #[arg(long)]
+        configuration: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -50,6 +63,10 @@ fn main() -> anyhow::Result<()> {
             let options = ServeOptions { ports_file, admin_password_file };
             runtime()?.block_on(serve::run(config, options))?;
             Ok(())
+        }
+        Command::BrokerExec { parent, program, configuration } => {
+            Err(stagebox_cloud::broker::exec::exec(parent, &program, &configuration))
+                .with_context(|| format!("cannot become {}", program.display()))
         }
         Command::Worker => stagebox_cloud::transcode::worker_main().context("the worker failed"),
     }

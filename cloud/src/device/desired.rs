@@ -1,0 +1,113 @@
+//! What is wanted of a box follows from its document and its event; each change has a version and is kept first.
+
+use super::DeviceError;
+use super::devices::Devices;
+use super::document::{DesiredRecord, Device};
+use super::driver::Request;
+use crate::id::BoxId;
+use crate::store::{Entry, JournalPage};
+use sha2::{Digest, Sha256};
+use stagebox_protocol::{Desired, DesiredState};
+use std::collections::BTreeSet;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Entries of the journal that are read at a time.
+const AT_ONCE: usize = 256;
+
+impl DesiredRecord {
+    /// As it is published.
+    pub(super) fn message(&self) -> Desired {
+        let state = DesiredState {
+            name: Some(self.name.clone()),
+            event_id: self.event_id.map(|id| id.to_string()),
+            targets_version: Some(self.targets_version),
+            ..DesiredState::default()
+        };
+        Desired { version: self.version, state }
+    }
+}
+
+/// Brings what is kept of one box up to date; `None` if there is no such box.
+pub(super) async fn refresh(devices: &Devices, id: BoxId) -> Result<Option<DesiredRecord>, DeviceError> {
+    let store = devices.store();
+    let Some(device) = store.get::<Device>(id).await? else { return Ok(None) };
+    let targets = devices.targets(&id).await?;
+    let text = serde_json::to_string(&targets).unwrap_or_default();
+    let targets_hash = hex::encode(Sha256::digest(text.as_bytes()));
+    let kept = store.get::<DesiredRecord>(id).await?.map(|kept| kept.document);
+    let version = kept.as_ref().map_or(0, |kept| kept.version) + 1;
+    let same_targets = kept.as_ref().filter(|kept| kept.targets_hash == targets_hash);
+    let wanted = DesiredRecord {
+        id,
+        version,
+        name: device.document.name,
+        event_id: targets.event_id,
+        targets_version: same_targets.map_or(version, |kept| kept.targets_version),
+        targets_hash,
+    };
+    match kept {
+        Some(kept) if (DesiredRecord { version: kept.version, ..wanted.clone() }) == kept => Ok(Some(kept)),
+        _ => {
+            store.commit(store.batch().put(&wanted)).await?;
+            Ok(Some(wanted))
+        }
+    }
+}
+
+/// Follows the journal from `cursor` on, and tells the driver of each change.
+pub(super) async fn follow(
+    devices: Devices,
+    mut cursor: u64,
+    requests: mpsc::Sender<Request>,
+    shutdown: CancellationToken,
+) {
+    let mut head = devices.store().journal_head();
+    loop {
+        if let Err(error) = catch_up(&devices, &mut cursor, &requests).await {
+            tracing::error!(%error, "what is wanted of the boxes is not up to date");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = head.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
+}
+
+async fn catch_up(
+    devices: &Devices,
+    cursor: &mut u64,
+    requests: &mpsc::Sender<Request>,
+) -> Result<(), DeviceError> {
+    loop {
+        let JournalPage { entries, reset } = devices.store().journal(*cursor, AT_ONCE).await?;
+        let mut touched: BTreeSet<BoxId> = entries.iter().flat_map(boxes).collect();
+        if reset {
+            touched.extend(devices.all().await?.into_iter().map(|device| device.id));
+        }
+        for id in touched {
+            if let Some(wanted) = refresh(devices, id).await? {
+                // The driver ends only with the server.
+                let _ = requests.send(Request::Desire { device: id, desired: wanted.message() }).await;
+            }
+        }
+        match entries.last() {
+            Some(last) => *cursor = last.seq,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The boxes that a change may concern.
+fn boxes(entry: &Entry) -> Vec<BoxId> {
+    let ids = match entry.kind.as_str() {
+        "device" => vec![entry.id.as_str()],
+        "event" => {
+            [&entry.before, &entry.after].into_iter().filter_map(|view| view["device_id"].as_str()).collect()
+        }
+        _ => Vec::new(),
+    };
+    ids.into_iter().filter_map(|id| id.parse().ok()).collect()
+}

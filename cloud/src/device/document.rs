@@ -1,0 +1,151 @@
+//! What the store keeps of a box.
+
+use crate::broker::Verifier;
+use crate::clock::Timestamp;
+use crate::id::{BoxId, EventId};
+use crate::store::{Document, Index, IndexKey};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use stagebox_protocol::{BoxEvent, OutboxId};
+
+/// The index of all boxes by number.
+pub(super) const BY_NUMBER: &str = "number";
+
+/// What users decide about a box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its id.
+    pub id: BoxId,
+    /// Its number.
+    pub number: u64,
+    /// Its name.
+    pub name: String,
+    /// A box that is not enabled can neither connect nor fetch anything.
+    pub enabled: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When a user last changed it.
+    pub updated_at: Timestamp,
+    /// Its secret's hash.
+    pub(super) secret: Verifier,
+}
+
+impl Document for Device {
+    const KIND: &'static str = "device";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn indexes(&self) -> Vec<Index> {
+        vec![Index::unique(BY_NUMBER, IndexKey::new().number(self.number))]
+    }
+
+    fn journal_view(&self) -> Value {
+        json!({
+            "id": self.id,
+            "number": self.number,
+            "name": self.name,
+            "enabled": self.enabled,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        })
+    }
+}
+
+/// Whether a box has a connection, and since when; written when that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// The box.
+    pub id: BoxId,
+    /// Whether it is there.
+    pub online: bool,
+    /// When it came or went.
+    pub changed_at: Timestamp,
+}
+
+impl Document for Presence {
+    const KIND: &'static str = "presence";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+/// How far the journal has a box's events; each of its changes is one event's entry in the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BoxJournal {
+    /// The box.
+    pub id: BoxId,
+    /// The last event that was taken.
+    pub cursor: Cursor,
+    /// That event.
+    pub event: BoxEvent,
+}
+
+impl Document for BoxJournal {
+    const KIND: &'static str = "device_event";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn journal_view(&self) -> Value {
+        serde_json::to_value(&self.event).unwrap_or(Value::Null)
+    }
+}
+
+/// Outboxes of a box that are remembered as done with.
+const RETIRED: usize = 8;
+
+/// A place in a box's outboxes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The outbox that is being read.
+    pub outbox: OutboxId,
+    /// The last event that was taken from it.
+    pub seq: u64,
+    /// Outboxes from before the box's disk was replaced: nothing of them is taken any more.
+    #[serde(default)]
+    pub retired: Vec<OutboxId>,
+}
+
+impl Cursor {
+    /// The place after an event was taken.
+    pub fn after(before: Option<&Self>, event: &BoxEvent) -> Self {
+        let mut retired = before.map(|cursor| cursor.retired.clone()).unwrap_or_default();
+        if let Some(before) = before
+            && before.outbox != event.outbox
+        {
+            retired.insert(0, before.outbox.clone());
+            retired.truncate(RETIRED);
+        }
+        Self { outbox: event.outbox.clone(), seq: event.seq, retired }
+    }
+}
+
+/// What a box is wanted to be; the version grows with each change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredRecord {
+    /// The box.
+    pub id: BoxId,
+    /// Of `desired`.
+    pub version: u64,
+    /// The box's name.
+    pub name: String,
+    /// The event that it pushes to.
+    pub event_id: Option<EventId>,
+    /// The version with which the targets changed last.
+    pub targets_version: u64,
+    /// SHA-256 of the targets, to see that they changed.
+    pub targets_hash: String,
+}
+
+impl Document for DesiredRecord {
+    const KIND: &'static str = "desired";
+    const JOURNALED: bool = false;
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+}
