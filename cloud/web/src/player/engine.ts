@@ -1,5 +1,6 @@
 import type Hls from "hls.js";
-import type { HlsConfig, HlsListeners, ErrorData } from "hls.js";
+import type { HlsListeners, ErrorData } from "hls.js";
+import { settings } from "./hls_settings.ts";
 import { StallWatch, type Remedy } from "./stall_watch.ts";
 import { trouble, troubleOfStatus, type Trouble, type TroubleKind } from "./trouble.ts";
 
@@ -22,6 +23,9 @@ export interface EngineListener {
   mutedByBrowser(): void;
 }
 
+/** A live viewer who is this many seconds behind the edge is late. */
+const LATE_S = 12;
+
 /** Plays one source on one video element and keeps it playing: retries, stalls, the live edge. */
 export class Engine {
   readonly #video: HTMLVideoElement;
@@ -35,8 +39,12 @@ export class Engine {
   #turn = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
-  /** The viewer paused; only then may the picture stand still. */
+  /** The viewer paused. */
   #heldByViewer = false;
+  /** The viewer watches what happens now, and has not gone back in time. */
+  #following = true;
+  /** A broadcast is there; without one the picture may stand still. */
+  #expecting = true;
 
   constructor(video: HTMLVideoElement, listener: EngineListener) {
     this.#video = video;
@@ -71,6 +79,7 @@ export class Engine {
     this.stop();
     this.#source = source;
     this.#heldByViewer = !autoplay;
+    this.#following = true;
     this.#attempt = 0;
     this.#ticker = setInterval(() => this.#tick(), 500);
     void this.#open();
@@ -91,6 +100,21 @@ export class Engine {
     this.#video.removeEventListener("error", this.#onNativeError);
   }
 
+  /** Says whether something comes from the server now, so that a missing broadcast is no stall. */
+  expect(something: boolean): void {
+    if (something === this.#expecting) return;
+    this.#expecting = something;
+    this.#watch.reset(performance.now());
+    if (something && this.#source && !this.#hls) void this.#open();
+  }
+
+  /** Goes to a position that the viewer chose. */
+  seek(to: number): void {
+    const edge = this.#source?.live ? this.liveEdge : undefined;
+    this.#following = edge === undefined || edge - to < LATE_S;
+    this.#video.currentTime = to;
+  }
+
   async play(): Promise<void> {
     this.#heldByViewer = false;
     this.#watch.reset(performance.now());
@@ -108,10 +132,12 @@ export class Engine {
 
   pause(): void {
     this.#heldByViewer = true;
+    this.#following = false;
     this.#video.pause();
   }
 
   toLiveEdge(): void {
+    this.#following = true;
     const edge = this.liveEdge;
     if (edge !== undefined) this.#video.currentTime = edge;
     void this.play();
@@ -180,9 +206,16 @@ export class Engine {
   #tick(): void {
     const video = this.#video;
     if (!this.#hls && !video.currentSrc) return;
-    const held = this.#heldByViewer || video.ended;
+    const held = this.#heldByViewer || video.ended || !this.#expecting;
     const remedy = this.#watch.sample(performance.now(), { time: video.currentTime, held });
     if (remedy) this.#apply(remedy);
+    else if (this.#isLate()) this.toLiveEdge();
+  }
+
+  /** After a sleeping tab or a long stall: a live viewer is taken back to the present. */
+  #isLate(): boolean {
+    const edge = this.#source?.live && this.#following && !this.#heldByViewer ? this.liveEdge : undefined;
+    return edge !== undefined && this.#video.readyState > 0 && edge - this.#video.currentTime > LATE_S;
   }
 
   #apply(remedy: Remedy): void {
@@ -192,7 +225,7 @@ export class Engine {
       void this.#open();
       return;
     }
-    const edge = this.#source?.live ? this.liveEdge : undefined;
+    const edge = this.#source?.live && this.#following ? this.liveEdge : undefined;
     const behind = edge !== undefined && edge - video.currentTime > 1;
     if (remedy === "edge" && behind) video.currentTime = edge;
     this.#hls?.startLoad();
@@ -228,17 +261,4 @@ export class Engine {
   readonly #onNativeError = (): void => {
     if (!this.#hls && this.#source && this.#video.hasAttribute("src")) this.#fail("unreachable");
   };
-}
-
-function settings(source: Source): Partial<HlsConfig> {
-  const common: Partial<HlsConfig> = {
-    enableWorker: false,
-    backBufferLength: 30,
-    capLevelToPlayerSize: true,
-    // Viewers see the first picture sooner when the estimate begins at an ordinary line.
-    abrEwmaDefaultEstimate: 3_000_000,
-  };
-  if (!source.live) return { ...common, lowLatencyMode: false, startPosition: 0 };
-  if (!source.lowLatency) return { ...common, lowLatencyMode: false, liveSyncDurationCount: 2 };
-  return { ...common, lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1 };
 }
