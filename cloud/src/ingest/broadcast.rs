@@ -4,45 +4,36 @@ use stagebox_media::Packet;
 
 use super::{Broadcast, Gone, Publisher, Publishing, Refused};
 use crate::app::App;
-use crate::event::{EventStatus, Input};
-use crate::id::EventId;
-
-/// A broadcast of an event.
-pub struct EventPublisher {
-    app: App,
-    event: EventId,
-    input: Input,
-}
+use crate::live::{self, LiveError, SourceInfo};
 
 impl Publishing for App {
-    type Publisher = EventPublisher;
+    type Publisher = live::Publisher;
 
-    async fn publish(&self, broadcast: &Broadcast) -> Result<EventPublisher, Refused> {
-        let unavailable = |error| {
+    async fn publish(&self, broadcast: &Broadcast) -> Result<live::Publisher, Refused> {
+        let found = self.events.input_for_key(&broadcast.key).await.map_err(|error| {
             tracing::error!(peer = %broadcast.source, %error, "cannot look a stream key up");
             Refused::Unavailable
-        };
-        let found = self.events.input_for_key(&broadcast.key).await.map_err(unavailable)?;
+        })?;
         let (event, input) = found.ok_or(Refused::UnknownKey)?;
-        let view = self.events.get(&event).await.map_err(unavailable)?.ok_or(Refused::UnknownKey)?;
-        if view.status == EventStatus::Ended {
-            return Err(Refused::Ended);
-        }
-        self.events.set_receiving(&event, input, true).await.map_err(unavailable)?;
-        tracing::info!(%event, %input, peer = %broadcast.source, "an event receives its broadcast");
-        Ok(EventPublisher { app: self.clone(), event, input })
+        let client = format!("{} at {}", broadcast.encoder, broadcast.source);
+        self.live.publish(&event, input, SourceInfo { client }).await.map_err(|error| match error {
+            LiveError::NotFound(_) => Refused::UnknownKey,
+            LiveError::Busy(_) => Refused::AlreadyPublishing,
+            LiveError::Ended => Refused::Ended,
+            _ => {
+                tracing::error!(%event, %input, %error, "cannot take a broadcast");
+                Refused::Unavailable
+            }
+        })
     }
 }
 
-impl Publisher for EventPublisher {
-    async fn send(&mut self, _packet: Packet) -> Result<(), Gone> {
-        Ok(())
+impl Publisher for live::Publisher {
+    async fn send(&mut self, packet: Packet) -> Result<(), Gone> {
+        Self::send(self, packet).await.map_err(|error| Gone(error.to_string()))
     }
 
     async fn leave(self) {
-        let Self { app, event, input } = self;
-        if let Err(error) = app.events.set_receiving(&event, input, false).await {
-            tracing::error!(%event, %input, %error, "cannot note that a broadcast is gone");
-        }
+        drop(self);
     }
 }
