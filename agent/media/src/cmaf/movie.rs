@@ -28,6 +28,8 @@ pub struct MovieEnd {
     pub last: Option<MovieFragment>,
     /// An index of the key frames (`mfra`); to be appended.
     pub index: Bytes,
+    /// Length of the movie in nanoseconds.
+    pub duration_ns: i64,
     /// To be written over the header: as long as that, now with the durations.
     pub header: Bytes,
 }
@@ -141,8 +143,9 @@ impl MovieWriter {
         let samples: Vec<_> = self.tracks.iter_mut().map(|track| track.queue.take_all()).collect();
         let last = self.fragment(&samples);
         let header = self.header();
+        let duration_ns = self.duration_ns();
         let index = key_frame_index(self.tracks.into_iter().map(|track| (track.id, track.index)));
-        MovieEnd { last, index, header }
+        MovieEnd { last, index, duration_ns, header }
     }
 
     fn fragment(&mut self, samples: &[Vec<Sample>]) -> Option<MovieFragment> {

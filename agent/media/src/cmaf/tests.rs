@@ -183,7 +183,7 @@ proptest! {
         prop_assert_eq!(end.header.len(), header.len());
         bytes[..header.len()].copy_from_slice(&end.header);
 
-        prop_assert_eq!(scan(&bytes, header.len()), (end.header.clone(), end.index));
+        prop_assert_eq!(scan(&bytes, header.len()), (end.header, end.index));
         let packets = read(&bytes, &pieces).unwrap();
         for (track, config) in [(Track::Video, video_config()), (Track::Audio, audio_config())] {
             let read: Vec<_> = packets.iter().filter(|packet| packet.track() == track).cloned().collect();

@@ -1,0 +1,205 @@
+//! Makes a file whole that was not closed: a torn end is cut off, durations and index are added.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use bytes::Bytes;
+use stagebox_media::cmaf::{CmafReader, MovieScan};
+use stagebox_media::{Epoch, Packet, Track, h264};
+
+/// `ftyp` and `moov` of ours are under two kilobytes.
+const MAX_HEADER_BYTES: u64 = 1024 * 1024;
+const MAX_MOOF_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_FRAGMENT_BYTES: u64 = 256 * 1024 * 1024;
+/// A power cut tears one fragment, which is cut at 8 megabytes. More than this is never thrown away.
+const MAX_TORN_BYTES: u64 = 32 * 1024 * 1024;
+/// A file as short as this holds no frame.
+const EMPTY_BYTES: u64 = 4 * 1024;
+
+/// What a whole file holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Measured {
+    pub(super) bytes: u64,
+    pub(super) duration_ns: i64,
+    pub(super) video_frames: u64,
+    pub(super) audio_frames: u64,
+    pub(super) epoch: Epoch,
+}
+
+/// Where a box lies.
+#[derive(Debug, Clone, Copy)]
+struct BoxAt {
+    kind: [u8; 4],
+    offset: u64,
+    /// Header included.
+    bytes: u64,
+}
+
+/// A `moof` and its `mdat`, which is all there.
+#[derive(Debug, Clone, Copy)]
+struct FragmentAt {
+    moof: BoxAt,
+    mdat: BoxAt,
+}
+
+/// Measures a file and mends it where needed; `None` if there was no frame in it, and then it is removed.
+///
+/// A file that does not begin as a recording does, or is damaged in its middle, is an error and stays as it is.
+pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    let header_end = match header_end(&file, length)? {
+        Some(end) => end,
+        None if length < EMPTY_BYTES => return remove(path),
+        None => return Err(broken("it does not begin with ftyp and moov")),
+    };
+    let header = read(&file, 0, header_end)?;
+    let mut scan = MovieScan::new(header.clone()).map_err(|error| broken(&error.to_string()))?;
+    let mut epoch = Epoch::UNKNOWN;
+    let mut end = header_end;
+    let mut waiting: Option<FragmentAt> = None;
+    while let Some(fragment) = fragment_at(&file, end, length)? {
+        if let Some(whole) = waiting.replace(fragment) {
+            count(&file, &mut scan, whole)?;
+        }
+        end = fragment.mdat.offset + fragment.mdat.bytes;
+    }
+    let closed =
+        box_at(&file, end, length)?.is_some_and(|last| &last.kind == b"mfra" && end + last.bytes == length);
+    if let Some(last) = waiting {
+        // only the end can be damaged: everything before it was on disk first
+        if closed || frames_are_whole(&file, &header, last)? {
+            count(&file, &mut scan, last)?;
+        } else {
+            end = last.moof.offset;
+        }
+    }
+    if !closed && length - end > MAX_TORN_BYTES {
+        return Err(broken(&format!(
+            "it is damaged at byte {end}, and {} bytes lie behind that",
+            length - end
+        )));
+    }
+    if scan.video_frames() + scan.audio_frames() == 0 {
+        return remove(path);
+    }
+    if let Some(first) = fragment_at(&file, header_end, length)? {
+        epoch = first_epoch(&file, &header, first)?;
+    }
+    let bytes = if closed { length } else { close(&file, &scan, end)? };
+    Ok(Some(Measured {
+        bytes,
+        duration_ns: scan.duration_ns(),
+        video_frames: scan.video_frames(),
+        audio_frames: scan.audio_frames(),
+        epoch,
+    }))
+}
+
+/// Cuts off what is behind `end` and writes what closing would have written; returns the new length.
+fn close(file: &File, scan: &MovieScan, end: u64) -> io::Result<u64> {
+    file.set_len(end)?;
+    let index = scan.index();
+    let mut bytes = end + index.len() as u64;
+    if file.write_all_at(&index, end).is_err() {
+        // a full disk: the file is whole without its index
+        file.set_len(end)?;
+        bytes = end;
+    }
+    file.sync_data()?;
+    if let Some(header) = scan.header() {
+        file.write_all_at(&header, 0)?;
+    }
+    file.sync_all()?;
+    Ok(bytes)
+}
+
+fn count(file: &File, scan: &mut MovieScan, fragment: FragmentAt) -> io::Result<()> {
+    let moof = read(file, fragment.moof.offset, fragment.moof.bytes)?;
+    scan.fragment(&moof, fragment.moof.offset, fragment.mdat.bytes)
+        .map_err(|error| broken(&error.to_string()))
+}
+
+fn remove(path: &Path) -> io::Result<Option<Measured>> {
+    fs::remove_file(path)?;
+    Ok(None)
+}
+
+/// Where `moov` ends, if the file begins with `ftyp` and a whole `moov`.
+fn header_end(file: &File, length: u64) -> io::Result<Option<u64>> {
+    let Some(ftyp) = box_at(file, 0, length)?.filter(|first| &first.kind == b"ftyp") else { return Ok(None) };
+    let Some(moov) = box_at(file, ftyp.bytes, length)?.filter(|second| &second.kind == b"moov") else {
+        return Ok(None);
+    };
+    let end = ftyp.bytes + moov.bytes;
+    Ok((end <= MAX_HEADER_BYTES).then_some(end))
+}
+
+fn fragment_at(file: &File, offset: u64, length: u64) -> io::Result<Option<FragmentAt>> {
+    let Some(moof) = box_at(file, offset, length)?.filter(|found| &found.kind == b"moof") else {
+        return Ok(None);
+    };
+    let Some(mdat) = box_at(file, offset + moof.bytes, length)?.filter(|found| &found.kind == b"mdat") else {
+        return Ok(None);
+    };
+    let fits = moof.bytes <= MAX_MOOF_BYTES && mdat.bytes <= MAX_FRAGMENT_BYTES;
+    Ok(fits.then_some(FragmentAt { moof, mdat }))
+}
+
+/// The box at an offset, if all of it is there; our boxes have short sizes.
+fn box_at(file: &File, offset: u64, length: u64) -> io::Result<Option<BoxAt>> {
+    if length.saturating_sub(offset) < 8 {
+        return Ok(None);
+    }
+    let header = read(file, offset, 8)?;
+    let (size, kind) = header.split_at(4);
+    let bytes = size.iter().fold(0, |size, byte| size << 8 | u64::from(*byte));
+    let kind = [kind[0], kind[1], kind[2], kind[3]];
+    let whole = bytes >= 8 && offset + bytes <= length;
+    Ok(whole.then_some(BoxAt { kind, offset, bytes }))
+}
+
+fn packets(file: &File, header: &Bytes, fragment: FragmentAt) -> io::Result<Option<Vec<Packet>>> {
+    let mut reader = CmafReader::new();
+    reader.push(header);
+    reader.push(read(file, fragment.moof.offset, fragment.moof.bytes + fragment.mdat.bytes)?);
+    let mut packets = Vec::new();
+    loop {
+        match reader.next() {
+            Ok(Some(packet)) => packets.push(packet),
+            Ok(None) => return Ok(Some(packets)),
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
+/// Whether every picture of a fragment has sense: a power cut can leave zeros where bytes should be.
+fn frames_are_whole(file: &File, header: &Bytes, fragment: FragmentAt) -> io::Result<bool> {
+    let Some(packets) = packets(file, header, fragment)? else { return Ok(false) };
+    Ok(packets.iter().all(|packet| match packet {
+        Packet::Frame(frame) if frame.track == Track::Video => h264::is_whole(&frame.data),
+        Packet::Frame(frame) => frame.data.iter().any(|byte| *byte != 0),
+        Packet::Config(_) => true,
+    }))
+}
+
+fn first_epoch(file: &File, header: &Bytes, fragment: FragmentAt) -> io::Result<Epoch> {
+    let packets = packets(file, header, fragment)?.unwrap_or_default();
+    let mut frames = packets.iter().filter_map(|packet| match packet {
+        Packet::Frame(frame) if frame.track == Track::Video => Some(&frame.data),
+        _ => None,
+    });
+    Ok(frames.find_map(|data| h264::read_epoch(data)).unwrap_or(Epoch::UNKNOWN))
+}
+
+fn read(file: &File, offset: u64, bytes: u64) -> io::Result<Bytes> {
+    let mut data = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+    file.read_exact_at(&mut data, offset)?;
+    Ok(Bytes::from(data))
+}
+
+fn broken(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason.to_owned())
+}

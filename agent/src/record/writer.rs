@@ -1,0 +1,259 @@
+//! The thread that writes: every fragment is on disk before the next is taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+use stagebox_media::Epoch;
+use tokio::sync::{mpsc, oneshot};
+
+use super::index::{Index, Recording, sync_dir};
+use super::name::FileName;
+use super::repair::Measured;
+use super::state::{Action, Append, FileId};
+use crate::clock::Clock;
+
+/// Room that stays free, so that open files can be closed and the box's own state be kept.
+pub(super) const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What the thread is to do, in order.
+#[derive(Debug)]
+pub(super) enum Job {
+    Do(Action),
+    /// Gives up what is open, as nobody will write on.
+    Abandon,
+    /// Comes back as [`Report::Flushed`] when all before it is done.
+    Flush(oneshot::Sender<()>),
+}
+
+/// What the thread has done.
+#[derive(Debug)]
+pub(super) enum Report {
+    Opened {
+        file: FileName,
+    },
+    /// On disk now, which makes a file longer by `longer_ns`.
+    Written {
+        bytes: u64,
+        video_frames: u32,
+        longer_ns: i64,
+        free_bytes: Option<u64>,
+    },
+    Closed,
+    /// All open files are given up; what they had on disk stays.
+    Broken {
+        error: String,
+        free_bytes: Option<u64>,
+    },
+    Flushed(oneshot::Sender<()>),
+}
+
+/// Asks how much room there is in a folder.
+pub(super) type FreeBytes = Box<dyn Fn(&Path) -> io::Result<u64> + Send>;
+
+pub(super) fn free_bytes(dir: &Path) -> io::Result<u64> {
+    let room = statvfs(dir)?;
+    Ok(room.blocks_available() as u64 * room.fragment_size() as u64)
+}
+
+pub(super) struct Writer {
+    pub(super) dir: PathBuf,
+    pub(super) index: Index,
+    pub(super) clock: Clock,
+    pub(super) free_bytes: FreeBytes,
+    pub(super) reports: mpsc::UnboundedSender<Report>,
+    pub(super) open: BTreeMap<FileId, WrittenFile>,
+    /// Files may lie there that were not closed.
+    pub(super) unmended: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct WrittenFile {
+    name: FileName,
+    file: File,
+    measured: Measured,
+}
+
+impl Writer {
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        if self.dir.is_dir() {
+            self.mend();
+        }
+        while let Some(job) = jobs.blocking_recv() {
+            match job {
+                Job::Do(action) => {
+                    if let Err(error) = self.perform(action) {
+                        self.give_up(&error);
+                    }
+                }
+                Job::Abandon => self.abandon(),
+                Job::Flush(done) => self.report(Report::Flushed(done)),
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> io::Result<()> {
+        match action {
+            Action::Open { file, header, epoch } => self.create(file, &header, epoch),
+            Action::Append { file, append } => match self.open.get_mut(&file) {
+                Some(open) => {
+                    let longer_ns = open.append(&append)?;
+                    self.written(&append, longer_ns)
+                }
+                // given up before
+                None => Ok(()),
+            },
+            Action::Close { file, last, index, header } => {
+                if let (Some(append), Some(open)) = (&last, self.open.get_mut(&file)) {
+                    let longer_ns = open.append(append)?;
+                    self.written(append, longer_ns)?;
+                }
+                self.close(file, &index, &header)
+            }
+        }
+    }
+
+    fn create(&mut self, id: FileId, header: &[u8], epoch: Epoch) -> io::Result<()> {
+        fs::create_dir_all(&self.dir)?;
+        self.require_room()?;
+        if self.unmended {
+            self.mend();
+        }
+        let name = FileName::new(self.clock.unix_ms(), self.clock.boot_id(), self.next_number()?);
+        let file = OpenOptions::new().write(true).create_new(true).open(self.dir.join(name.as_str()))?;
+        let measured = Measured { epoch, ..Measured::default() };
+        let mut written = WrittenFile { name: name.clone(), file, measured };
+        written.file.write_all(header)?;
+        written.measured.bytes = header.len() as u64;
+        written.file.sync_all()?;
+        sync_dir(&self.dir)?;
+        let recording = Recording { closed: false, ..Recording::new(&name, &written.measured) };
+        self.open.insert(id, written);
+        self.note(&recording);
+        self.report(Report::Opened { file: name });
+        Ok(())
+    }
+
+    /// The next number of this boot: names never repeat, whatever the wall clock does.
+    fn next_number(&self) -> io::Result<u32> {
+        let mut last = 0;
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name().to_str().and_then(FileName::parse);
+            last = last.max(name.and_then(|name| name.number_in(self.clock.boot_id())).unwrap_or(0));
+        }
+        Ok(last + 1)
+    }
+
+    fn written(&self, append: &Append, longer_ns: i64) -> io::Result<()> {
+        self.report(Report::Written {
+            bytes: append.data.len() as u64,
+            video_frames: append.video_frames,
+            longer_ns,
+            free_bytes: (self.free_bytes)(&self.dir).ok(),
+        });
+        self.require_room()
+    }
+
+    fn close(&mut self, id: FileId, index: &[u8], header: &[u8]) -> io::Result<()> {
+        let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
+        let closed = open.close(index, header);
+        if closed.is_err() {
+            self.unmended = true;
+        }
+        closed?;
+        self.note(&Recording::new(&open.name, &open.measured));
+        self.report(Report::Closed);
+        Ok(())
+    }
+
+    fn give_up(&mut self, error: &io::Error) {
+        self.unmended = true;
+        self.abandon();
+        let free_bytes = (self.free_bytes)(&self.dir).ok();
+        self.report(Report::Broken { error: in_words(error, &self.dir), free_bytes });
+    }
+
+    /// Files that cannot be written on are whole up to what is on disk; mending closes them.
+    fn abandon(&mut self) {
+        self.unmended |= !self.open.is_empty();
+        for open in std::mem::take(&mut self.open).into_values() {
+            // behind this lies at most a piece of a fragment, which mending takes away as well
+            let _ = open.file.set_len(open.measured.bytes);
+        }
+        if self.unmended && self.dir.is_dir() {
+            self.mend();
+        }
+    }
+
+    fn mend(&mut self) {
+        let open: BTreeSet<_> = self.open.values().map(|open| open.name.clone()).collect();
+        match self.index.rebuild(&self.dir, &open) {
+            Ok(()) => self.unmended = false,
+            Err(error) => tracing::warn!(%error, "cannot look through the recordings"),
+        }
+    }
+
+    fn require_room(&self) -> io::Result<()> {
+        match (self.free_bytes)(&self.dir) {
+            Ok(free) if free < RESERVE_BYTES => Err(io::ErrorKind::StorageFull.into()),
+            // where it cannot be asked, writing will tell
+            _ => Ok(()),
+        }
+    }
+
+    /// The index can be rebuilt: a file is never given up for it.
+    fn note(&self, recording: &Recording) {
+        let noted = self.index.put(recording).and_then(|()| self.index.write_manifest(&self.dir));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "cannot note a recording");
+        }
+    }
+
+    fn report(&self, report: Report) {
+        // without a driver nobody asks
+        let _ = self.reports.send(report);
+    }
+}
+
+impl WrittenFile {
+    /// Returns by how much the file is longer now.
+    fn append(&mut self, append: &Append) -> io::Result<i64> {
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file being written was removed"));
+        }
+        self.file.write_all(&append.data)?;
+        self.file.sync_data()?;
+        self.measured.bytes += append.data.len() as u64;
+        self.measured.video_frames += u64::from(append.video_frames);
+        self.measured.audio_frames += u64::from(append.audio_frames);
+        let before_ns = std::mem::replace(&mut self.measured.duration_ns, append.duration_ns);
+        Ok(append.duration_ns - before_ns)
+    }
+
+    fn close(&mut self, index: &[u8], header: &[u8]) -> io::Result<()> {
+        self.file.write_all(index)?;
+        self.file.sync_data()?;
+        self.measured.bytes += index.len() as u64;
+        self.file.write_all_at(header, 0)?;
+        self.file.sync_all()
+    }
+}
+
+fn in_words(error: &io::Error, dir: &Path) -> String {
+    let dir = dir.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("no room left in {dir} (record.dir): remove recordings or choose a larger disk")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            format!("{dir} (record.dir) cannot be written to: {error}")
+        }
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            format!("{dir} (record.dir) is not there as a folder: {error}")
+        }
+        _ => format!("cannot write to {dir} (record.dir): {error}"),
+    }
+}
