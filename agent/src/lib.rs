@@ -4,6 +4,7 @@ pub mod capture;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod durable;
 pub mod encode;
 pub mod link;

@@ -1,10 +1,12 @@
 //! `stagebox-agent --config FILE` runs the box; `stagebox-agent media` is its capturing and encoding child.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stagebox_agent::config::Config;
+use stagebox_agent::daemon;
+use stagebox_agent::encode::{self, EXIT_CONFIGURATION};
 use tracing_subscriber::EnvFilter;
 
 /// The daemon of a Stagebox.
@@ -28,19 +30,20 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colour = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     match arguments.command {
-        Some(Command::Media) => stagebox_agent::encode::run_media(),
+        Some(Command::Media) => encode::run_media(),
         None => {
             let Some(path) = arguments.config else {
                 eprintln!("stagebox-agent: no configuration; give one with --config FILE");
                 return ExitCode::from(2);
             };
-            match Config::load(&path) {
-                Ok(_) => ExitCode::SUCCESS,
+            match daemon::run(&path) {
+                Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     eprintln!("stagebox-agent: {error}");
-                    ExitCode::from(2)
+                    ExitCode::from(if error.is_configuration() { EXIT_CONFIGURATION } else { 1 })
                 }
             }
         }

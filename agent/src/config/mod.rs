@@ -72,7 +72,7 @@ impl Config {
                 path: path.to_owned(),
                 reason: format!(
                     "{} (with {} from the environment)",
-                    error.to_string().trim_end(),
+                    error.message(),
                     overridden.join(", ")
                 ),
             })?

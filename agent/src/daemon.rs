@@ -1,0 +1,231 @@
+//! The daemon: starts every part of the box, joins them, and ends them cleanly.
+//!
+//! Nothing is decided here. The encoder publishes to the hub; recorder and
+//! outputs read from it; the control moves them; link and panel show what the
+//! control knows and bring what people want.
+#![allow(clippy::disallowed_methods, reason = "a driver: it waits for signals")]
+
+mod errors;
+mod health;
+mod machinery;
+mod targets;
+
+use std::path::Path;
+use std::time::Duration;
+
+use stagebox_protocol::telemetry::{EncoderState, OutputRole, SignalStatus};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::config::{Config, SourceConfig};
+use crate::control::{Control, IntentStore, Observation};
+use crate::durable::Durable;
+use crate::encode::{EncoderHandle, EncoderSetup, MediaSetup, MediaStatus};
+use crate::link::{LinkConfig, LinkHandle};
+use crate::panel::{PanelHandle, PanelOptions};
+use crate::push::OutputHandle;
+use crate::record::{RecorderConfig, RecorderHandle};
+use crate::stream::Hub;
+use crate::{control, encode, link, panel, push, record};
+
+pub use errors::DaemonError;
+
+use machinery::BoxMachinery;
+
+/// Name and version as the cloud sees them.
+const SOFTWARE: &str = concat!("stagebox-agent ", env!("CARGO_PKG_VERSION"));
+/// The longest that ending may wait for the disk to take the recording's end.
+const RECORDING_LIMIT: Duration = Duration::from_secs(3);
+/// Sound, its container and the control messages, beside the picture's bitrate.
+const OVERHEAD_PERCENT: u32 = 5;
+
+/// Runs the box until it is told to end.
+pub fn run(config_path: &Path) -> Result<(), DaemonError> {
+    let config = Config::load(config_path)?;
+    prepare(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| DaemonError::Start(error.to_string()))?;
+    let result = runtime.block_on(async {
+        let mut daemon = Daemon::start(&config)?;
+        let result = daemon.wait().await;
+        daemon.stop().await;
+        result
+    });
+    // A name that is being looked up, or a disk that hangs, holds nobody up.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result
+}
+
+/// Finds out early what would only fail later.
+fn prepare(config: &Config) -> Result<(), DaemonError> {
+    // Another part of the process may have chosen the same already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let SourceConfig::File { path } = &config.source {
+        let opened = std::fs::File::open(path).and_then(|file| file.metadata());
+        let problem = match opened {
+            Ok(meta) if meta.is_file() => None,
+            Ok(_) => Some("is not a file".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            return Err(DaemonError::Source { path: path.clone(), problem });
+        }
+    }
+    for (field, dir) in [("data_dir", config.data_dir.clone()), ("record.dir", config.record_dir())] {
+        std::fs::create_dir_all(&dir).map_err(|error| DaemonError::Folder {
+            field,
+            path: dir,
+            problem: error.to_string(),
+        })?;
+    }
+    Ok(())
+}
+
+struct Daemon {
+    encoder: EncoderHandle,
+    outputs: Vec<OutputHandle>,
+    recorder: RecorderHandle,
+    link: Option<LinkHandle>,
+    panel: PanelHandle,
+    hub: Hub,
+}
+
+impl Daemon {
+    fn start(config: &Config) -> Result<Self, DaemonError> {
+        let clock = Clock::new();
+        let durable = Durable::open(&config.data_dir)?;
+        let hub = Hub::new();
+        let encoder = encode::spawn(encoder_setup(config, &clock)?, hub.clone());
+        let recorder_config = RecorderConfig { dir: config.record_dir(), segment_s: config.record.segment_s };
+        let recorder = record::spawn(recorder_config, hub.clone(), &durable, clock.clone())?;
+        let outputs: Vec<_> = [OutputRole::Main, OutputRole::Backup]
+            .map(|role| push::spawn(output_config(config, role), hub.clone()))
+            .into();
+        let machinery = BoxMachinery { outputs: outputs.clone(), recorder: recorder.clone() };
+        let control = control::spawn(IntentStore::open(&durable)?, machinery, clock.clone())?;
+        let link = config.cloud.clone().map(|cloud| {
+            let config = LinkConfig { cloud, tls: None, software: SOFTWARE.to_owned() };
+            link::spawn(config, &durable, clock, control.clone())
+        });
+        let link = link.transpose()?;
+        targets::feed(&config.outputs, link.as_ref().map(LinkHandle::targets), &outputs)?;
+        observe(&control, &encoder, &recorder, &outputs);
+        health::watch(&control, config.record_dir());
+        let options = PanelOptions { socket: config.panel_socket(), device: box_name(config) };
+        let panel = panel::spawn(options, control, link.as_ref().map(LinkHandle::state))?;
+        Ok(Self { encoder, outputs, recorder, link, panel, hub })
+    }
+
+    /// Returns when the box shall end: told to, or because it cannot work as configured.
+    async fn wait(&mut self) -> Result<(), DaemonError> {
+        let failed = |error: std::io::Error| DaemonError::Start(error.to_string());
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let status = self.encoder.status();
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            error = never_runs(status) => return Err(DaemonError::Media(error)),
+        }
+        tracing::info!("ending");
+        Ok(())
+    }
+
+    /// Ends the streams and the recording, in this order, and waits for nobody else's network.
+    async fn stop(self) {
+        for output in &self.outputs {
+            output.set_live(false);
+        }
+        if timeout(RECORDING_LIMIT, self.recorder.stop()).await.is_err() {
+            tracing::error!("the disk does not take the end of the recording");
+        }
+        self.encoder.stop().await;
+        self.hub.close();
+        if let Some(link) = self.link {
+            link.stop().await;
+        }
+        self.panel.stop().await;
+    }
+}
+
+fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonError> {
+    let program = std::env::current_exe().map_err(|error| DaemonError::Start(error.to_string()))?;
+    let media = MediaSetup {
+        source: config.source.clone(),
+        video: config.video.clone(),
+        audio: config.audio.clone(),
+        origin_ns: clock.monotonic_ns(),
+    };
+    Ok(EncoderSetup { program, media })
+}
+
+fn output_config(config: &Config, role: OutputRole) -> push::OutputConfig {
+    let kbps = config.video.bitrate_kbps + config.audio.bitrate_kbps;
+    push::OutputConfig {
+        role,
+        bitrate_kbps: kbps + kbps * OVERHEAD_PERCENT / 100,
+        stream: targets::stream_info(config),
+    }
+}
+
+/// Waits for a child that can never work; once one has worked, for ever.
+async fn never_runs(mut status: watch::Receiver<MediaStatus>) -> String {
+    loop {
+        let (running, error) = {
+            let status = status.borrow_and_update();
+            let error = status.error.clone().filter(|_| status.configuration);
+            (status.state == EncoderState::Running, error)
+        };
+        match error {
+            Some(error) if !running => return error,
+            _ if running || status.changed().await.is_err() => std::future::pending().await,
+            _ => {}
+        }
+    }
+}
+
+/// Lets the control know what every part does.
+fn observe(control: &Control, encoder: &EncoderHandle, recorder: &RecorderHandle, outputs: &[OutputHandle]) {
+    forward(control, encoder.status(), |status: &MediaStatus| {
+        let running = status.state == EncoderState::Running;
+        Observation::Capture {
+            signal: if running { status.stats.signal.clone() } else { SignalStatus::default() },
+            encoder: status.encoder(),
+            audio: status.stats.levels.clone(),
+        }
+    });
+    forward(control, recorder.status(), |status| Observation::Recording(status.into()));
+    for output in outputs {
+        forward(control, output.status(), |status| Observation::Output(status.clone()));
+    }
+}
+
+fn forward<T: Send + Sync + 'static>(
+    control: &Control,
+    mut status: watch::Receiver<T>,
+    convert: impl Fn(&T) -> Observation + Send + 'static,
+) {
+    let control = control.clone();
+    tokio::spawn(async move {
+        loop {
+            let observation = convert(&status.borrow_and_update());
+            control.observe(observation).await;
+            if status.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// What people call the box: its id in the cloud, or the machine's name.
+fn box_name(config: &Config) -> String {
+    let id = config.cloud.as_ref().map(|cloud| cloud.id.clone());
+    id.unwrap_or_else(|| {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        name.trim().to_owned()
+    })
+}

@@ -1,0 +1,55 @@
+//! Why the box cannot start, and whether its configuration is to blame.
+
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
+use crate::control::StoreError;
+use crate::durable::DurableError;
+use crate::link::LinkError;
+use crate::panel::PanelError;
+use crate::push::TargetError;
+use crate::record::RecordError;
+
+/// Why the daemon ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("source.path: {path}: {problem}; give the path of a readable video file")]
+    Source { path: PathBuf, problem: String },
+    #[error("{field}: cannot make {path}: {problem}; give a folder that this user can write")]
+    Folder { field: &'static str, path: PathBuf, problem: String },
+    #[error("outputs ({role}): {source}")]
+    Target { role: &'static str, source: TargetError },
+    #[error("{0}")]
+    Media(String),
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Panel(#[from] PanelError),
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+impl DaemonError {
+    /// Whether another configuration or installation is needed.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Config(_)
+            | Self::Source { .. }
+            | Self::Folder { .. }
+            | Self::Target { .. }
+            | Self::Media(_)
+            | Self::Panel(_)
+            | Self::Link(LinkError::Address(_) | LinkError::Id(_) | LinkError::Url(_)) => true,
+            Self::Durable(_) | Self::Store(_) | Self::Record(_) | Self::Link(_) | Self::Start(_) => false,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The machine's own state: room on the disk, temperature, processor.
+#![allow(clippy::disallowed_methods, reason = "a driver: it looks once in a while")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::statvfs::statvfs;
+use stagebox_protocol::telemetry::StorageStatus;
+
+use crate::control::{Control, Observation};
+
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Tells the control every two seconds, as long as the daemon lives.
+pub(super) fn watch(control: &Control, dir: PathBuf) {
+    let control = control.clone();
+    tokio::spawn(async move {
+        let mut cpu = Cpu::default();
+        let mut period = tokio::time::interval(PERIOD);
+        loop {
+            period.tick().await;
+            let place = dir.clone();
+            // A dead disk may hang: nothing else waits for it.
+            let Ok((storage, temperature_c, times)) =
+                tokio::task::spawn_blocking(move || (storage(&place), temperature_c(), Cpu::read())).await
+            else {
+                continue;
+            };
+            let cpu_percent = cpu.percent(times);
+            control.observe(Observation::Health { storage, temperature_c, cpu_percent }).await;
+        }
+    });
+}
+
+fn storage(dir: &Path) -> StorageStatus {
+    let Ok(stat) = statvfs(dir) else { return StorageStatus::default() };
+    StorageStatus {
+        free_bytes: stat.blocks_available() * stat.fragment_size(),
+        total_bytes: stat.blocks() * stat.fragment_size(),
+        remaining_s: None,
+    }
+}
+
+/// The hottest of the machine's sensors.
+fn temperature_c() -> Option<f32> {
+    std::fs::read_dir("/sys/class/thermal")
+        .ok()?
+        .filter_map(|zone| std::fs::read_to_string(zone.ok()?.path().join("temp")).ok())
+        .filter_map(|text| text.trim().parse::<f32>().ok())
+        .map(|milli| milli / 1000.0)
+        .filter(|celsius| (-50.0..200.0).contains(celsius))
+        .reduce(f32::max)
+}
+
+/// Ticks of all cores since boot.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cpu {
+    busy: u64,
+    total: u64,
+}
+
+impl Cpu {
+    fn read() -> Option<Self> {
+        Self::parse(&std::fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let line = text.lines().find(|line| line.starts_with("cpu "))?;
+        let ticks: Vec<u64> =
+            line.split_whitespace().skip(1).take(8).filter_map(|field| field.parse().ok()).collect();
+        let total = ticks.iter().sum();
+        // The fourth and fifth are idle, and idle waiting for a disk.
+        let idle: u64 = ticks.iter().skip(3).take(2).sum();
+        (ticks.len() >= 5).then_some(Self { busy: total - idle, total })
+    }
+
+    /// Busy since the last call, 0 to 100.
+    fn percent(&mut self, now: Option<Self>) -> Option<f32> {
+        let before = std::mem::replace(self, now?);
+        let total = self.total.checked_sub(before.total).filter(|total| *total > 0)?;
+        let busy = self.busy.saturating_sub(before.busy);
+        (before.total > 0).then(|| (busy as f32 * 1000.0 / total as f32).round() / 10.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cpu;
+
+    #[test]
+    fn processor_time_is_a_share_of_what_passed() {
+        let mut cpu = Cpu::default();
+        assert_eq!(cpu.percent(Cpu::parse("cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 1 1 1\n")), None);
+        assert_eq!(cpu.percent(Cpu::parse("cpu  150 0 100 850 0 0 0 0 0 0\n")), Some(50.0));
+        assert!(Cpu::parse("intr 1 2 3").is_none());
+        assert!(super::storage(std::path::Path::new("/")).total_bytes > 0);
+    }
+}

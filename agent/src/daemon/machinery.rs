@@ -1,0 +1,46 @@
+//! Carries out what the control wants, without ever waiting.
+
+use stagebox_protocol::telemetry::OutputRole;
+use stagebox_protocol::{BoxStatus, Command, Origin, Outcome};
+use tokio::sync::watch;
+
+use crate::control::{Control, Machinery};
+use crate::link::Obey;
+use crate::push::OutputHandle;
+use crate::record::RecorderHandle;
+
+pub(super) struct BoxMachinery {
+    pub(super) outputs: Vec<OutputHandle>,
+    pub(super) recorder: RecorderHandle,
+}
+
+impl Machinery for BoxMachinery {
+    fn set_live(&mut self, live: bool) {
+        self.outputs.iter().for_each(|output| output.set_live(live));
+    }
+
+    fn set_recording(&mut self, recording: bool) {
+        if recording {
+            self.recorder.start();
+        } else {
+            self.recorder.request_stop();
+        }
+    }
+
+    fn reconnect(&mut self, role: Option<OutputRole>) {
+        self.outputs
+            .iter()
+            .filter(|output| role.is_none_or(|role| output.status().borrow().role == role))
+            .for_each(OutputHandle::reconnect_now);
+    }
+}
+
+impl Obey for Control {
+    async fn execute(&self, command: Command, origin: Origin) -> Outcome {
+        Self::execute(self, command, origin).await
+    }
+
+    fn status(&self) -> watch::Receiver<BoxStatus> {
+        Self::status(self)
+    }
+}

@@ -1,0 +1,70 @@
+//! Where the outputs push to: fixed by the configuration, or as the cloud says.
+
+use stagebox_media::rtmp::StreamInfo;
+use stagebox_protocol::telemetry::OutputRole;
+use tokio::sync::watch;
+
+use super::DaemonError;
+use crate::config::{self, Secret};
+use crate::link::Targets;
+use crate::push::{OutputHandle, Target};
+
+/// Gives the outputs their targets, and follows the cloud if the configuration has none.
+pub(super) fn feed(
+    fixed: &[config::OutputConfig],
+    cloud: Option<watch::Receiver<Option<Targets>>>,
+    outputs: &[OutputHandle],
+) -> Result<(), DaemonError> {
+    for output in fixed {
+        let (role, name) = match output.role {
+            config::OutputRole::Main => (OutputRole::Main, "main"),
+            config::OutputRole::Backup => (OutputRole::Backup, "backup"),
+        };
+        let target = Target::parse(&output.url, output.key.clone())
+            .map_err(|source| DaemonError::Target { role: name, source })?;
+        set(outputs, role, Some(target));
+    }
+    if let Some(cloud) = cloud.filter(|_| fixed.is_empty()) {
+        tokio::spawn(follow(cloud, outputs.to_vec()));
+    }
+    Ok(())
+}
+
+async fn follow(mut cloud: watch::Receiver<Option<Targets>>, outputs: Vec<OutputHandle>) {
+    loop {
+        let targets = cloud.borrow_and_update().clone();
+        // Before the cloud has said anything, the outputs have nowhere to go.
+        if let Some(targets) = targets {
+            for role in [OutputRole::Main, OutputRole::Backup] {
+                let named = targets.outputs.iter().find(|target| target.role == role);
+                let target = named.and_then(|named| {
+                    Target::parse(&named.url, Secret::new(named.key.expose()))
+                        .inspect_err(|error| tracing::error!(?role, "a target of the cloud: {error}"))
+                        .ok()
+                });
+                set(&outputs, role, target);
+            }
+        }
+        if cloud.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn set(outputs: &[OutputHandle], role: OutputRole, target: Option<Target>) {
+    if let Some(output) = outputs.iter().find(|output| output.status().borrow().role == role) {
+        output.set_target(target);
+    }
+}
+
+/// What a server is told of the stream.
+pub(super) fn stream_info(config: &config::Config) -> StreamInfo {
+    StreamInfo {
+        encoder: super::SOFTWARE.to_owned(),
+        width: config.video.width,
+        height: config.video.height,
+        frames_per_s: config.video.fps,
+        video_kbps: config.video.bitrate_kbps,
+        audio_kbps: config.audio.bitrate_kbps,
+    }
+}
