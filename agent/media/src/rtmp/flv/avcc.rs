@@ -1,15 +1,17 @@
 //! H.264 with short NAL unit lengths, brought to the four bytes that the rest of the house has.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
+
+use crate::h264;
 
 /// How long the length before each NAL unit is, as the configuration says (ISO/IEC 14496-15, 5.3.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct NalLength(usize);
+pub(in super::super) struct NalLength(u8);
 
 impl NalLength {
     /// Reads it from a configuration, and sets it to four there.
     pub(in super::super) fn normalise(config: Bytes) -> Option<(Self, Bytes)> {
-        let length = usize::from(*config.get(4)? & 0x03) + 1;
+        let length = (*config.get(4)? & 0x03) + 1;
         if length == 4 {
             return Some((Self(4), config));
         }
@@ -20,19 +22,6 @@ impl NalLength {
 
     /// The frame with four-byte lengths; `None` when its lengths do not add up.
     pub(in super::super) fn widen(self, data: Bytes) -> Option<Bytes> {
-        if self.0 == 4 {
-            return Some(data);
-        }
-        let mut out = BytesMut::with_capacity(data.len() + 64);
-        let mut rest = &data[..];
-        while !rest.is_empty() {
-            let (length, after) = rest.split_at_checked(self.0)?;
-            let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-            let (unit, after) = after.split_at_checked(length)?;
-            out.put_u32(length as u32);
-            out.put_slice(unit);
-            rest = after;
-        }
-        Some(out.freeze())
+        if self.0 == 4 { Some(data) } else { h264::widen_lengths(&data, self.0).ok() }
     }
 }
