@@ -100,7 +100,8 @@ impl Cloud {
         // A failure is told by the process itself, faster than the limit does.
         let ended = std::cell::RefCell::new(process);
         wait_until("the cloud is ready", Duration::from_secs(30), || async {
-            if let Some(status) = ended.borrow_mut().ended() {
+            let status = ended.borrow_mut().ended();
+            if let Some(status) = status {
                 bail!("the cloud ended with {status}:\n{}", ended.borrow().tail(20));
             }
             let Ok(text) = fs::read_to_string(ports_file) else { return Ok(None) };
