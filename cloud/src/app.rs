@@ -151,7 +151,7 @@ impl App {
         let items = Items::new(store.clone());
         let devices = Devices::new(&store, &events, &clock);
         let live = Live::new(&config, &store, &events, &items, &media);
-        let hooks = Hooks::new(&config, store.clone(), clock.clone());
+        let hooks = Hooks::new(&config, store.clone(), vault.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             started: clock.instant(),
             config,

@@ -104,7 +104,7 @@ async fn catch_up(app: &App, mut cursor: u64, sender: &Sender) -> Result<u64, En
     loop {
         let page = app.store.journal(cursor, AT_ONCE).await?;
         if page.reset {
-            cursor = page.entries.first().map_or(*app.store.journal_head().borrow(), |entry| entry.seq - 1);
+            cursor = page.entries.first().map_or(app.store.journal_seq(), |entry| entry.seq - 1);
             send(sender, reset(cursor)).await?;
         }
         let Some(last) = page.entries.last().map(|entry| entry.seq) else { return Ok(cursor) };

@@ -34,7 +34,7 @@ fn text(body: String, kind: &str) -> Response {
 
 fn metrics(app: &App) -> String {
     let ready = u8::from(app.is_ready() && app.store.is_healthy());
-    let head = *app.store.journal_head().borrow();
+    let head = app.store.journal_seq();
     let bytes = app.store.size_on_disk();
     let uptime = app.uptime().as_secs();
     format!(

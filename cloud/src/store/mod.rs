@@ -5,6 +5,8 @@
 //! is an entry of the journal in the same batch.
 
 mod batch;
+#[cfg(test)]
+mod conformance;
 mod document;
 mod engine;
 mod journal;
@@ -226,6 +228,11 @@ impl Store {
     /// Reads the journal after `seq`.
     pub async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
         self.engine.journal(after, limit).await
+    }
+
+    /// The last entry's `seq` that is on disk.
+    pub fn journal_seq(&self) -> u64 {
+        *self.engine.journal_head().borrow()
     }
 
     /// The last entry's `seq` that is on disk, and word of each new one.

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests: they wait for what happens on sockets")]
 
 mod events;
+mod hook;
 mod http;
 mod items;
 mod server;

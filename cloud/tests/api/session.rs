@@ -53,7 +53,7 @@ async fn a_session_outlives_the_server_and_its_token_is_not_in_the_store() {
 #[tokio::test]
 async fn nobody_gets_in_without_the_right_password() {
     let server = Server::start().await;
-    for path in ["/api/v1/events", "/api/v1/items", "/api/v1/stream", "/api/v1/session"] {
+    for path in ["/api/v1/events", "/api/v1/items", "/api/v1/stream", "/api/v1/session", "/api/v1/hook"] {
         let answer = answer(server.anonymous(Method::GET, path)).await;
         answer.assert_problem(401);
         assert!(answer.header("www-authenticate").starts_with("Basic"), "{answer:?}");

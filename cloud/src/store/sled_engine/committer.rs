@@ -13,8 +13,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Batches that share one sync.
 const GROUP: usize = 256;
-/// Entries that the journal keeps.
-const JOURNAL_KEEP: u64 = 100_000;
 /// Old entries dropped with each batch that adds some, at most.
 const JOURNAL_DROP: usize = 16;
 
@@ -57,6 +55,7 @@ impl Committer {
     pub(super) fn new(
         db: sled::Db,
         path: &Path,
+        keep: u64,
         healthy: Arc<AtomicBool>,
     ) -> Result<(Self, watch::Receiver<u64>), String> {
         // sled's flush starts the writing but does not wait for the disk; fdatasync on the same file does.
@@ -70,7 +69,7 @@ impl Committer {
         let seq = last.unwrap_or(0);
         let (head, receiver) = watch::channel(seq);
         let oldest = oldest.unwrap_or(seq + 1);
-        Ok((Self { db, file, seq, oldest, keep: JOURNAL_KEEP, head, healthy }, receiver))
+        Ok((Self { db, file, seq, oldest, keep, head, healthy }, receiver))
     }
 
     /// Works until the queue is closed.

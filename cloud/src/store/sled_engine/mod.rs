@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Batches that may wait for the committer before writers are held up.
 const QUEUE: usize = 1024;
+/// Entries that the journal keeps.
+const JOURNAL_KEEP: u64 = 100_000;
 /// How often a document is read again when its chunks change under the reader.
 const READ_ATTEMPTS: usize = 64;
 
@@ -36,6 +38,11 @@ fn failed(error: sled::Error) -> StoreError {
 impl SledEngine {
     /// Opens or creates the database and starts its committer.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_keeping(path, JOURNAL_KEEP)
+    }
+
+    /// Opens it with another length of the journal.
+    pub fn open_keeping(path: &Path, keep: u64) -> Result<Self, StoreError> {
         let wrong = |detail: String| StoreError::Open { path: path.display().to_string(), detail };
         std::fs::create_dir_all(path).map_err(|error| wrong(error.to_string()))?;
         let db = sled::Config::new().path(path).cache_capacity(64 * 1024 * 1024).open().map_err(|error| {
@@ -49,7 +56,8 @@ impl SledEngine {
         let healthy = Arc::new(AtomicBool::new(true));
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (ended_sender, ended) = watch::channel(false);
-        let (committer, head) = Committer::new(db.clone(), path, Arc::clone(&healthy)).map_err(wrong)?;
+        let (committer, head) =
+            Committer::new(db.clone(), path, keep, Arc::clone(&healthy)).map_err(wrong)?;
         std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {

@@ -1,0 +1,94 @@
+//! What the store keeps of the hook.
+
+use super::gcore::{Notice, Seen};
+use crate::clock::Timestamp;
+use crate::store::Document;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The one hook's id.
+pub(super) const HOOK: &str = "hook";
+
+/// Where notifications go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// The URL, sealed: its path or query may be a secret.
+    pub url: String,
+    /// In whose shapes.
+    pub dialect: String,
+}
+
+impl Document for Hook {
+    const KIND: &'static str = "hook";
+
+    fn id(&self) -> String {
+        HOOK.to_owned()
+    }
+
+    fn journal_view(&self) -> Value {
+        json!({ "dialect": self.dialect })
+    }
+}
+
+/// How one delivery went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// When it was tried.
+    pub at: Timestamp,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What was sent.
+    pub notification: Value,
+    /// The receiver's status, if it answered.
+    pub status: Option<u16>,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+}
+
+/// Where the reader of the journal is, and what is left to be told of the last entry that it read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The last entry that was read.
+    pub seq: u64,
+    /// What that entry brought and was not tried yet.
+    pub pending: Vec<Notice>,
+    /// Notifications that the receiver took.
+    pub delivered: u64,
+    /// Notifications that it did not take; they are not tried again.
+    pub failed: u64,
+    /// The last one.
+    pub last: Option<Delivery>,
+}
+
+impl Place {
+    pub(super) fn at(seq: u64) -> Self {
+        Self { seq, pending: Vec::new(), delivered: 0, failed: 0, last: None }
+    }
+}
+
+impl Document for Place {
+    const KIND: &'static str = "hook_place";
+    const JOURNALED: bool = false;
+
+    fn id(&self) -> String {
+        HOOK.to_owned()
+    }
+}
+
+/// What the receiver has been told of an event: changes are found against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Told {
+    /// The event's id.
+    pub(super) id: String,
+    /// As the journal showed it so far.
+    pub(super) seen: Seen,
+}
+
+impl Document for Told {
+    const KIND: &'static str = "hook_told";
+    const JOURNALED: bool = false;
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+}
