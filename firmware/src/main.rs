@@ -61,6 +61,9 @@ enum Form {
     Screen,
 }
 
+/// Trying again does not mend it (EX_CONFIG of sysexits.h).
+const EXIT_CONFIGURATION: u8 = 78;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let deed = match (arguments.print, arguments.press, arguments.hold) {
@@ -77,7 +80,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stagebox-panel: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(if error.is_configuration() { EXIT_CONFIGURATION } else { 1 })
         }
     }
 }
@@ -113,6 +116,32 @@ fn end(ending: Ending) -> ExitCode {
             shown.iter().for_each(|line| println!("{line}"));
             eprintln!("stagebox-panel: the agent does not answer: {reason}");
             ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_service_starts_the_panel() {
+        let unit = include_str!("../../images/systemd/stagebox-panel.service");
+        let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let arguments = Arguments::try_parse_from(command.split_whitespace()).unwrap();
+        assert_eq!(arguments.shell, Shell::Linux);
+        assert!(unit.contains(&format!("RestartPreventExitStatus={EXIT_CONFIGURATION}")));
+    }
+
+    #[test]
+    fn one_deed_at_a_time() {
+        let parse = |words: &[&str]| {
+            Arguments::try_parse_from(["stagebox-panel"].iter().chain(words)).map_err(|error| error.kind())
+        };
+        assert_eq!(parse(&["--print"]).unwrap().print, Some(Form::Facts));
+        assert_eq!(parse(&["--print", "screen"]).unwrap().print, Some(Form::Screen));
+        for words in [["--press", "--hold"], ["--press", "--print"], ["--hold", "--print"]] {
+            assert!(parse(&words).is_err(), "{words:?}");
         }
     }
 }

@@ -189,10 +189,12 @@ pub fn rank(board: &Board, observed: &Observed) -> Vec<EncoderCandidate> {
 
 /// The encoder to try next: an untried one that stands before every proven one.
 ///
-/// `None` says that the first candidate is the one to use.
+/// `None` says that the first candidate is the one to use. Software that is the only
+/// one left needs no trial: there is nothing to fall back to.
 #[must_use]
 pub fn next_trial(candidates: &[EncoderCandidate]) -> Option<&EncoderCandidate> {
-    candidates.first().filter(|candidate| candidate.proof == Proof::Untried)
+    let worth_it = |first: &EncoderCandidate| candidates.len() > 1 || first.encoder.is_hardware();
+    candidates.first().filter(|first| first.proof == Proof::Untried && worth_it(first))
 }
 
 fn within(mode: VideoMode, limit: VideoMode) -> bool {

@@ -4,6 +4,7 @@ mod configuration;
 mod edges;
 mod readme;
 mod sizes;
+mod units;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -120,3 +120,9 @@ fn a_wrong_override_names_its_variable() {
         assert!(message.contains(name), "{message}");
     }
 }
+
+#[test]
+fn the_shipped_configuration_parses() {
+    let config = parse(include_str!("../../../images/etc/agent.toml"), &[]).unwrap();
+    assert_eq!(config.panel.socket.as_deref(), Some(Path::new("/run/stagebox/panel.sock")));
+}

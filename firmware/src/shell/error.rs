@@ -31,6 +31,19 @@ pub enum ShellError {
 }
 
 impl ShellError {
+    /// What was asked for can never work here, however often it is tried.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::NotATerminal
+                | Self::Board(_)
+                | Self::NoBoard
+                | Self::NoPanel { .. }
+                | Self::NotBuilt { .. }
+        )
+    }
+
     pub(crate) fn hardware(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Hardware { what: what.into(), source: source.into() }
     }
