@@ -6,6 +6,7 @@ mod events;
 mod hook;
 mod http;
 mod items;
+mod pages;
 mod server;
 mod session;
 mod stream;

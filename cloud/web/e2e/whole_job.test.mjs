@@ -35,6 +35,16 @@ async function receiver() {
   return { heard, url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
 }
 
+/** What the receiver heard of an event in words, in order; nothing before the last of it came. */
+function toldOf(heard, event) {
+  const told = heard
+    .filter(({ type, message }) => message[type].id === event.number)
+    .map(({ type, message: { broadcast, stream } }) =>
+      type === "broadcast" ? `broadcast ${broadcast.status}` : `stream live=${stream.live} recording=${stream.recording}`,
+    );
+  return told.at(-1) === "stream live=false recording=false" ? told : undefined;
+}
+
 /** Decode times of the frames in a recording, in seconds. */
 async function frameTimes(file) {
   const args = "-v error -select_streams v:0 -show_entries packet=dts_time -of csv=p=0".split(" ");
@@ -111,7 +121,14 @@ describe("the whole job", { skip, timeout: 120_000 }, () => {
     await viewer.locator(".player-begin").click();
     await plays(viewer, 3);
 
-    const said = hook.heard.map(({ event: name, status, data }) => name ?? status ?? data?.status);
-    assert.ok(hook.heard.length >= 2, `the receiver heard ${JSON.stringify(said)}`);
+    const told = await until("all notifications", () => toldOf(hook.heard, event), 5_000);
+    assert.deepEqual(told.slice(0, 4), [
+      "broadcast pending",
+      "stream live=true recording=false",
+      "broadcast live",
+      "stream live=true recording=true",
+    ]);
+    assert.ok(told.slice(4).includes("broadcast finished"), told.join(", "));
+    assert.equal(told.at(-1), "stream live=false recording=false");
   });
 });

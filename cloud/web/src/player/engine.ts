@@ -88,7 +88,7 @@ export class Engine {
   stop(): void {
     this.#turn += 1;
     this.#source = undefined;
-    clearTimeout(this.#retry);
+    this.#forgetRetry();
     clearInterval(this.#ticker);
     this.#close();
     this.#listener.trouble(undefined);
@@ -105,7 +105,7 @@ export class Engine {
     if (something === this.#expecting) return;
     this.#expecting = something;
     this.#watch.reset(performance.now());
-    if (something && this.#source && !this.#hls) void this.#open();
+    if (something && this.#retry !== undefined) void this.#open();
   }
 
   /** Goes to a position that the viewer chose. */
@@ -152,6 +152,7 @@ export class Engine {
     const source = this.#source;
     if (!source) return;
     const turn = ++this.#turn;
+    this.#forgetRetry();
     this.#close();
     this.#watch.reset(performance.now());
     const { default: HlsClass } = await import("hls.js");
@@ -199,8 +200,13 @@ export class Engine {
     this.#attempt += 1;
     this.#close();
     this.#listener.trouble(fault);
-    clearTimeout(this.#retry);
+    this.#forgetRetry();
     if (fault.retryInMs !== undefined) this.#retry = setTimeout(() => void this.#open(), fault.retryInMs);
+  }
+
+  #forgetRetry(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
   }
 
   #tick(): void {
