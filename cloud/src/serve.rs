@@ -35,6 +35,7 @@ impl Running {
         if let Err(error) = self.http.await {
             tracing::error!(%error, "the HTTP server failed");
         }
+        self.app.live.stop().await;
         self.app.store.close().await;
     }
 }

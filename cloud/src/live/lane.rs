@@ -63,6 +63,8 @@ pub(super) struct Lane {
     queue: VecDeque<Boundary>,
     open: Option<Open>,
     last_dts_ns: Option<i64>,
+    /// Of the last frame whose duration was known.
+    frame_us: u64,
 }
 
 impl Lane {
@@ -77,6 +79,7 @@ impl Lane {
             queue: VecDeque::new(),
             open: None,
             last_dts_ns: None,
+            frame_us: 0,
         }
     }
 
@@ -157,6 +160,10 @@ impl Lane {
 
     /// Publishes every frame that was taken, the last one too.
     fn flush(&mut self, out: &mut Vec<Packaged>) {
+        // The last frame is taken to last as long as the one before, which may be too much for one part.
+        if self.pending_us() + self.frame_us > self.part_us {
+            self.cut(out);
+        }
         if let Some((config, mut track)) = self.track.take() {
             if let Some(fragment) = track.finish() {
                 self.part(&fragment, track.timescale(), out);
@@ -209,13 +216,15 @@ impl Lane {
     }
 
     fn push(&mut self, frame: &Frame, out: &mut Vec<Packaged>) {
-        if self.since_last_us(frame) > self.part_us.max(MAX_FRAME_US) {
+        let duration_us = self.since_last_us(frame);
+        if duration_us > self.part_us.max(MAX_FRAME_US) {
             // Something is missing here: the frame before it must not last until now.
             self.flush(out);
         }
         let Some((_, track)) = &mut self.track else { return };
         // Refused are only frames of another track, which are never given to this one.
         if track.push(frame).is_ok() {
+            self.frame_us = duration_us;
             self.last_dts_ns = Some(frame.dts_ns);
         }
     }
@@ -238,7 +247,9 @@ impl Lane {
 
     fn part(&mut self, fragment: &Fragment, timescale: u32, out: &mut Vec<Packaged>) {
         let Some(open) = &mut self.open else { return };
-        let duration_us = ticks_to_us(fragment.duration, timescale);
+        // From rounded ends, so that durations add up to the whole without drifting.
+        let end_us = ticks_to_us(fragment.decode_time + fragment.duration, timescale);
+        let duration_us = end_us.saturating_sub(ticks_to_us(fragment.decode_time, timescale));
         let segment = &mut open.segment;
         if segment.parts.is_empty() {
             segment.independent = fragment.independent;
@@ -295,6 +306,7 @@ fn ticks_to_ns(ticks: u64, timescale: u32) -> i64 {
 }
 
 fn scale(ticks: u64, per_second: u64, timescale: u32) -> u64 {
-    let scaled = u128::from(ticks) * u128::from(per_second) / u128::from(timescale.max(1));
+    let timescale = u128::from(timescale.max(1));
+    let scaled = (u128::from(ticks) * u128::from(per_second) + timescale / 2) / timescale;
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }

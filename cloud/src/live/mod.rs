@@ -42,6 +42,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use object_store::ObjectStore;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::clock::Clock;
@@ -79,6 +80,7 @@ struct Inner {
     /// Held while an event is being opened, so that none is opened twice.
     opening: tokio::sync::Mutex<()>,
     next_input: AtomicU64,
+    tasks: TaskTracker,
 }
 
 impl Live {
@@ -102,7 +104,17 @@ impl Live {
             streams: RwLock::default(),
             opening: tokio::sync::Mutex::default(),
             next_input: AtomicU64::new(1),
+            tasks: TaskTracker::new(),
         }))
+    }
+
+    /// Ends all streams and returns once what they have is on disk; the next start goes on from there.
+    pub async fn stop(&self) {
+        self.0.shutdown.cancel();
+        // One that is just being opened is waited for too.
+        drop(self.0.opening.lock().await);
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
     }
 
     /// All recordings.
@@ -182,7 +194,7 @@ impl Live {
         self.0.streams.write().unwrap_or_else(PoisonError::into_inner).insert(*event, Arc::clone(&stream));
         let inner = Arc::clone(&self.0);
         let event = *event;
-        tokio::spawn(async move {
+        self.0.tasks.spawn(async move {
             driver.run(received, watched).await;
             inner.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&event);
         });

@@ -317,7 +317,8 @@ impl Segmenter {
     /// The first complete segment shows how far apart the source's key frames are.
     fn choose_target(&mut self, first_ns: i64, out: &mut Vec<Packaged>) {
         if self.target_duration_s.is_none() {
-            let rounded = first_ns.saturating_add(SECOND_NS / 2) / SECOND_NS;
+            // A little is added for the rounding to ticks.
+            let rounded = first_ns.saturating_add(SECOND_NS / 2 + 5 * MS_NS) / SECOND_NS;
             let at_least = u64::from(self.lengths.segment_ms).div_ceil(1000);
             let target_duration_s =
                 u64::try_from(rounded).unwrap_or(0).clamp(at_least, MAX_TARGET_S.max(at_least));
@@ -340,3 +341,6 @@ fn lead_track(lead: Rendition) -> Track {
 pub(crate) fn check(config: &TrackConfig) -> Result<(), CmafError> {
     stagebox_media::cmaf::TrackFormat::parse(config).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

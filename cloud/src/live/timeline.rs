@@ -80,6 +80,7 @@ struct Cursor {
 }
 
 impl Cursor {
+    /// Takes a frame that is later than the last one.
     fn accept(&mut self, dts_ns: i64) -> bool {
         match self.last_dts_ns {
             Some(last) if dts_ns <= last => false,
@@ -209,7 +210,11 @@ impl Timeline {
             self.end_run(out);
             return self.wait_for_start(now, id, frame, out);
         }
-        if cursor.accept(frame.dts_ns) {
+        // Sound is timed by counting, so a sender may be sloppy about it.
+        let repeats = frame.track == Track::Audio
+            && *epoch == Epoch::UNKNOWN
+            && cursor.last_dts_ns == Some(frame.dts_ns);
+        if repeats || cursor.accept(frame.dts_ns) {
             out.push(Timed::Frame(shift(frame, *offset_ns)));
         }
     }

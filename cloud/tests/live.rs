@@ -1,0 +1,199 @@
+//! A broadcast from its frames to what players fetch, through the running server.
+#![allow(clippy::disallowed_methods, reason = "a driver: real processes take real time")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use stagebox_cloud::clock::Clock;
+use stagebox_cloud::event::{EventStatus, Input, NewEvent};
+use stagebox_cloud::id::EventId;
+use stagebox_cloud::live::{LiveError, SourceInfo};
+use stagebox_cloud::serve::{self, Running};
+use stagebox_cloud::{App, Config};
+use stagebox_media::cmaf::CmafReader;
+use stagebox_media::{Packet, Track};
+
+/// A few seconds of a small picture with a tone, a key frame every second.
+fn footage(seconds: u32) -> Vec<Packet> {
+    let video = format!("testsrc2=size=320x180:rate=15:duration={seconds}");
+    let audio = format!("sine=frequency=440:sample_rate=48000:duration={seconds}");
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", &video, "-f", "lavfi", "-i", &audio])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-bf", "2", "-pix_fmt", "yuv420p"])
+        .args(["-c:a", "aac", "-ac", "2", "-f", "mp4", "-movflags", "frag_keyframe+empty_moov", "-"])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let mut reader = CmafReader::new();
+    reader.push(&output.stdout);
+    let mut packets = Vec::new();
+    while let Some(packet) = reader.next().unwrap() {
+        packets.push(packet);
+    }
+    packets.sort_by_key(|packet| match packet {
+        Packet::Config(_) => i64::MIN,
+        Packet::Frame(frame) => frame.dts_ns,
+    });
+    packets
+}
+
+fn frames(packets: &[Packet], track: Track) -> usize {
+    packets.iter().filter(|packet| matches!(packet, Packet::Frame(frame) if frame.track == track)).count()
+}
+
+async fn cloud(data: &std::path::Path) -> Running {
+    let mut config = Config { data_dir: data.join("data"), ..Config::default() };
+    config.http.listen = ([127, 0, 0, 1], 0).into();
+    config.rtmp.listen = ([127, 0, 0, 1], 0).into();
+    config.mqtt.enabled = false;
+    config.live.transcode = false;
+    serve::start(config, Clock::system(), |_| Ok(())).await.unwrap()
+}
+
+fn base(app: &App, path: &str) -> String {
+    format!("http://{}{path}", app.addresses.http.get().unwrap())
+}
+
+async fn event(app: &App) -> EventId {
+    app.events.create(NewEvent { title: "Gala".to_owned(), device_id: None }, None).await.unwrap().id
+}
+
+async fn set(app: &App, event: &EventId, status: EventStatus) {
+    app.events.set_status(event, status, None, None).await.unwrap();
+}
+
+async fn send(app: &App, event: &EventId, packets: &[Packet]) {
+    let publisher = app.live.publish(event, Input::Main, SourceInfo::default()).await.unwrap();
+    for packet in packets {
+        publisher.send(packet.clone()).await.unwrap();
+    }
+}
+
+async fn get(url: &str) -> (u16, String) {
+    let response = reqwest::get(url).await.unwrap();
+    let status = response.status().as_u16();
+    (status, String::from_utf8_lossy(&response.bytes().await.unwrap()).into_owned())
+}
+
+/// Waits for what has to come by itself.
+async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let limit = Instant::now() + Duration::from_secs(15);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < limit, "{what} did not come");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Packets of video and audio that ffprobe plays out of an address.
+fn played_out(url: &str) -> (usize, usize) {
+    let count = |stream: &str| {
+        let output = Command::new("ffprobe")
+            .args(["-v", "error", "-count_packets", "-select_streams", stream])
+            .args(["-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", url])
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.trim().lines().next().and_then(|line| line.trim_matches(',').parse().ok()).unwrap_or(0)
+    };
+    (count("v:0"), count("a:0"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broadcast_is_watched_live_and_becomes_an_item() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = cloud(dir.path()).await;
+    let app = &running.app;
+    let event = event(app).await;
+    let live = base(app, &format!("/live/public/{event}"));
+    assert_eq!(get(&format!("{live}/index.m3u8")).await.0, 403);
+    set(app, &event, EventStatus::Started).await;
+    let packets = footage(9);
+    send(app, &event, &packets).await;
+
+    let (status, master) = get(&format!("{live}/index.m3u8")).await;
+    assert_eq!(status, 200, "{master}");
+    assert!(master.contains("RESOLUTION=320x180,FRAME-RATE=15.000,AUDIO=\"audio\""), "{master}");
+    let list = until("the fourth segment", async || {
+        let (_, list) = get(&format!("{live}/source/index.m3u8")).await;
+        list.contains("\n3.m4s").then_some(list)
+    })
+    .await;
+    assert!(list.contains("#EXT-X-TARGETDURATION:2\n") && list.contains("#EXT-X-PART:"), "{list}");
+    for target in ["source/0.m4s", "source/init-0.mp4", "source/3.0.m4s", "audio/2.m4s", "audio/init-0.mp4"] {
+        assert_eq!(get(&format!("{live}/{target}")).await.0, 200, "{target}");
+    }
+    for (target, wanted) in [
+        ("source/400.m4s", 404),
+        ("source/3.99.m4s", 404),
+        ("540p/index.m3u8", 404),
+        ("nonsense", 404),
+        ("source/index.m3u8?_HLS_msn=400", 400),
+        ("source/index.m3u8?_HLS_part=0", 400),
+        ("source/index.m3u8?_HLS_msn=0&_HLS_part=0", 200),
+    ] {
+        assert_eq!(get(&format!("{live}/{target}")).await.0, wanted, "{target}");
+    }
+
+    set(app, &event, EventStatus::Ended).await;
+    let ended = Instant::now();
+    let item = until("the item", async || app.items.of_event(&event).await.unwrap().pop()).await;
+    assert!(ended.elapsed() < Duration::from_secs(5), "an item takes no encode");
+    assert_eq!((item.width, item.height), (Some(320), Some(180)));
+    assert!(item.duration_ms.abs_diff(9_000) < 100, "{}", item.duration_ms);
+    let vod = base(app, &format!("/vod/public/{}/index.m3u8", item.id));
+    let (video, audio) = tokio::task::spawn_blocking(move || played_out(&vod)).await.unwrap();
+    assert_eq!(video, frames(&packets, Track::Video));
+    // Sound before the first and after the last picture is left out: less than two B frames' worth.
+    let sent = frames(&packets, Track::Audio);
+    assert!((sent - 14..=sent).contains(&audio), "{audio} of {sent}");
+    assert_eq!(get(&format!("{live}/index.m3u8")).await.0, 403);
+    let refused = app.live.publish(&event, Input::Main, SourceInfo::default()).await;
+    assert!(matches!(refused, Err(LiveError::Ended)), "{:?}", refused.err());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_playlist_goes_on_after_a_restart_and_a_reconnect() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = cloud(dir.path()).await;
+    let event = event(&running.app).await;
+    set(&running.app, &event, EventStatus::Started).await;
+    let packets = footage(5);
+    send(&running.app, &event, &packets).await;
+    until("the first run's end", async || {
+        (!running.app.events.get(&event).await.unwrap().unwrap().is_receiving()).then_some(())
+    })
+    .await;
+    running.stop().await;
+
+    let running = cloud(dir.path()).await;
+    let app = &running.app;
+    let live = base(app, &format!("/live/public/{event}"));
+    let (status, before) = get(&format!("{live}/source/index.m3u8?plain=1")).await;
+    assert_eq!(status, 200);
+    assert_eq!(get(&format!("{live}/source/0.m4s")).await.0, 200);
+    send(app, &event, &packets).await;
+    let (source, audio) = until("the second run", async || {
+        let (_, source) = get(&format!("{live}/source/index.m3u8?plain=1")).await;
+        let (_, audio) = get(&format!("{live}/audio/index.m3u8?plain=1")).await;
+        (source.contains("\n5.m4s") && audio.contains("\n5.m4s")).then_some((source, audio))
+    })
+    .await;
+    assert!(source.starts_with(before.trim_end()), "{before}\n{source}");
+    for list in [&source, &audio] {
+        assert_eq!(list.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{list}");
+        let (old, new) = list.split_once("#EXT-X-DISCONTINUITY\n").unwrap();
+        assert!(old.contains("\n2.m4s") && new.contains("\n3.m4s"), "{list}");
+    }
+    set(app, &event, EventStatus::Ended).await;
+    let item = until("the item", async || app.items.of_event(&event).await.unwrap().pop()).await;
+    let vod = base(app, &format!("/vod/public/{}/index.m3u8", item.id));
+    let counted = tokio::task::spawn_blocking(move || played_out(&vod)).await.unwrap();
+    assert_eq!(counted.0, 2 * frames(&packets, Track::Video));
+    running.stop().await;
+}
