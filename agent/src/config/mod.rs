@@ -70,11 +70,7 @@ impl Config {
         } else {
             tree.try_into().map_err(|error: toml::de::Error| ConfigError::Parse {
                 path: path.to_owned(),
-                reason: format!(
-                    "{} (with {} from the environment)",
-                    error.message(),
-                    overridden.join(", ")
-                ),
+                reason: format!("{} (with {} from the environment)", error.message(), overridden.join(", ")),
             })?
         };
         config.validate()?;

@@ -25,6 +25,8 @@ const FRAGMENT_BYTES: usize = 8 * 1024 * 1024;
 const MAX_FILE_BYTES: u64 = 3_900_000_000;
 /// How long the sound before a split may come after the picture.
 const TAIL_NS: i64 = SECOND_NS;
+/// Sound that comes without a picture for so long is a stream of sound alone: its file begins without one.
+const SOUND_ALONE_NS: i64 = SECOND_NS;
 /// After a failure to write.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -111,6 +113,8 @@ struct Configs {
 pub(super) struct State {
     phase: Phase,
     configs: Configs,
+    /// Since when there is sound and no sign of a picture, on the stream's timeline.
+    sound_since_ns: Option<i64>,
     segment_ns: i64,
     next_file: u64,
 }
@@ -118,7 +122,13 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(segment_s: u32) -> Self {
         let segment_ns = i64::from(segment_s.max(1)) * SECOND_NS;
-        Self { phase: Phase::Idle, configs: Configs::default(), segment_ns, next_file: 1 }
+        Self {
+            phase: Phase::Idle,
+            configs: Configs::default(),
+            sound_since_ns: None,
+            segment_ns,
+            next_file: 1,
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -153,6 +163,7 @@ impl State {
         match input {
             Input::Start if self.is_idle() => {
                 self.configs = Configs::default();
+                self.sound_since_ns = None;
                 self.phase = Phase::Waiting { error: None };
             }
             Input::Stop => self.leave(Phase::Idle, out),
@@ -190,7 +201,7 @@ impl State {
     fn take(&mut self, frame: &Frame, out: &mut Vec<Action>) {
         let enters = match frame.track {
             Track::Video => frame.key && self.configs.video.is_some(),
-            Track::Audio => self.configs.video.is_none() && self.configs.audio.is_some(),
+            Track::Audio => self.is_sound_alone(frame),
         };
         match &mut self.phase {
             Phase::Waiting { .. } if enters => self.begin(frame, None, out),
@@ -209,6 +220,15 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Whether no picture is to be expected beside this sound.
+    fn is_sound_alone(&mut self, frame: &Frame) -> bool {
+        if self.configs.video.is_some() || self.configs.audio.is_none() {
+            return false;
+        }
+        let since = *self.sound_since_ns.get_or_insert(frame.pts_ns);
+        frame.pts_ns.saturating_sub(since) >= SOUND_ALONE_NS
     }
 
     /// Begins a file with a keyframe; the one before goes on until its sound is complete.

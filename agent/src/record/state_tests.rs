@@ -164,17 +164,32 @@ fn sound_alone_is_recorded_and_strange_pictures_are_refused_in_words() {
     let mut run = Run { state: State::new(2), now: Instant::now(), out: Vec::new() };
     run.give(Input::Start);
     run.give(Input::Packet(Packet::Config(audio_config(1))));
-    for n in 0..250 {
+    for n in 0..300 {
         run.frame(Track::Audio, n * 20, true);
     }
     assert_eq!(run.files().len(), 3);
     let hevc = TrackConfig { codec: Codec::FourCc(*b"hvc1"), ..video_config(2) };
     run.give(Input::Packet(Packet::Config(hevc)));
-    run.frame(Track::Video, 5_000, true);
+    run.frame(Track::Video, 6_000, true);
     let error = run.state.error().unwrap();
     assert!(error.contains("hvc1") && error.contains("H.264"), "{error}");
     run.give(Input::Stop);
     assert!(run.state.is_idle() && run.state.error().is_none());
+}
+
+#[test]
+fn sound_that_comes_first_waits_for_its_picture() {
+    let mut run = Run { state: State::new(2), now: Instant::now(), out: Vec::new() };
+    run.give(Input::Start);
+    run.give(Input::Packet(Packet::Config(audio_config(1))));
+    run.frame(Track::Audio, 0, true);
+    run.frame(Track::Audio, 20, true);
+    assert!(run.out.is_empty(), "a file of sound alone");
+    run.give(Input::Packet(Packet::Config(video_config(1))));
+    run.frame(Track::Video, 40, true);
+    run.frame(Track::Audio, 40, true);
+    run.give(Input::Stop);
+    assert_eq!(run.files().len(), 1);
 }
 
 #[test]
