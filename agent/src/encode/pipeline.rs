@@ -21,6 +21,9 @@ use crate::config::{AudioConfig, VideoConfig};
 const SOUND_ENCODERS: [(&str, i64, &str); 2] =
     [("avenc_aac", 1024, "gstreamer1.0-libav"), ("voaacenc", 1600, "gstreamer1.0-plugins-bad")];
 
+/// What pictures that wait for the encoder may take.
+const WAITING_BYTES: u64 = 96 * 1024 * 1024;
+
 /// Takes packets in their order; called from the encoders' threads.
 pub(super) type Deliver = Box<dyn FnMut(Packet) + Send>;
 
@@ -59,7 +62,7 @@ impl EncodePipeline {
             pipeline,
             pictures,
             sound,
-            most_waiting: u64::from(video.fps / 2).max(8),
+            most_waiting: most_waiting(video),
             video_encoder: encoder.element().to_owned(),
             audio_encoder: sound_name.unwrap_or_default(),
         })
@@ -109,6 +112,12 @@ impl Drop for EncodePipeline {
         // A pipeline that does not stop has nothing left to tell.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
+}
+
+/// Two seconds of pictures, as far as the memory for them goes: a machine that is busy for a moment loses none.
+fn most_waiting(video: &VideoConfig) -> u64 {
+    let picture_bytes = u64::from(video.width) * u64::from(video.height) * 3 / 2;
+    (u64::from(video.fps) * 2).min(WAITING_BYTES / picture_bytes.max(1)).max(8)
 }
 
 /// Which encoder the configuration means.

@@ -101,6 +101,7 @@ describe("the whole job", { skip, timeout: 120_000 }, () => {
     await until("the box to stop", async () => (await telemetry())?.live.state === "off", 10_000);
     await command("stop_recording");
     await until("the recording to close", async () => (await telemetry())?.recording.state === "off", 10_000);
+    const dropped = (await telemetry()).encoder.dropped_frames;
 
     const files = await recordedFiles();
     assert.ok(files.length > 0, "the box has recorded something");
@@ -108,7 +109,9 @@ describe("the whole job", { skip, timeout: 120_000 }, () => {
       times.slice(1).map((time, at) => time - times[at]),
     );
     const usual = steps.toSorted((a, b) => a - b)[Math.floor(steps.length / 2)];
-    assert.deepEqual(steps.filter((step) => step > usual * 1.5), [], "no frame is missing in the recording");
+    // A machine without time for a picture gives the encoder none, and says so: all that it made is there.
+    const missing = steps.reduce((sum, step) => sum + Math.round(step / usual) - 1, 0);
+    assert.ok(missing <= dropped, `${missing} frames are missing in the recording, the encoder was not given ${dropped}`);
     close(await clickAfterFlash(files[0]), "recording");
 
     const item = await until(
