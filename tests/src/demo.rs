@@ -39,11 +39,16 @@ pub(crate) async fn run(seconds: Option<u64>, data: Option<PathBuf>) -> Result<(
     fs::create_dir_all(&directory)
         .with_context(|| format!("--data {}: cannot be created", directory.display()))?;
     let directory = directory.canonicalize().with_context(|| format!("--data {}", directory.display()))?;
+    let mut house = None;
     let outcome = tokio::select! {
-        outcome = show(&directory, seconds) => outcome,
+        outcome = show(&directory, seconds, &mut house) => outcome,
         () = asked_to_stop() => { println!("\nStopping …"); Ok(()) }
     };
     let _ = fs::remove_file(Running::file());
+    let outcome = match house {
+        Some(house) => outcome.and(stop(house).await),
+        None => outcome,
+    };
     if outcome.is_err() {
         for name in ["cloud", "box"] {
             let log = fs::read_to_string(directory.join(format!("logs/{name}.log"))).unwrap_or_default();
@@ -66,27 +71,33 @@ async fn asked_to_stop() {
     tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
 }
 
-async fn show(directory: &Path, seconds: Option<u64>) -> Result<()> {
-    let (mut cloud, mut agent) = start(directory).await?;
-    let event = go_live(&cloud, &agent).await?;
-    page(&cloud, &event);
+/// Ends both in order, so that the recording is closed and every write is on disk.
+async fn stop(house: (Cloud, Agent)) -> Result<()> {
+    let (mut cloud, mut agent) = house;
+    agent.process.stop(STOP).await.context("stopping the box")?;
+    cloud.process.stop(STOP).await.context("stopping the cloud")?;
+    Ok(())
+}
+
+async fn show(directory: &Path, seconds: Option<u64>, house: &mut Option<(Cloud, Agent)>) -> Result<()> {
+    let (cloud, agent) = house.insert(start(directory).await?);
+    let event = go_live(cloud, agent).await?;
+    page(cloud, &event);
     let running = Running { socket: agent.socket(), address: cloud.api.base().to_owned() };
     fs::write(Running::file(), serde_json::to_vec(&running)?).context("writing target/demo.json")?;
     let Some(seconds) = seconds else {
-        return watch(&mut cloud, &mut agent).await;
+        return watch(cloud, agent).await;
     };
-    let before = last_segment(&cloud, &event).await?;
+    let before = last_segment(cloud, &event).await?;
     tokio::select! {
-        ended = watch(&mut cloud, &mut agent) => return ended,
+        ended = watch(cloud, agent) => return ended,
         () = sleep(Duration::from_secs(seconds)) => {}
     }
-    let after = last_segment(&cloud, &event).await?;
+    let after = last_segment(cloud, &event).await?;
     ensure!(after > before, "the playlist did not advance: its last segment stayed {before}");
     println!("The playlist advanced from segment {before} to {after}.");
-    let samples = item_plays(&cloud, &event).await?;
+    let samples = item_plays(cloud, &event).await?;
     println!("The item plays: {samples} frames in its first segments.");
-    agent.process.stop(STOP).await.context("stopping the box")?;
-    cloud.process.stop(STOP).await.context("stopping the cloud")?;
     Ok(())
 }
 
