@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::occupancy::{Claim, Held};
+use super::pace::{self, Pace};
 use super::phase::{Phase, Throttle};
 use super::{APP, Broadcast, Gone, Ingest, Publisher, Publishing, Refused};
 
@@ -53,6 +54,8 @@ struct Live<P> {
     publisher: P,
     held: Held,
     make_way: CancellationToken,
+    pace: Pace,
+    look_at: Instant,
 }
 
 pub(super) struct Connection<P: Publishing> {
@@ -119,7 +122,7 @@ impl<P: Publishing> Connection<P> {
                 biased;
                 read = self.stream.read_buf(&mut self.input) => read?,
                 () = timer.as_mut() => {
-                    self.check_deadline(timer.as_mut())?;
+                    self.look(timer.as_mut())?;
                     continue;
                 }
                 () = cancelled(make_way.as_ref()) => {
@@ -137,8 +140,9 @@ impl<P: Publishing> Connection<P> {
             self.heard(read).await;
             self.handle_input().await?;
             // Phases that begin end sooner than the timer thinks.
-            if timer.deadline() > self.phase.deadline().into() {
-                timer.as_mut().reset(self.phase.deadline().into());
+            let next_look = self.next_look();
+            if timer.deadline() > next_look.into() {
+                timer.as_mut().reset(next_look.into());
             }
         }
     }
@@ -155,8 +159,9 @@ impl<P: Publishing> Connection<P> {
         let now = Instant::now();
         self.phase.heard(now, &self.ingest.limits);
         self.ingest.counters.received(bytes);
-        if let Some(live) = &self.live {
+        if let Some(live) = &mut self.live {
             live.held.heard(now);
+            live.pace.received(bytes);
         }
         if let Some(wait) = self.throttle.spend(bytes, now) {
             tokio::time::sleep(wait).await;
@@ -164,13 +169,24 @@ impl<P: Publishing> Connection<P> {
     }
 
     /// The timer is set once and looks again when it fires, so that frames do not touch it.
-    fn check_deadline(&self, mut timer: Pin<&mut Sleep>) -> Result<(), End> {
-        let deadline = self.phase.deadline();
-        if deadline <= Instant::now() {
+    fn look(&mut self, mut timer: Pin<&mut Sleep>) -> Result<(), End> {
+        let now = Instant::now();
+        if self.phase.deadline() <= now {
             return Err(End::Late(self.phase.missed()));
         }
-        timer.as_mut().reset(deadline.into());
+        if let Some(live) = &mut self.live {
+            live.look_at = now + pace::LOOK_EVERY;
+            if let Some(bytes) = live.pace.look(now) {
+                pace::set_low_water(&self.stream, bytes);
+            }
+        }
+        timer.as_mut().reset(self.next_look().into());
         Ok(())
+    }
+
+    fn next_look(&self) -> Instant {
+        let deadline = self.phase.deadline();
+        self.live.as_ref().map_or(deadline, |live| deadline.min(live.look_at))
     }
 
     async fn handle_input(&mut self) -> Result<(), End> {
@@ -238,8 +254,9 @@ impl<P: Publishing> Connection<P> {
         let held = self.claim(&broadcast.key).await.map_err(|refused| refused.to_string())?;
         let publisher =
             self.ingest.publishing.publish(&broadcast).await.map_err(|refused| refused.to_string())?;
-        let make_way = held.make_way();
-        Ok(Live { publisher, held, make_way })
+        let now = Instant::now();
+        let (make_way, pace) = (held.make_way(), Pace::new(now));
+        Ok(Live { publisher, held, make_way, pace, look_at: now + pace::LOOK_EVERY })
     }
 
     /// Takes the key, from a silent holder too: an encoder whose network came back must not wait for its
@@ -264,6 +281,7 @@ impl<P: Publishing> Connection<P> {
             self.ingest.counters.ended();
             live.publisher.leave().await;
             drop(live.held);
+            pace::set_low_water(&self.stream, 1);
         }
     }
 

@@ -13,6 +13,7 @@ mod counters;
 mod limits;
 mod listener;
 mod occupancy;
+mod pace;
 mod phase;
 #[cfg(test)]
 mod tests;
