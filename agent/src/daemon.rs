@@ -159,6 +159,7 @@ fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonE
         video: config.video.clone(),
         audio: config.audio.clone(),
         origin_ns: clock.monotonic_ns(),
+        trials: Some(config.data_dir.join("encoders.json")),
     };
     Ok(EncoderSetup { program, media })
 }

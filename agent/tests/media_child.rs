@@ -21,8 +21,8 @@ const HEIGHT: usize = 360;
 fn start(source: SourceConfig) -> (EncoderHandle, Subscriber) {
     let video =
         VideoConfig { width: 640, height: 360, fps: FPS, bitrate_kbps: 800, ..VideoConfig::default() };
-    let media =
-        MediaSetup { source, video, audio: AudioConfig::default(), origin_ns: Clock::new().monotonic_ns() };
+    let origin_ns = Clock::new().monotonic_ns();
+    let media = MediaSetup { source, video, audio: AudioConfig::default(), origin_ns, trials: None };
     let hub = Hub::new();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_stagebox-agent"));
     let subscriber = hub.subscribe(SubscribeOptions { max_bytes: 64 << 20, from_last_keyframe: true });

@@ -11,8 +11,9 @@ use bytes::{Bytes, BytesMut};
 use stagebox_media::wire::{self, WireMessage};
 use stagebox_media::{Packet, Track};
 
+use super::choice::choose;
 use super::meter::Meter;
-use super::pipeline::{EncodePipeline, choose};
+use super::pipeline::EncodePipeline;
 use super::{EXIT_CONFIGURATION, EncodeError, MediaReport, MediaSetup, MediaStats};
 use crate::capture::{self, Grid, Source, Tick};
 use crate::clock::{monotonic_ns, unix_ms};
@@ -43,7 +44,7 @@ fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::In
     let mut source = capture::open(&setup.source, &setup.video)?;
     let counts = Arc::new(Counts::default());
     let (counted, deliver) = (counts.clone(), messages.clone());
-    let encoder = choose(&setup.video.encoder)?;
+    let encoder = choose(&setup.video, setup.trials.as_deref())?;
     let pipeline = EncodePipeline::start(
         &setup.video,
         &setup.audio,

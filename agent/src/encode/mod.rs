@@ -5,6 +5,7 @@
 //! fails, and publishes its frames to the hub. A crashing driver or encoder so
 //! costs a moment of picture, never a connection or a file.
 
+mod choice;
 mod interleave;
 mod media;
 mod meter;
@@ -31,6 +32,8 @@ pub enum EncodeError {
     Missing { field: &'static str, element: String, package: &'static str },
     #[error("video.encoder: there is no encoder `{name}`; use `auto` or one of {known}")]
     UnknownEncoder { name: String, known: String },
+    #[error("video.encoder: {0}")]
+    NoEncoder(String),
     #[error("cannot build the encoder: {0}")]
     Build(#[from] gstreamer::glib::BoolError),
     #[error("the encoder does not start: {0}")]
@@ -48,7 +51,7 @@ impl EncodeError {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Missing { .. } | Self::UnknownEncoder { .. } => true,
+            Self::Missing { .. } | Self::UnknownEncoder { .. } | Self::NoEncoder(_) => true,
             Self::Capture(error) => error.is_configuration(),
             Self::Build(_) | Self::Start(_) | Self::Failed(_) | Self::Setup(_) => false,
         }

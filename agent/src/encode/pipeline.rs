@@ -120,17 +120,6 @@ fn most_waiting(video: &VideoConfig) -> u64 {
     (u64::from(video.fps) * 2).min(WAITING_BYTES / picture_bytes.max(1)).max(8)
 }
 
-/// Which encoder the configuration means.
-pub(super) fn choose(name: &str) -> Result<Encoder, EncodeError> {
-    if name == "auto" {
-        return Ok(Encoder::X264enc);
-    }
-    Encoder::ALL.into_iter().find(|encoder| encoder.element() == name).ok_or_else(|| {
-        let known: Vec<_> = Encoder::ALL.iter().map(|encoder| encoder.element()).collect();
-        EncodeError::UnknownEncoder { name: name.to_owned(), known: known.join(", ") }
-    })
-}
-
 fn build_video(
     pipeline: &gst::Pipeline,
     video: &VideoConfig,

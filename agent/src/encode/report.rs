@@ -1,5 +1,7 @@
 //! What daemon and media child tell each other beside frames, as JSON.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use stagebox_protocol::telemetry::{AudioLevel, SignalStatus};
 
@@ -13,6 +15,8 @@ pub struct MediaSetup {
     pub audio: AudioConfig,
     /// The CLOCK_MONOTONIC moment at which the timeline has its zero: it goes on over restarts of the child.
     pub origin_ns: i64,
+    /// Where the outcomes of trial encodes are kept.
+    pub trials: Option<PathBuf>,
 }
 
 /// What the child says of itself.
