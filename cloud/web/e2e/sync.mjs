@@ -37,7 +37,7 @@ export async function clickAfterFlash(input, seconds = 6) {
   const [picture, sound] = [join(folder, "picture"), join(folder, "sound")];
   const stats = "astats=metadata=1:reset=1:measure_overall=Peak_level:measure_perchannel=none";
   try {
-    const all = `-hide_banner -loglevel error -copyts -i ${input} -t ${seconds}`.split(" ");
+    const all = `-hide_banner -loglevel error -i ${input} -t ${seconds}`.split(" ");
     const video = ["-map", "0:v:0", "-vf", `signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=${picture}`];
     const chain = `aformat=channel_layouts=mono,asetnsamples=48:p=0,${stats}`;
     const audio = ["-map", "0:a:0", "-af", `${chain},ametadata=print:key=lavfi.astats.Overall.Peak_level:file=${sound}`];
