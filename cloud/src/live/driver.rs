@@ -297,6 +297,10 @@ impl Driver {
         self.stream.end();
         self.flush().await;
         self.span.make_items(&view.title).await;
+        // Nobody is left to hear that the encoders leave.
+        for input in Input::ALL {
+            self.set_receiving(input, false).await;
+        }
     }
 
     /// The server stops: what is complete is kept, and the next start goes on from there.
