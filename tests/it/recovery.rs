@@ -32,7 +32,7 @@ fn children(parent: u32, words: &str) -> Vec<i32> {
     found
 }
 
-fn child(parent: Option<u32>, words: &str) -> Result<i32> {
+pub(super) fn child(parent: Option<u32>, words: &str) -> Result<i32> {
     let parent = parent.context("the parent runs")?;
     children(parent, words).first().copied().with_context(|| format!("no child '{words}' of {parent}"))
 }

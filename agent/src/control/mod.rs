@@ -4,7 +4,7 @@
 //! power cut or a crash only interrupts it: the next start takes it up again.
 
 mod driver;
-mod state;
+pub mod state;
 mod status;
 mod store;
 

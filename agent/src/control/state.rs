@@ -35,19 +35,19 @@ pub struct Record {
 }
 
 /// Tells askers apart.
-pub(super) type Ticket = u64;
+pub type Ticket = u64;
 
 /// The time, as the rules need it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    pub(super) instant: Instant,
-    pub(super) unix_ms: i64,
+pub struct Now {
+    pub instant: Instant,
+    pub unix_ms: i64,
     /// Whether `unix_ms` can be held against somebody else's clock.
-    pub(super) wall_is_true: bool,
+    pub wall_is_true: bool,
 }
 
 #[derive(Debug)]
-pub(super) enum Input {
+pub enum Input {
     Asked {
         ticket: Ticket,
         request: Request,
@@ -60,7 +60,7 @@ pub(super) enum Input {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub enum Action {
     /// Bring this to disk and answer with [`Input::Kept`] before anything else is done.
     Keep(Box<Record>),
     SetLive(bool),
@@ -85,7 +85,7 @@ enum Phase {
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+pub struct State {
     record: Record,
     phase: Phase,
     waiting: VecDeque<(Ticket, Request)>,
@@ -94,7 +94,7 @@ pub(super) struct State {
 
 impl State {
     /// Takes up what was kept; the actions carry it out again.
-    pub(super) fn resume(record: Record, out: &mut Vec<Action>) -> Self {
+    pub fn resume(record: Record, out: &mut Vec<Action>) -> Self {
         if record.recording.on {
             out.push(Action::SetRecording(true));
         }
@@ -105,25 +105,25 @@ impl State {
     }
 
     /// What is kept, and by now carried out.
-    pub(super) fn record(&self) -> &Record {
+    pub fn record(&self) -> &Record {
         &self.record
     }
 
     /// Until when the box shows itself.
-    pub(super) fn identify_until(&self) -> Option<Instant> {
+    pub fn identify_until(&self) -> Option<Instant> {
         self.identify_until
     }
 
     /// When [`State::on_deadline`] has something to do.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Instant> {
         self.identify_until
     }
 
-    pub(super) fn on_deadline(&mut self, now: Instant) {
+    pub fn on_deadline(&mut self, now: Instant) {
         self.identify_until = self.identify_until.filter(|until| *until > now);
     }
 
-    pub(super) fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Action>) {
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Action>) {
         match input {
             Input::Asked { ticket, request } if self.waiting.len() >= MOST_WAITING => {
                 let error = format!("{} commands wait already; try again", self.waiting.len());

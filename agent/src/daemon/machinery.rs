@@ -1,10 +1,10 @@
 //! Carries out what the control wants, without ever waiting.
 
 use stagebox_protocol::telemetry::OutputRole;
-use stagebox_protocol::{BoxStatus, Command, Origin, Outcome};
+use stagebox_protocol::{BoxStatus, Command, CommandId, Origin, Outcome, Timestamp};
 use tokio::sync::watch;
 
-use crate::control::{Control, Machinery};
+use crate::control::{Control, Machinery, Request};
 use crate::link::Obey;
 use crate::push::OutputHandle;
 use crate::record::RecorderHandle;
@@ -36,8 +36,8 @@ impl Machinery for BoxMachinery {
 }
 
 impl Obey for Control {
-    async fn execute(&self, command: Command, origin: Origin) -> Outcome {
-        Self::execute(self, command, origin).await
+    async fn execute(&self, id: CommandId, command: Command, expires_at: Option<Timestamp>) -> Outcome {
+        self.request(Request { command, origin: Origin::Cloud, id: Some(id), expires_at }).await
     }
 
     fn status(&self) -> watch::Receiver<BoxStatus> {

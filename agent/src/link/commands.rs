@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stagebox_protocol::{Command, CommandEnvelope, CommandId, CommandResponse, Outcome};
+use stagebox_protocol::{Command, CommandEnvelope, CommandId, CommandResponse, Outcome, Timestamp};
 
 use super::state::Now;
 
@@ -35,6 +35,8 @@ pub enum Known {
     Begun {
         name: String,
         args: serde_json::Map<String, serde_json::Value>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
     },
     Answered(CommandResponse),
 }
@@ -53,7 +55,11 @@ pub enum CommandAction {
     /// Write and sync before going on.
     Keep(Record),
     Forget(u64),
-    Execute(CommandId, Command),
+    Execute {
+        id: CommandId,
+        command: Command,
+        expires_at: Option<Timestamp>,
+    },
     Answer(Reply, CommandResponse),
 }
 
@@ -62,8 +68,10 @@ struct Job {
     id: CommandId,
     command: Command,
     replies: Vec<Reply>,
-    /// In monotonic milliseconds; none for a command taken up after a restart, which counts as begun.
+    /// In monotonic milliseconds; none for a command taken up after a restart.
     expires_ms: Option<u64>,
+    /// By the requester's clock.
+    expires_at: Option<Timestamp>,
     /// Its record's place in the order, once it was kept.
     order: Option<u64>,
 }
@@ -89,12 +97,13 @@ impl Commands {
             commands.next_order = order + 1;
             match known {
                 Known::Answered(response) => commands.remember(order, id, response),
-                Known::Begun { name, args } => match Command::parse(&name, &args) {
+                Known::Begun { name, args, expires_at } => match Command::parse(&name, &args) {
                     Ok(command) => commands.waiting.push_back(Job {
                         id,
                         command,
                         replies: Vec::new(),
                         expires_ms: None,
+                        expires_at,
                         order: Some(order),
                     }),
                     // Kept by a later version that knew more: it cannot be taken up, and says so when asked.
@@ -147,7 +156,8 @@ impl Commands {
             Ok(command) => {
                 let expires_ms = expiry_s.map(|seconds| now.mono_ms + u64::from(seconds) * 1000);
                 let replies = reply.into_iter().collect();
-                self.waiting.push_back(Job { id, command, replies, expires_ms, order: None });
+                let expires_at = envelope.expires_at;
+                self.waiting.push_back(Job { id, command, replies, expires_ms, expires_at, order: None });
                 self.start_next(now, out);
                 return;
             }
@@ -172,11 +182,16 @@ impl Commands {
             }
             if job.order.is_none() {
                 let order = self.take_order();
-                let known = Known::Begun { name: job.command.name().to_owned(), args: job.command.args() };
+                let known = Known::Begun {
+                    name: job.command.name().to_owned(),
+                    args: job.command.args(),
+                    expires_at: job.expires_at,
+                };
                 out.push(CommandAction::Keep(Record { order, id: job.id.clone(), known }));
                 job.order = Some(order);
             }
-            out.push(CommandAction::Execute(job.id.clone(), job.command.clone()));
+            let (id, command, expires_at) = (job.id.clone(), job.command.clone(), job.expires_at);
+            out.push(CommandAction::Execute { id, command, expires_at });
             self.running = Some(job);
         }
     }

@@ -273,11 +273,11 @@ impl<B: Obey> Driver<B> {
             Action::KeepCommand(record) => self.memory.keep_command(&record).await?,
             Action::ForgetCommand(order) => self.memory.forget_command(order)?,
             Action::KeepDesired(kept) => self.memory.keep_desired(&kept).await?,
-            Action::Execute(id, command) => {
+            Action::Execute { id, command, expires_at } => {
                 let (control, inputs) = (self.control.clone(), self.inputs.clone());
                 tokio::spawn(async move {
                     tracing::info!(%id, ?command, "command from the cloud");
-                    let outcome = control.execute(command, stagebox_protocol::Origin::Cloud).await;
+                    let outcome = control.execute(id.clone(), command, expires_at).await;
                     let _ = inputs.send((ANY_SESSION, Input::Executed(id, outcome))).await;
                 });
             }

@@ -85,7 +85,11 @@ pub enum Action {
     ForgetCommand(u64),
     /// Write and sync before going on.
     KeepDesired(Kept),
-    Execute(CommandId, Command),
+    Execute {
+        id: CommandId,
+        command: Command,
+        expires_at: Option<Timestamp>,
+    },
     FetchTargets,
     UseTargets(Targets),
     /// Store an event; its place comes back as [`Input::Appended`].

@@ -28,12 +28,20 @@ pub use targets::{Target, Targets};
 use std::future::Future;
 use tokio::sync::watch;
 
-use stagebox_protocol::{BoxStatus, Command, Origin, Outcome};
+use stagebox_protocol::{BoxStatus, Command, CommandId, Outcome, Timestamp};
 
 /// What the link needs of the box: somebody who obeys and says how it goes.
 pub trait Obey: Clone + Send + Sync + 'static {
     /// Carries a command out, or keeps the intent durably and then says that it is accepted.
-    fn execute(&self, command: Command, origin: Origin) -> impl Future<Output = Outcome> + Send;
+    ///
+    /// After a crash the same `id` may come once more, before any other: if it was kept it is not carried out again,
+    /// and if it was not, and has expired meanwhile, it is refused.
+    fn execute(
+        &self,
+        id: CommandId,
+        command: Command,
+        expires_at: Option<Timestamp>,
+    ) -> impl Future<Output = Outcome> + Send;
 
     /// What the box is doing, whenever it changes.
     fn status(&self) -> watch::Receiver<BoxStatus>;

@@ -315,7 +315,9 @@ impl Link {
         out.extend(actions.into_iter().filter_map(|action| match action {
             CommandAction::Keep(record) => Some(Action::KeepCommand(record)),
             CommandAction::Forget(order) => Some(Action::ForgetCommand(order)),
-            CommandAction::Execute(id, command) => Some(Action::Execute(id, command)),
+            CommandAction::Execute { id, command, expires_at } => {
+                Some(Action::Execute { id, command, expires_at })
+            }
             // Whoever asks again later gets it from memory.
             CommandAction::Answer(reply, response) => online.then(|| {
                 let mut publish = lasting(reply.topic, payload::encode(&response), false);

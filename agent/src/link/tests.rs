@@ -62,7 +62,7 @@ fn a_command_is_kept_then_carried_out_then_answered_and_a_repeat_is_answered_fro
         &out[..],
         [
             CommandAction::Keep(Record { known: Known::Begun { .. }, .. }),
-            CommandAction::Execute(_, Command::StartStream)
+            CommandAction::Execute { command: Command::StartStream, .. }
         ]
     ));
     assert_eq!(take(&mut commands, 1, "a", &Command::StartStream), []);
@@ -79,12 +79,19 @@ fn after_a_crash_what_was_begun_is_carried_out_before_anything_else() {
     let mut commands = Commands::restore(records);
     let mut out = Vec::new();
     commands.resume(&at(0), &mut out);
-    assert_eq!(out, [CommandAction::Execute("a".parse().unwrap(), Command::StartStream)]);
+    assert_eq!(
+        out,
+        [CommandAction::Execute {
+            id: "a".parse().unwrap(),
+            command: Command::StartStream,
+            expires_at: None
+        }]
+    );
     assert_eq!(take(&mut commands, 1, "b", &Command::StopStream), []);
     assert_eq!(take(&mut commands, 1, "a", &Command::StartStream), [], "its requester waits for the answer");
     let out = executed(&mut commands, 2, "a", &Outcome::Done);
     assert_eq!(answers(&out), [("a".into(), 200)]);
-    assert!(matches!(out.last(), Some(CommandAction::Execute(_, Command::StopStream))));
+    assert!(matches!(out.last(), Some(CommandAction::Execute { command: Command::StopStream, .. })));
     let mut commands = Commands::restore(kept(&out));
     assert_eq!(answers(&take(&mut commands, 3, "a", &Command::StartStream)), [("a".into(), 200)]);
 }
