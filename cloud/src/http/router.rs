@@ -3,7 +3,7 @@
 use super::problem::ApiError;
 use super::{Response, Routes};
 use crate::app::App;
-use crate::{account, device, event, feed, hook, item, live, player, viewing};
+use crate::{account, device, event, feed, hook, item, player, viewing};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
@@ -38,8 +38,7 @@ where
 pub struct Router(Arc<Branches>);
 
 struct Branches {
-    live: Box<dyn Branch>,
-    vod: Box<dyn Branch>,
+    app: App,
     embed: Box<dyn Branch>,
     api: HashMap<&'static str, Box<dyn Branch>>,
     site: Box<dyn Branch>,
@@ -63,8 +62,7 @@ impl Router {
             ("stream", feed::routes(app.clone())),
         ];
         Self(Arc::new(Branches {
-            live: branch(live::routes(app.clone())),
-            vod: branch(viewing::routes(app.clone())),
+            app: app.clone(),
             embed: branch(player::routes(app.clone())),
             api: api.into_iter().map(|(name, routes)| (name, branch(routes))).collect(),
             site: branch(player::site_routes(app.clone())),
@@ -78,8 +76,11 @@ impl Router {
         let mut segments = request.uri().path().split('/').skip(1);
         let first = segments.next().unwrap_or_default();
         let chosen = match first {
-            "live" => &branches.live,
-            "vod" => &branches.vod,
+            // Media is most of all requests, and has no use for filters.
+            "live" | "vod" => {
+                let (parts, _body) = request.into_parts();
+                return secured(viewing::playback(&branches.app, &parts).await, "playback");
+            }
             "embed" => &branches.embed,
             "api" => {
                 let version = segments.next();
@@ -91,8 +92,7 @@ impl Router {
             "healthz" | "readyz" | "metrics" => &branches.health,
             _ => &branches.site,
         };
-        let playback = matches!(first, "live" | "vod" | "embed");
-        let first = if playback { "playback" } else { "" };
+        let first = if first == "embed" { "playback" } else { "" };
         match chosen.answer(request).await {
             Ok(response) => secured(response, first),
             Err(never) => match never {},

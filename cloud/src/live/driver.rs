@@ -243,7 +243,7 @@ impl Driver {
     /// Shows what was packaged to viewers, and has it kept.
     async fn publish(&mut self, packaged: Vec<Packaged>) {
         for packaged in packaged {
-            let data = self.stream.apply(packaged.clone());
+            let (data, dropped) = self.stream.apply(packaged.clone());
             let keep = match packaged {
                 Packaged::Target { target_duration_s } => Keep::Target { target_duration_s },
                 Packaged::Init { rendition, init, data, description } => {
@@ -252,9 +252,18 @@ impl Driver {
                 Packaged::Part { rendition, segment, data } => Keep::Part { rendition, segment, data },
                 Packaged::Close { rendition, segment } => Keep::Segment { rendition, segment, data },
             };
-            if self.storage.send(keep).await.is_err() {
-                tracing::error!(event = %self.stream.event, "the storage task has ended");
+            self.keep(keep).await;
+            for (rendition, msn) in dropped {
+                if !self.span.holds(msn) {
+                    self.keep(Keep::Forget { rendition, msn }).await;
+                }
             }
+        }
+    }
+
+    async fn keep(&self, keep: Keep) {
+        if self.storage.send(keep).await.is_err() {
+            tracing::error!(event = %self.stream.event, "the storage task has ended");
         }
     }
 

@@ -6,49 +6,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::timeout;
-use warp::Filter;
 
 use super::rendition::Rendition;
 use super::stream::Stream;
 use super::window::{Edge, Found, View};
 use crate::app::App;
 use crate::event::EventStatus;
-use crate::http::{ApiError, Call, Response, Routes, call};
+use crate::http::{ApiError, Response};
 use crate::id::EventId;
 use crate::media;
-use crate::viewing::{Address, Grant, Kind, Wanted, answer_media, method, shared};
+use crate::viewing::{Address, Asked, Grant, Kind, Wanted, media_answer};
 
 /// How long a request for what is still to come may wait.
 const MAX_WAIT: Duration = Duration::from_secs(6);
 /// How far ahead a request may reach (RFC 8216bis, 6.2.5.2).
 const MAX_AHEAD: u64 = 2;
 
-/// The slice's paths.
-pub fn routes(app: App) -> Routes {
-    warp::any()
-        .and(call())
-        .then(move |call| {
-            let app = app.clone();
-            async move { serve(&app, &call).await }
-        })
-        .boxed()
-}
-
 /// Answers a playback request of a live event.
-pub(crate) async fn serve(app: &App, call: &Call) -> Response {
-    match answer(app, call).await {
-        Ok(response) => response,
-        Err(error) => shared(error.into_response()),
-    }
-}
-
-async fn answer(app: &App, call: &Call) -> Result<Response, ApiError> {
-    if let Some(response) = method(&call.method)? {
-        return Ok(response);
-    }
-    let address = Address::<EventId>::parse(&call.path).ok_or_else(missing)?;
+pub(crate) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, ApiError> {
+    let address = Address::<EventId>::parse(asked.path).ok_or_else(missing)?;
     if address.grant == Grant::Preview {
-        app.accounts.admin(call).await?;
+        app.accounts.admin_of(asked.method, asked.headers, asked.peer).await?;
     }
     let Some(stream) = app.live.stream(&address.id) else { return Err(absent(app, &address).await?) };
     let from_msn = match (address.grant, stream.public_from()) {
@@ -58,10 +36,10 @@ async fn answer(app: &App, call: &Call) -> Result<Response, ApiError> {
     };
     let (kind, data) = match address.wanted {
         Wanted::Master => {
-            (Kind::LivePlaylist, Bytes::from(master(&stream, plain(&call.query)).ok_or_else(nothing_yet)?))
+            (Kind::LivePlaylist, Bytes::from(stream.master(asked.plain()).ok_or_else(nothing_yet)?))
         }
         Wanted::Playlist(rendition) => {
-            let query = Query::parse(&call.query)?;
+            let query = Query::parse(asked)?;
             (Kind::LivePlaylist, playlist(&stream, rendition, from_msn, query).await?)
         }
         Wanted::Init(rendition, init) => (Kind::Init, stream.init(rendition, init).ok_or_else(missing)?),
@@ -73,7 +51,7 @@ async fn answer(app: &App, call: &Call) -> Result<Response, ApiError> {
         }
         Wanted::Segment(..) | Wanted::Part(..) => return Err(missing()),
     };
-    Ok(answer_media(kind, address.grant, data, &call.headers))
+    Ok(media_answer(kind, address.grant, data, asked.headers))
 }
 
 fn missing() -> ApiError {
@@ -98,14 +76,6 @@ async fn absent(app: &App, address: &Address<EventId>) -> Result<ApiError, ApiEr
     Ok(if allowed { nothing_yet() } else { not_started() })
 }
 
-fn plain(query: &str) -> bool {
-    query.split('&').any(|pair| pair == "plain=1")
-}
-
-fn master(stream: &Stream, plain: bool) -> Option<String> {
-    stream.master(plain)
-}
-
 /// What a playlist request says in its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Query {
@@ -116,10 +86,10 @@ struct Query {
 
 impl Query {
     /// Reads the delivery directives (RFC 8216bis, 6.2.5); other keys are let be.
-    fn parse(query: &str) -> Result<Self, ApiError> {
-        let mut parsed = Self { plain: plain(query), ..Self::default() };
+    fn parse(asked: &Asked<'_>) -> Result<Self, ApiError> {
+        let mut parsed = Self { plain: asked.plain(), ..Self::default() };
         let (mut msn, mut part) = (None, None);
-        for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        for (key, value) in asked.query.split('&').filter_map(|pair| pair.split_once('=')) {
             let number = || {
                 value
                     .parse::<u64>()
@@ -213,10 +183,15 @@ async fn awaited_part(stream: &Stream, rendition: Rendition, msn: u64, part: u64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{HeaderMap, Method};
 
     #[test]
     fn delivery_directives() {
-        let parse = |query: &str| Query::parse(query).map_err(|error| error.status().as_u16());
+        let parse = |query: &str| {
+            let headers = HeaderMap::new();
+            let asked = Asked { method: &Method::GET, path: "", query, headers: &headers, peer: None };
+            Query::parse(&asked).map_err(|error| error.status().as_u16())
+        };
         assert_eq!(parse(""), Ok(Query::default()));
         assert_eq!(parse("plain=1&x=y"), Ok(Query { plain: true, ..Query::default() }));
         assert_eq!(

@@ -13,6 +13,8 @@ use super::segment::{Description, PartInfo, Segment};
 const TOLERANCE_NS: i64 = 1_000_000;
 /// A pause between two frames that is no frame rate any more.
 const MAX_FRAME_US: u64 = 1_000_000;
+/// A segment that is shorter than the lead's by more than this lacks frames.
+const MAX_MISSING_US: u64 = 250_000;
 /// Frame durations of one rate differ by this much in RTMP's whole milliseconds.
 const ROUNDING_US: u64 = 2_000;
 
@@ -95,9 +97,14 @@ impl Lane {
         out: &mut Vec<Packaged>,
     ) -> Result<(), CmafError> {
         let track = CmafTrack::new(&config)?;
+        self.flush(out);
         let data = track.init();
         if self.init.as_ref().is_none_or(|(_, known)| *known != data) {
             let init = self.init.as_ref().map_or(0, |(number, _)| number + 1);
+            if self.open.as_ref().is_some_and(|open| !open.segment.parts.is_empty()) {
+                // A segment has one section only.
+                self.close(out);
+            }
             self.init = Some((init, data.clone()));
             let description = Description::of(track.format());
             out.push(Packaged::Init { rendition: self.rendition, init, data, description });
@@ -172,6 +179,11 @@ impl Lane {
             self.track = CmafTrack::new(&config).ok().map(|track| (config, track));
         }
         self.last_dts_ns = None;
+    }
+
+    /// No more will come for a while: what there is of the growing segment is published, and the rest a hole.
+    pub(super) fn pause(&mut self, out: &mut Vec<Packaged>) {
+        self.flush(out);
     }
 
     /// Ends what `run` still owes: segments that nothing came for become gaps.
@@ -288,10 +300,15 @@ impl Lane {
 
     fn close(&mut self, out: &mut Vec<Packaged>) {
         let Some(Open { boundary, mut segment }) = self.open.take() else { return };
+        let length_us =
+            boundary.end_ns.map_or(0, |end| end.saturating_sub(boundary.at_ns).max(0) as u64 / 1000);
         if segment.parts.is_empty() {
             segment.gap = true;
             segment.end_ns = boundary.end_ns.unwrap_or(boundary.at_ns);
-            segment.duration_us = segment.end_ns.saturating_sub(boundary.at_ns).max(0) as u64 / 1000;
+            segment.duration_us = length_us;
+        } else if segment.duration_us + MAX_MISSING_US < length_us {
+            // Frames are missing, but what follows is where it is in the other renditions.
+            segment.duration_us = length_us;
         }
         out.push(Packaged::Close { rendition: self.rendition, segment });
     }

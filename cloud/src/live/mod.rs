@@ -24,7 +24,7 @@ mod timeline;
 mod window;
 
 pub use error::LiveError;
-pub use http::routes;
+pub(crate) use http::answer;
 pub(crate) use playlist::{MediaPlaylist, PlaylistKind};
 pub use publisher::{Publisher, SourceInfo};
 pub(crate) use recovery::align;
@@ -53,6 +53,7 @@ use crate::item::Items;
 use crate::media::MediaCache;
 use crate::recording::Recordings;
 use crate::store::Store;
+use crate::viewing::Titles;
 use driver::{Driver, Scaling, Surroundings};
 use segmenter::{Lengths, Segmenter};
 use span::Span;
@@ -81,6 +82,7 @@ struct Inner {
     opening: tokio::sync::Mutex<()>,
     next_input: AtomicU64,
     tasks: TaskTracker,
+    titles: Titles,
 }
 
 impl Live {
@@ -105,6 +107,7 @@ impl Live {
             opening: tokio::sync::Mutex::default(),
             next_input: AtomicU64::new(1),
             tasks: TaskTracker::new(),
+            titles: Titles::default(),
         }))
     }
 
@@ -120,6 +123,11 @@ impl Live {
     /// All recordings.
     pub fn recordings(&self) -> &Recordings {
         &self.0.recordings
+    }
+
+    /// What is being watched on demand.
+    pub(crate) fn titles(&self) -> &Titles {
+        &self.0.titles
     }
 
     /// Media that the store has.

@@ -113,6 +113,8 @@ impl Index {
                 window.restore(*rendition, segment.clone());
             }
         }
+        // What left the window before the restart was dealt with then.
+        drop(window.take_dropped());
         let last = self.lanes.values().filter_map(|segments| segments.last()).max_by_key(|last| last.msn);
         Resume {
             next_msn: last.map_or(0, |last| last.msn + 1),

@@ -191,8 +191,8 @@ impl Segmenter {
             if over {
                 lane.end_run(run, out);
             } else {
-                // It broke off in the midst: what it owes is a gap until it is back.
-                lane.finish(out);
+                // It broke off in the midst: what it owes is missing until it is back.
+                lane.pause(out);
             }
         }
     }

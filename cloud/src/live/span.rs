@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 
-use super::spool;
+use super::spool::{self, Entry};
 use crate::id::EventId;
 use crate::recording::{Manifest, Recording, RecordingError, Recordings};
 
@@ -14,6 +14,8 @@ pub(super) struct Span {
     recordings: Recordings,
     spool_dir: PathBuf,
     running: Option<Recording>,
+    /// What earlier recordings hold, first and end.
+    held: Vec<(u64, u64)>,
 }
 
 impl Span {
@@ -24,7 +26,10 @@ impl Span {
         spool_dir: PathBuf,
     ) -> Result<Self, RecordingError> {
         let running = recordings.running(&event).await?;
-        Ok(Self { event, recordings, spool_dir, running })
+        let earlier = recordings.of_event(&event).await?;
+        let held =
+            earlier.iter().filter_map(|recording| Some((recording.from_segment, recording.to_segment?)));
+        Ok(Self { event, recordings, spool_dir, running, held: held.collect() })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -34,6 +39,12 @@ impl Span {
     /// The first segment of the running recording.
     pub(super) fn first_segment(&self) -> Option<u64> {
         self.running.as_ref().map(|recording| recording.from_segment)
+    }
+
+    /// Whether a segment belongs to a recording.
+    pub(super) fn holds(&self, msn: u64) -> bool {
+        self.first_segment().is_some_and(|from| msn >= from)
+            || self.held.iter().any(|(from, to)| (*from..*to).contains(&msn))
     }
 
     pub(super) async fn begin(&mut self, from_segment: u64) {
@@ -52,7 +63,9 @@ impl Span {
         if let Err(error) = self.recordings.end(&recording.id, to_segment).await {
             tracing::error!(event = %self.event, %error, "cannot end a recording");
             self.running = Some(recording);
+            return;
         }
+        self.held.push((recording.from_segment, to_segment));
     }
 
     /// Makes an item of each of the event's recordings that has anything in it.
@@ -83,6 +96,14 @@ impl Span {
             self.recordings.keep(&recording.id, &manifest).await?;
             let title = if several { format!("{title} ({number})") } else { title.to_owned() };
             self.recordings.make_item(recording, title, &manifest).await?;
+        }
+        for entry in entries {
+            if let Entry::Segment { rendition, segment } = entry
+                && !self.holds(segment.msn)
+                && !segment.gap
+            {
+                self.recordings.forget_segment(&self.event, rendition, segment.msn).await?;
+            }
         }
         Ok(())
     }

@@ -41,6 +41,11 @@ pub(super) enum Keep {
         segment: Segment,
         data: Option<Bytes>,
     },
+    /// Neither viewers nor a recording need it any more.
+    Forget {
+        rendition: Rendition,
+        msn: u64,
+    },
     /// Answered when everything before it is on disk.
     Barrier(oneshot::Sender<()>),
 }
@@ -113,6 +118,10 @@ impl Storage {
             Keep::Barrier(done) => {
                 // Whoever asked may have given up.
                 let _ = done.send(());
+                return Ok(());
+            }
+            Keep::Forget { rendition, msn } => {
+                self.media.delete(&media::segment_path(&self.event, rendition, msn)).await?;
                 return Ok(());
             }
             Keep::Target { target_duration_s } => Entry::Target { target_duration_s },

@@ -69,25 +69,26 @@ impl Stream {
         self.public_from.store(from.unwrap_or(NOTHING), Ordering::Release);
     }
 
-    /// Takes in what was packaged; gives back the bytes of a segment that is now complete.
-    pub(super) fn apply(&self, packaged: Packaged) -> Option<Bytes> {
+    /// Takes in what was packaged; gives back the bytes of a segment that is now complete,
+    /// and which segments have left the window.
+    pub(super) fn apply(&self, packaged: Packaged) -> (Option<Bytes>, Vec<(Rendition, u64)>) {
         let rendition = match &packaged {
             Packaged::Target { .. } => None,
             Packaged::Init { rendition, .. }
             | Packaged::Part { rendition, .. }
             | Packaged::Close { rendition, .. } => Some(*rendition),
         };
-        let (data, edge) = {
+        let (applied, edge) = {
             let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
             let data = window.apply(packaged);
-            (data, rendition.map(|rendition| window.edge(rendition)))
+            ((data, window.take_dropped()), rendition.map(|rendition| window.edge(rendition)))
         };
         if let (Some(rendition), Some(edge)) = (rendition, edge) {
             self.announce(rendition, edge);
         } else {
             self.announce_all();
         }
-        data
+        applied
     }
 
     /// Nothing will come any more.

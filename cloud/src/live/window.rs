@@ -101,11 +101,13 @@ pub(crate) struct Window {
     target_duration_s: Option<u64>,
     ended: bool,
     lanes: BTreeMap<Rendition, Lane>,
+    /// Segments that nobody can reach back to any more.
+    dropped: Vec<(Rendition, u64)>,
 }
 
 impl Window {
     pub(crate) fn new(keep: Keep) -> Self {
-        Self { keep, target_duration_s: None, ended: false, lanes: BTreeMap::new() }
+        Self { keep, target_duration_s: None, ended: false, lanes: BTreeMap::new(), dropped: Vec::new() }
     }
 
     /// Takes in what the packager made; a complete segment's bytes are given back for storing.
@@ -162,7 +164,8 @@ impl Window {
                 break;
             }
             total_us -= first;
-            lane.segments.pop_front();
+            let gone = lane.segments.pop_front().filter(|held| !held.segment.gap);
+            self.dropped.extend(gone.map(|held| (rendition, held.segment.msn)));
         }
         for held in &mut lane.segments {
             if total_us <= self.keep.memory_us {
@@ -172,6 +175,11 @@ impl Window {
             held.data = None;
             held.segment.parts = Vec::new();
         }
+    }
+
+    /// What has left the window since this was last asked.
+    pub(crate) fn take_dropped(&mut self) -> Vec<(Rendition, u64)> {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Nothing will come any more.
@@ -368,3 +376,6 @@ pub(crate) fn master<'a>(
     }
     (!variants.is_empty()).then(|| Master { variants, audio, plain }.render())
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,8 +63,4 @@ impl Manifest {
         let segments = self.lead().map_or(&[][..], |track| &track.segments);
         segments.iter().map(|segment| segment.duration_us).sum::<u64>() / 1000
     }
-
-    pub(crate) fn track(&self, rendition: Rendition) -> Option<&Track> {
-        self.tracks.iter().find(|track| track.rendition == rendition)
-    }
 }

@@ -9,6 +9,7 @@ use super::{Manifest, Recording};
 use crate::event::{EventError, Events};
 use crate::id::{EventId, RecordingId};
 use crate::item::{Items, NewItem};
+use crate::live::Rendition;
 use crate::media;
 use crate::store::{Cursor, IndexKey, Page, Scan, Store, StoreError, Versioned};
 
@@ -148,6 +149,19 @@ impl Recordings {
         };
         self.items.create_from_recording(new).await?;
         Ok(())
+    }
+
+    /// Removes a segment that belongs to no recording; one that is gone already is as good.
+    pub(crate) async fn forget_segment(
+        &self,
+        event: &EventId,
+        rendition: Rendition,
+        msn: u64,
+    ) -> Result<(), RecordingError> {
+        match self.media.delete(&media::segment_path(event, rendition, msn)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Reads the list of a recording's segments; `None` if nothing was recorded.

@@ -64,7 +64,7 @@ pub(crate) fn media(kind: Kind, grant: Grant, data: Bytes, headers: &HeaderMap) 
 }
 
 /// Lets pages of any origin read an answer.
-pub(crate) fn shared(mut response: Response) -> Response {
+pub(super) fn shared(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
@@ -75,7 +75,7 @@ pub(crate) fn shared(mut response: Response) -> Response {
 }
 
 /// Refuses methods that change things; a preflight is answered here.
-pub(crate) fn method(method: &Method) -> Result<Option<Response>, ApiError> {
+pub(super) fn method(method: &Method) -> Result<Option<Response>, ApiError> {
     match *method {
         Method::GET | Method::HEAD => Ok(None),
         Method::OPTIONS => {

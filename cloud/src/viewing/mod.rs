@@ -1,9 +1,12 @@
 //! Who may watch what, at which address, and playback of items.
 
 mod answer;
+mod asked;
 mod path;
+mod titles;
 mod vod;
 
-pub(crate) use answer::{Kind, media as answer_media, method, shared};
+pub(crate) use answer::{Kind, media as media_answer};
+pub(crate) use asked::{Asked, playback};
 pub(crate) use path::{Address, Grant, Wanted};
-pub use vod::routes;
+pub(crate) use titles::Titles;

@@ -1,0 +1,117 @@
+use super::*;
+use crate::live::segment::PartInfo;
+
+const SOURCE: Rendition = Rendition::Source;
+
+fn window() -> Window {
+    let mut window = Window::new(Keep { part_us: 500_000, window_us: 8_000_000, memory_us: 4_000_000 });
+    window.apply(Packaged::Target { target_duration_s: 2 });
+    window
+}
+
+fn segment(msn: u64, parts: usize) -> Segment {
+    let part = |index: usize| PartInfo {
+        duration_us: 500_000,
+        independent: true,
+        start: index * 3,
+        end: index * 3 + 3,
+    };
+    Segment {
+        msn,
+        duration_us: 500_000 * parts as u64,
+        start_unix_ms: 0,
+        discontinuity: false,
+        discontinuity_sequence: 0,
+        independent: true,
+        gap: false,
+        init: 0,
+        bytes: 3 * parts as u64,
+        frames: 15,
+        end_ns: 0,
+        parts: (0..parts).map(part).collect(),
+    }
+}
+
+fn part(window: &mut Window, msn: u64, count: usize) {
+    let data = Bytes::from(format!("{msn:02}{}", count - 1));
+    window.apply(Packaged::Part { rendition: SOURCE, segment: segment(msn, count), data });
+}
+
+fn complete(window: &mut Window, msn: u64) -> Option<Bytes> {
+    (1..=4).for_each(|count| part(window, msn, count));
+    window.apply(Packaged::Close { rendition: SOURCE, segment: segment(msn, 4) })
+}
+
+fn view(from_msn: u64) -> View {
+    View { from_msn, plain: false, skip: false }
+}
+
+#[test]
+fn parts_make_the_segment_and_can_be_fetched_before_and_after() {
+    let mut window = window();
+    assert_eq!(window.part(SOURCE, 0, 0), Found::Missing);
+    part(&mut window, 0, 1);
+    assert_eq!(window.part(SOURCE, 0, 0), Found::Here(Bytes::from("000")));
+    assert_eq!(window.part(SOURCE, 0, 1), Found::Coming);
+    assert_eq!(window.part(SOURCE, 0, 2), Found::Missing);
+    assert_eq!(window.segment(SOURCE, 0), Found::Missing);
+    assert_eq!(
+        complete(&mut Window { lanes: BTreeMap::new(), ..window }, 0),
+        Some(Bytes::from("000001002003"))
+    );
+
+    let mut window = self::window();
+    complete(&mut window, 0);
+    assert_eq!(window.part(SOURCE, 0, 2), Found::Here(Bytes::from("002")));
+    assert_eq!(window.part(SOURCE, 0, 4), Found::Missing);
+    assert_eq!(window.part(SOURCE, 1, 0), Found::Coming, "announced as the next");
+    assert_eq!(window.part(SOURCE, 1, 1), Found::Missing);
+    assert_eq!(window.segment(SOURCE, 0), Found::Here(Bytes::from("000001002003")));
+}
+
+#[test]
+fn old_segments_leave_memory_and_then_the_window() {
+    let mut window = window();
+    for msn in 0..6 {
+        complete(&mut window, msn);
+    }
+    assert_eq!(window.take_dropped(), [(SOURCE, 0), (SOURCE, 1)]);
+    let found: Vec<Found> = (1..6).map(|msn| window.segment(SOURCE, msn)).collect();
+    assert!(matches!(
+        found[..],
+        [Found::Missing, Found::Stored, Found::Stored, Found::Here(_), Found::Here(_)]
+    ));
+    let list = window.playlist(SOURCE, view(0)).unwrap();
+    assert!(list.contains("#EXT-X-MEDIA-SEQUENCE:2\n"), "{list}");
+}
+
+#[test]
+fn viewers_see_nothing_from_before_their_first_segment() {
+    let mut window = window();
+    complete(&mut window, 0);
+    part(&mut window, 1, 1);
+    assert_eq!(window.playlist(SOURCE, view(2)), None);
+    let list = window.playlist(SOURCE, view(1)).unwrap();
+    assert!(list.contains("#EXT-X-MEDIA-SEQUENCE:1\n") && !list.contains("0.m4s\n0"), "{list}");
+    assert!(!list.contains("\n0.m4s"), "{list}");
+}
+
+#[test]
+fn what_a_blocking_request_waits_for() {
+    let edge = Edge { complete: Some((7, 4)), open: Some((8, 2)) };
+    for (msn, part, reached) in [
+        (7, None, true),
+        (8, None, false),
+        (7, Some(3), true),
+        (8, Some(1), true),
+        (8, Some(2), false),
+        // Beyond the last part of a segment means the first one of the next.
+        (7, Some(4), true),
+        (9, Some(0), false),
+    ] {
+        assert_eq!(edge.reached(msn, part), reached, "{msn} {part:?}");
+    }
+    let closed = Edge { complete: Some((8, 4)), open: None };
+    assert!(closed.reached(8, None) && !closed.reached(8, Some(4)) && !closed.reached(9, Some(0)));
+    assert!(!Edge::default().reached(0, None) && !Edge::default().reached(0, Some(0)));
+}

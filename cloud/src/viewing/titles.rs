@@ -1,0 +1,133 @@
+//! What is being watched on demand: each recording's list read once, its playlists rendered once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::id::{EventId, RecordingId};
+use crate::live::{MediaPlaylist, PlaylistKind, Rates, Rendition, Segment, master};
+use crate::recording::{Manifest, RecordingError, Recordings, Track};
+
+/// Recordings kept at a time.
+const MAX_KEPT: usize = 64;
+
+/// A recording, ready to be played.
+#[derive(Debug)]
+pub(crate) struct Title {
+    pub(super) event_id: EventId,
+    master: Option<Bytes>,
+    plain_master: Option<Bytes>,
+    tracks: HashMap<Rendition, PlayedTrack>,
+}
+
+#[derive(Debug)]
+struct PlayedTrack {
+    playlist: Bytes,
+    /// Numbers of the segments that can be fetched, rising.
+    segments: Vec<u64>,
+    inits: Vec<u32>,
+}
+
+impl Title {
+    fn new(manifest: &Manifest) -> Self {
+        // Whole segments are all there is, so the two forms differ only in what the links say.
+        let tracks = manifest.tracks.iter().map(|track| {
+            let segments = track.segments.iter().filter(|segment| !segment.gap);
+            (track.rendition, &track.description, Rates::of(segments))
+        });
+        Self {
+            event_id: manifest.event_id,
+            master: master(&tracks, false).map(Bytes::from),
+            plain_master: master(&tracks, true).map(Bytes::from),
+            tracks: manifest.tracks.iter().map(|track| (track.rendition, played(manifest, track))).collect(),
+        }
+    }
+
+    pub(super) fn master(&self, plain: bool) -> Option<Bytes> {
+        if plain { self.plain_master.clone() } else { self.master.clone() }
+    }
+
+    pub(super) fn playlist(&self, rendition: Rendition) -> Option<Bytes> {
+        self.tracks.get(&rendition).map(|track| track.playlist.clone())
+    }
+
+    /// Whether a segment belongs to the recording: others of the same event are not for its viewers.
+    pub(super) fn has_segment(&self, rendition: Rendition, msn: u64) -> bool {
+        self.tracks.get(&rendition).is_some_and(|track| track.segments.binary_search(&msn).is_ok())
+    }
+
+    pub(super) fn has_init(&self, rendition: Rendition, init: u32) -> bool {
+        self.tracks.get(&rendition).is_some_and(|track| track.inits.contains(&init))
+    }
+}
+
+fn played(manifest: &Manifest, track: &Track) -> PlayedTrack {
+    let all: Vec<&Segment> = track.segments.iter().collect();
+    let playlist = MediaPlaylist {
+        target_duration_s: manifest.target_duration_s,
+        discontinuity_sequence: 0,
+        first_msn: all.first().map_or(0, |first| first.msn),
+        segments: &all,
+        low_latency: None,
+        kind: PlaylistKind::OnDemand,
+    };
+    let there = all.iter().filter(|segment| !segment.gap);
+    let mut inits: Vec<u32> = there.clone().map(|segment| segment.init).collect();
+    inits.dedup();
+    PlayedTrack {
+        playlist: playlist.render().into(),
+        segments: there.map(|segment| segment.msn).collect(),
+        inits,
+    }
+}
+
+/// The recordings that are being watched.
+#[derive(Debug, Default)]
+pub(crate) struct Titles(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    titles: HashMap<RecordingId, (Arc<Title>, u64)>,
+    /// Counts uses, so that the least recent one can be found.
+    clock: u64,
+}
+
+impl Titles {
+    /// A recording's title; `None` if nothing was recorded.
+    pub(super) async fn get(
+        &self,
+        recordings: &Recordings,
+        id: &RecordingId,
+    ) -> Result<Option<Arc<Title>>, RecordingError> {
+        if let Some(found) = self.lock().find(id) {
+            return Ok(Some(found));
+        }
+        let Some(manifest) = recordings.manifest(id).await? else { return Ok(None) };
+        let title = Arc::new(Title::new(&manifest));
+        self.lock().insert(*id, Arc::clone(&title));
+        Ok(Some(title))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn find(&mut self, id: &RecordingId) -> Option<Arc<Title>> {
+        self.clock += 1;
+        let (title, used) = self.titles.get_mut(id)?;
+        *used = self.clock;
+        Some(Arc::clone(title))
+    }
+
+    fn insert(&mut self, id: RecordingId, title: Arc<Title>) {
+        self.clock += 1;
+        self.titles.insert(id, (title, self.clock));
+        if self.titles.len() > MAX_KEPT {
+            let oldest = self.titles.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
+            self.titles.retain(|id, _| Some(*id) != oldest);
+        }
+    }
+}
