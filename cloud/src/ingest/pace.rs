@@ -46,7 +46,7 @@ impl Pace {
         (self.bytes, self.since) = (0, now);
         let wanted = u64::try_from(per_collect).unwrap_or(u64::MAX).min(MOST_BYTES);
         // Powers of two: small changes of the rate are not worth a call.
-        let wanted = if wanted < LEAST_BYTES { 1 } else { wanted.next_power_of_two() / 2 };
+        let wanted = if wanted < LEAST_BYTES { 1 } else { 1 << wanted.ilog2() };
         (std::mem::replace(&mut self.low_water, wanted) != wanted).then_some(wanted)
     }
 }
