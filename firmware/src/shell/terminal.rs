@@ -28,6 +28,8 @@ use face::Face;
 use key::{Finger, Key};
 
 const STEP: Duration = Duration::from_millis(25);
+/// While no key is at work the face is drawn this often.
+const REDRAW_MS: u64 = 100;
 
 /// Plays the panel until somebody quits.
 ///
@@ -41,6 +43,7 @@ pub fn run(mut link: Link) -> Result<(), ShellError> {
     let clock = Clock::start();
     let mut gestures = Gestures::default();
     let mut finger = Finger::default();
+    let mut redraw_ms = 0;
     loop {
         let mut wait = STEP;
         while event::poll(wait)? {
@@ -51,7 +54,10 @@ pub fn run(mut link: Link) -> Result<(), ShellError> {
                     Some(Key::Button(touch)) => finger.touch(clock.now_ms(), touch),
                     None => {}
                 },
-                Event::Resize(..) => stage.forget()?,
+                Event::Resize(..) => {
+                    stage.forget()?;
+                    redraw_ms = 0;
+                }
                 _ => {}
             }
         }
@@ -60,6 +66,10 @@ pub fn run(mut link: Link) -> Result<(), ShellError> {
         let gesture = gestures.sample(now_ms, down);
         link.step(now_ms, gesture);
 
+        if now_ms < redraw_ms && !down && gesture.is_none() {
+            continue;
+        }
+        redraw_ms = now_ms + REDRAW_MS;
         let hold_percent = gestures.hold_percent(now_ms);
         let view = link.panel().view(now_ms, hold_percent);
         stage.show(&Face { link: &link, view: &view, down, hold_percent, now_ms }.lines(size()?))?;

@@ -133,11 +133,14 @@ impl Face<'_> {
 
     fn beside(&self) -> [(String, Color); 3] {
         let Some(status) = self.link.panel().status() else {
-            let trouble = self.link.trouble().unwrap_or("waiting for the agent").to_owned();
+            // The path stands in the title, and the system's number says nothing to people.
+            let trouble = self.link.trouble().unwrap_or("waiting for the agent");
+            let reason = trouble.rsplit(": ").next().unwrap_or_default();
+            let reason = reason.split(" (os error").next().unwrap_or_default();
             return [
                 ("No agent".to_owned(), WARNING),
-                (trouble, DIM),
-                ("tries again by itself".to_owned(), DIM),
+                (reason.to_owned(), DIM),
+                ("tries on by itself".to_owned(), DIM),
             ];
         };
         let (cloud, color) = match status.cloud {
