@@ -1,5 +1,7 @@
 //! One run: what happens to box, cloud, broker and network, in the order of a seed.
 
+mod trouble;
+
 use crate::box_side::{self, Deed as BoxDeed, Fetched, SimBox, Task, message};
 use crate::broker::{Broker, Client, Packet};
 use crate::checks;
@@ -13,7 +15,7 @@ use stagebox_agent::link::{Target, Targets};
 use stagebox_cloud::device::Cursor;
 use stagebox_cloud::device::state::{BoxState, Input as CloudInput};
 use stagebox_protocol::telemetry::OutputRole;
-use stagebox_protocol::{BoxEvent, Command, CommandId, Outcome};
+use stagebox_protocol::{BoxEvent, CommandId, Outcome};
 
 /// How long things go wrong, and how long they have to come right.
 const BAD_MS: u64 = 60_000;
@@ -353,70 +355,5 @@ impl World {
             self.agenda.after(1..100, Event::Connected { client, session });
         }
         Some(session)
-    }
-
-    /// A user gives a command or changes what is wanted.
-    fn user(&mut self, now_ms: u64) {
-        if !self.agenda.is_bad {
-            return;
-        }
-        let choice = self.agenda.dice.random_range(0..6);
-        let event = format!("evt_{}", self.agenda.dice.random_range(0..3));
-        self.with_cloud(|cloud, deeds| match choice {
-            0 => cloud.give(now_ms, Command::StartStream, deeds),
-            1 => cloud.give(now_ms, Command::StopStream, deeds),
-            2 => cloud.give(now_ms, Command::StartRecording, deeds),
-            3 => cloud.give(now_ms, Command::StopRecording, deeds),
-            4 => cloud.want(now_ms, |state, version| state.name = Some(format!("box {version}")), deeds),
-            _ => cloud.want(
-                now_ms,
-                |state, version| {
-                    state.event_id = Some(event);
-                    state.targets_version = Some(version);
-                },
-                deeds,
-            ),
-        });
-        self.agenda.after(50..4_000, Event::User);
-    }
-
-    /// Something is killed or cut.
-    fn mischief(&mut self) {
-        if !self.agenda.is_bad {
-            return;
-        }
-        match self.agenda.dice.random_range(0..5) {
-            0 if self.device.process.take().is_some() => self.box_died(),
-            1 if self.cloud.process.is_some() => {
-                self.cloud.kill();
-                self.cloud_run += 1;
-                self.cloud_session = None;
-                self.broker.drop_client(Client::Cloud);
-                self.agenda.after(100..4_000, Event::StartCloud);
-            }
-            2 => {
-                self.broker.restart();
-                self.cut(Client::Box);
-                self.cut(Client::Cloud);
-            }
-            3 => self.cut(Client::Box),
-            4 => self.cut(Client::Cloud),
-            _ => {}
-        }
-        self.agenda.after(500..8_000, Event::Mischief);
-    }
-
-    /// A connection ends; its side finds out after a while.
-    fn cut(&mut self, client: Client) {
-        if let Some(session) = self.session(client) {
-            self.agenda.after(1..5_000, Event::Lost { client, session });
-        }
-    }
-
-    /// From here on nothing is lost; what was lost before ends the connections it was lost on.
-    fn heal(&mut self) {
-        self.agenda.is_bad = false;
-        self.cut(Client::Box);
-        self.cut(Client::Cloud);
     }
 }

@@ -7,6 +7,7 @@ mod devices;
 mod document;
 mod driver;
 mod error;
+mod exchange;
 mod http;
 mod session;
 pub mod state;

@@ -5,10 +5,10 @@
 //! - `desired` is published anew whenever the broker may have forgotten it.
 
 use super::document::Cursor;
-use serde_json::{Map, Value};
+pub use super::exchange::{Action, Answer, Asked, CommandProperties, Input, Message};
 use stagebox_protocol::{
-    Ack, BoxEvent, BoxId, CommandEnvelope, CommandId, CommandResponse, Desired, Presence, Reported, Status,
-    Telemetry, Timestamp, TopicKind, payload,
+    Ack, BoxEvent, BoxId, CommandEnvelope, CommandResponse, Desired, Presence, Reported, Status, Telemetry,
+    Timestamp, TopicKind, payload,
 };
 use std::collections::VecDeque;
 
@@ -24,100 +24,6 @@ pub const PRESENCE_MS: u64 = 5_000;
 const MOST_EVENTS: usize = 128;
 /// Commands that wait for one box.
 const MOST_COMMANDS: usize = 32;
-
-/// A message to the broker, QoS 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Where to.
-    pub topic: String,
-    /// JSON.
-    pub payload: Vec<u8>,
-    /// Whether the broker keeps it.
-    pub retain: bool,
-    /// For commands.
-    pub command: Option<CommandProperties>,
-}
-
-/// The MQTT 5 properties of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandProperties {
-    /// Where the answer is to go.
-    pub response_topic: String,
-    /// Comes back with the answer.
-    pub correlation: Vec<u8>,
-    /// Message Expiry Interval in seconds.
-    pub expiry_s: u32,
-}
-
-/// A command for the box.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    /// Its id; the answer names it.
-    pub id: CommandId,
-    /// Its name.
-    pub name: String,
-    /// Its arguments.
-    pub args: Map<String, Value>,
-    /// When it was asked for.
-    pub issued_at: Timestamp,
-    /// How long somebody waits for the answer.
-    pub limit_ms: u64,
-}
-
-/// What became of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// The box answered.
-    Response(CommandResponse),
-    /// The box is known to be away: it was not sent.
-    Offline,
-    /// Too many wait already.
-    Busy,
-    /// No answer came in time.
-    TimedOut,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Input {
-    /// The connection to the broker is there, and its retained messages may be gone.
-    BrokerUp,
-    /// The connection is gone.
-    BrokerDown,
-    /// From the box, or its last will.
-    Status(Status),
-    /// From the box.
-    Reported(Reported),
-    /// From the box.
-    Telemetry(Box<Telemetry>),
-    /// From the box.
-    Event(BoxEvent),
-    /// From the box.
-    Response(CommandResponse),
-    /// From a user.
-    Ask(Asked),
-    /// What is wanted of the box changed.
-    Desire(Desired),
-    /// The event being written is in the journal.
-    Journaled(Cursor),
-    /// The event being written is not in the journal.
-    JournalFailed,
-    /// A deadline passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Tell the broker.
-    Publish(Message),
-    /// Write this event and the cursor in one batch.
-    Journal(BoxEvent, Cursor),
-    /// Tell whoever asked.
-    Answer(CommandId, Answer),
-    /// The box came or went.
-    Presence(bool),
-}
 
 #[derive(Debug)]
 struct Waiting {

@@ -124,8 +124,12 @@ fn reset(cursor: u64) -> Event {
 }
 
 fn change(entry: &Entry) -> Event {
-    // What comes in for an event is a change of the event to whoever looks at it.
-    let kind = if entry.kind == "broadcast" { "event" } else { entry.kind.as_str() };
+    // To whoever looks at it, a broadcast that comes is a change of its event, and a box that comes or goes one of the device.
+    let kind = match entry.kind.as_str() {
+        "broadcast" => "event",
+        "presence" => "device",
+        kind => kind,
+    };
     let data = json!({
         "seq": entry.seq,
         "kind": kind,
