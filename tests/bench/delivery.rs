@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stagebox_tests::house::peer::Nginx;
+use stagebox_tests::house::playlist::{beside, source_playlist, uris};
 use stagebox_tests::house::{Cloud, CloudOptions, Process, footage, free_port, wait_until};
 use tokio::process::Command;
 
@@ -65,15 +66,6 @@ fn publisher(directory: &Path, url: &str) -> Result<Process> {
     Process::start("publisher", &directory.join("logs"), command)
 }
 
-fn beside(path: &str, name: &str) -> String {
-    let folder = path.split('?').next().unwrap_or(path).rsplit_once('/').map_or("", |(folder, _)| folder);
-    format!("{folder}/{name}")
-}
-
-fn uris(text: &str) -> Vec<&str> {
-    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
-}
-
 /// A live event with some full segments, whose broadcast has just gone: nothing but delivery uses the processor.
 async fn stage() -> Result<Stage> {
     let directory = tempfile::tempdir()?;
@@ -86,13 +78,12 @@ async fn stage() -> Result<Stage> {
     let mut publishing = publisher(directory.path(), &format!("rtmp://{}/live/{key}", cloud.ports.rtmp))?;
     publishing.wait(Duration::from_secs(60)).await?;
     let master = format!("/live/public/{id}/index.m3u8");
-    let text = cloud.api.fetch_text(&master).await?;
-    let playlist = beside(&master, uris(&text).first().context("the master names no rendition")?);
+    let playlist = source_playlist(&cloud, &master).await?;
     let text = wait_until("three segments", Duration::from_secs(20), || async {
         Ok(Some(cloud.api.fetch_text(&playlist).await?).filter(|text| text.matches("#EXTINF").count() >= 3))
     })
     .await?;
-    let segment = beside(&playlist, uris(&text).get(1).context("the playlist names no segment")?);
+    let segment = beside(&playlist, uris(&text).nth(1).context("the playlist names no segment")?);
     let body = cloud.api.fetch(&segment).await?;
     ensure!(
         (950_000..1_350_000).contains(&body.len()),

@@ -2,10 +2,11 @@
 
 use anyhow::{Result, ensure};
 use stagebox_tests::house::peer::{Client, Nginx, publish};
+use stagebox_tests::house::playlist::source_playlist;
 use stagebox_tests::house::probe::{self, Stream};
 use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, free_port, wait_until};
 
-use super::{FRAME_US, STEP, make_event, publish_url, source_playlist};
+use super::{FRAME_US, STEP, make_event, publish_url};
 
 const FRAMES: u32 = 90;
 

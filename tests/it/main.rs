@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use stagebox_tests::house::playlist::segments;
 use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, wait_until};
 
 /// The longest that one step of a test may take.
@@ -63,27 +64,6 @@ async fn publish_url(cloud: &Cloud, event: &str, input: &str) -> Result<String> 
     let event = cloud.api.get(&format!("events/{event}")).await?;
     let key = event["inputs"][input]["key"].as_str().unwrap_or_default();
     Ok(format!("rtmp://{}/live/{key}", cloud.ports.rtmp))
-}
-
-/// The media playlist of the source's video, plain, of a live event or an item.
-async fn source_playlist(cloud: &Cloud, master: &str) -> Result<String> {
-    let text = cloud.api.fetch_text(master).await?;
-    let name =
-        text.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default().to_owned();
-    let folder = master.split('?').next().unwrap_or(master).rsplit_once('/').map_or("", |(folder, _)| folder);
-    Ok(format!("{folder}/{name}"))
-}
-
-/// The numbers of the segments that the live playlist shows: first and one past the last.
-async fn segments(cloud: &Cloud, event: &str) -> Result<(u64, u64)> {
-    let path = source_playlist(cloud, &format!("/live/public/{event}/index.m3u8?plain=1")).await?;
-    let text = cloud.api.fetch_text(&path).await?;
-    let first = text
-        .lines()
-        .find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:"))
-        .and_then(|number| number.trim().parse().ok());
-    let first: u64 = first.unwrap_or(0);
-    Ok((first, first + text.lines().filter(|line| line.starts_with("#EXTINF:")).count() as u64))
 }
 
 /// Waits until the live playlist has `more` complete segments than `from`.

@@ -127,7 +127,7 @@ impl Managed {
     /// The broker's process.
     fn mosquitto(&self) -> Result<Pid> {
         let parent = self.cloud.process.id().context("the cloud has ended")?;
-        super::recovery::child(Some(parent), "mosquitto").map(Pid::from_raw)
+        stagebox_tests::house::child_of(Some(parent), "mosquitto").map(Pid::from_raw)
     }
 
     /// The events that the cloud's journal has of this box, once everything has ended.

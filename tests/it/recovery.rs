@@ -5,37 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use stagebox_tests::house::playlist::segments;
 use stagebox_tests::house::probe::{self, Stream};
-use stagebox_tests::house::wait_until;
+use stagebox_tests::house::{child_of, wait_until};
 
-use super::{FRAME_US, STEP, Stage, segments, wait_segments};
-
-/// The ids of a process's children whose command line contains `words`.
-fn children(parent: u32, words: &str) -> Vec<i32> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        let of = status
-            .lines()
-            .find_map(|line| line.strip_prefix("PPid:"))
-            .and_then(|id| id.trim().parse::<u32>().ok());
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        if of == Some(parent) {
-            if line.contains(words) {
-                found.push(id);
-            }
-            found.extend(children(id.unsigned_abs(), words));
-        }
-    }
-    found
-}
-
-pub(super) fn child(parent: Option<u32>, words: &str) -> Result<i32> {
-    let parent = parent.context("the parent runs")?;
-    children(parent, words).first().copied().with_context(|| format!("no child '{words}' of {parent}"))
-}
+use super::{FRAME_US, STEP, Stage, wait_segments};
 
 /// Each recording of the box is whole from its first to its last frame.
 async fn recordings_are_whole(stage: &Stage, at_least: usize) -> Result<()> {
@@ -55,7 +29,7 @@ async fn recordings_are_whole(stage: &Stage, at_least: usize) -> Result<()> {
 async fn the_agent_is_killed_while_live_and_recording() -> Result<()> {
     let mut stage = Stage::live().await?;
     let end = wait_segments(&stage.cloud, &stage.event, 0, 2).await?;
-    let media = child(stage.agent.process.id(), " media")?;
+    let media = child_of(stage.agent.process.id(), " media")?;
     stage.agent.process.kill().await?;
     wait_until("the media child ends with its parent", STEP, || async {
         Ok((!std::path::Path::new(&format!("/proc/{media}")).exists()).then_some(()))
@@ -73,7 +47,7 @@ async fn the_agent_is_killed_while_live_and_recording() -> Result<()> {
 async fn the_media_child_is_killed() -> Result<()> {
     let stage = Stage::live().await?;
     let end = wait_segments(&stage.cloud, &stage.event, 0, 2).await?;
-    let media = child(stage.agent.process.id(), " media")?;
+    let media = child_of(stage.agent.process.id(), " media")?;
     kill(Pid::from_raw(media), Signal::SIGKILL)?;
     wait_segments(&stage.cloud, &stage.event, end, 2).await?;
     let output = stage.cloud.process.output();
@@ -88,7 +62,7 @@ async fn the_cloud_is_killed_while_an_event_is_started() -> Result<()> {
     let mut stage = Stage::live().await?;
     let end = wait_segments(&stage.cloud, &stage.event, 0, 2).await?;
     let (first, _) = segments(&stage.cloud, &stage.event).await?;
-    let mosquitto = child(stage.cloud.process.id(), "mosquitto")?;
+    let mosquitto = child_of(stage.cloud.process.id(), "mosquitto")?;
     let acknowledged = super::make_event(&stage.cloud, None).await?;
     stage.cloud.process.kill().await?;
     wait_until("Mosquitto ends with the cloud", STEP, || async {
@@ -111,7 +85,7 @@ async fn the_cloud_is_killed_while_an_event_is_started() -> Result<()> {
 async fn mosquitto_is_killed() -> Result<()> {
     let stage = Stage::live().await?;
     let end = wait_segments(&stage.cloud, &stage.event, 0, 1).await?;
-    let mosquitto = child(stage.cloud.process.id(), "mosquitto")?;
+    let mosquitto = child_of(stage.cloud.process.id(), "mosquitto")?;
     kill(Pid::from_raw(mosquitto), Signal::SIGKILL)?;
     // The stream does not need it.
     wait_segments(&stage.cloud, &stage.event, end, 1).await?;
@@ -138,10 +112,10 @@ async fn a_worker_is_killed() -> Result<()> {
         Ok((renditions(&stage.cloud.api.fetch_text(&path).await?) == 2).then_some(()))
     })
     .await?;
-    kill(Pid::from_raw(child(stage.cloud.process.id(), " worker")?), Signal::SIGKILL)?;
+    kill(Pid::from_raw(child_of(stage.cloud.process.id(), " worker")?), Signal::SIGKILL)?;
     wait_segments(&stage.cloud, &stage.event, end, 3).await?;
     wait_until("a new worker", Duration::from_secs(10), || async {
-        Ok(child(stage.cloud.process.id(), " worker").ok())
+        Ok(child_of(stage.cloud.process.id(), " worker").ok())
     })
     .await?;
     Ok(())

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stagebox_media::cmaf::CmafReader;
+use stagebox_tests::house::playlist::{beside, last_segment, source_playlist, uris};
 use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, free_port, wait_until};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
@@ -174,42 +175,13 @@ async fn watch(cloud: &mut Cloud, agent: &mut Agent) -> Result<()> {
     }
 }
 
-/// The address of the first playlist named in a master playlist, beside it.
-fn first_rendition(path: &str, master: &str) -> Result<String> {
-    let name = master
-        .lines()
-        .find(|line| !line.is_empty() && !line.starts_with('#'))
-        .context("the master playlist names no rendition")?;
-    Ok(beside(path, name))
-}
-
-fn beside(path: &str, name: &str) -> String {
-    let folder = path.split('?').next().unwrap_or(path).rsplit_once('/').map_or("", |(folder, _)| folder);
-    format!("{folder}/{name}")
-}
-
-/// The number of the last complete segment of the live playlist.
-async fn last_segment(cloud: &Cloud, event: &str) -> Result<u64> {
-    let path = format!("/live/public/{event}/index.m3u8?plain=1");
-    let master = cloud.api.fetch_text(&path).await?;
-    let playlist = cloud.api.fetch_text(&first_rendition(&path, &master)?).await?;
-    let first = playlist
-        .lines()
-        .find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:"))
-        .and_then(|number| number.parse::<u64>().ok());
-    let count = playlist.lines().filter(|line| line.starts_with("#EXTINF:")).count() as u64;
-    ensure!(count > 0, "the playlist has no segment yet");
-    Ok(first.unwrap_or(0) + count - 1)
-}
-
 /// Ends the event and reads frames out of the item's first segments.
 async fn item_plays(cloud: &Cloud, event: &str) -> Result<usize> {
     cloud.api.set_status(event, "ended").await.context("ending the event")?;
     let item = cloud.api.wait_item(event, Duration::from_secs(10)).await?;
     let id = item["id"].as_str().context("the item has an id")?;
     let path = format!("/vod/public/{id}/index.m3u8");
-    let master = cloud.api.fetch_text(&path).await?;
-    let path = first_rendition(&path, &master)?;
+    let path = source_playlist(cloud, &path).await?;
     let playlist = cloud.api.fetch_text(&path).await?;
     ensure!(playlist.contains("#EXT-X-ENDLIST"), "the item's playlist has no end");
     let init = playlist
@@ -219,7 +191,7 @@ async fn item_plays(cloud: &Cloud, event: &str) -> Result<usize> {
         .context("the item's playlist has no EXT-X-MAP")?;
     let mut reader = CmafReader::new();
     reader.push(cloud.api.fetch(&beside(&path, init)).await?);
-    for name in playlist.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).take(3) {
+    for name in uris(&playlist).take(3) {
         reader.push(cloud.api.fetch(&beside(&path, name)).await?);
     }
     let mut frames = 0;

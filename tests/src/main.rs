@@ -4,6 +4,7 @@
 mod browser;
 mod demo;
 mod panel;
+mod soak;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,6 +42,14 @@ enum Command {
     },
     /// The whole job in Chromium.
     Browser,
+    /// The whole job for as long as asked, with a part killed every little while.
+    Soak {
+        #[arg(long, default_value_t = 120)]
+        minutes: u64,
+        /// The same seed kills the same parts in the same order.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -57,6 +66,7 @@ fn main() -> ExitCode {
             Command::Demo { seconds, data, .. } => demo::run(seconds, data).await,
             Command::Panel { socket, rest } => panel::run(socket, &rest).await,
             Command::Browser => browser::run().await,
+            Command::Soak { minutes, seed } => soak::run(minutes, seed).await,
         }
     });
     match outcome {

@@ -4,13 +4,15 @@ mod agent;
 mod api;
 mod cloud;
 pub mod peer;
+pub mod playlist;
 pub mod probe;
 mod process;
 
 pub use agent::{Agent, AgentOptions, Source};
 pub use api::{Api, ApiFailure};
 pub use cloud::{ADMIN, Cloud, CloudOptions, Ports};
-pub use process::{Process, binary, wait_until};
+pub use playlist::last_segment;
+pub use process::{Process, binary, child_of, wait_until};
 
 use std::path::{Path, PathBuf};
 

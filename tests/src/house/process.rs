@@ -156,3 +156,34 @@ where
     };
     timeout(limit, asking).await.unwrap_or_else(|_| bail!("{what}: not in {limit:?}"))
 }
+
+/// The ids of a process's children whose command line contains `words`.
+fn children(parent: u32, words: &str) -> Vec<i32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let of = status
+            .lines()
+            .find_map(|line| line.strip_prefix("PPid:"))
+            .and_then(|id| id.trim().parse::<u32>().ok());
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        if of == Some(parent) {
+            if line.contains(words) {
+                found.push(id);
+            }
+            found.extend(children(id.unsigned_abs(), words));
+        }
+    }
+    found
+}
+
+/// The id of the first descendant of `parent` whose command line contains `words`.
+///
+/// # Errors
+/// When the parent has ended or has no such descendant.
+pub fn child_of(parent: Option<u32>, words: &str) -> Result<i32> {
+    let parent = parent.context("the parent runs")?;
+    children(parent, words).first().copied().with_context(|| format!("no child '{words}' of {parent}"))
+}

@@ -1,0 +1,88 @@
+//! `./run soak`: the whole job for as long as asked, with a part killed every little while.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::json;
+use stagebox_tests::house::probe::{self, Stream};
+use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, child_of, last_segment, wait_until};
+use tokio::time::sleep;
+
+const STEP: Duration = Duration::from_secs(60);
+const PAUSE_S: std::ops::Range<u64> = 5..25;
+const FRAME_US: i64 = 66_667;
+
+/// What is killed with kill -9.
+const PARTS: [&str; 5] = ["agent", "media", "cloud", "mosquitto", "worker"];
+
+pub(crate) async fn run(minutes: u64, seed: u64) -> Result<()> {
+    let directory = tempfile::tempdir().context("making a temporary directory")?;
+    let mut random = StdRng::seed_from_u64(seed);
+    println!("Soak of {minutes} min, seed {seed} (the same seed kills the same parts in the same order).");
+    let mut cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
+    let options = AgentOptions { width: 960, height: 540, ..AgentOptions::default() };
+    let mut agent = Agent::start(directory.path(), &cloud, &options).await?;
+    let event = cloud.api.post("events", &json!({ "title": "Soak", "device_id": agent.id })).await?;
+    let event = event["id"].as_str().context("the event has an id")?.to_owned();
+    for command in ["start_recording", "start_stream"] {
+        wait_until(command, STEP, || async { Ok(agent.command(&cloud, command).await.ok()) }).await?;
+    }
+    cloud.api.wait_receiving(&event, "main", STEP).await?;
+    cloud.api.set_status(&event, "started").await?;
+    let begun = Instant::now();
+    let mut rounds = 0;
+    while begun.elapsed() < Duration::from_secs(minutes * 60) {
+        sleep(Duration::from_secs(random.random_range(PAUSE_S))).await;
+        let before = last_segment(&cloud, &event).await.unwrap_or(0);
+        let part = PARTS[random.random_range(0..PARTS.len())];
+        (cloud, agent) = kill_part(part, cloud, agent).await?;
+        let after = wait_until("the playlist goes on", STEP, || async {
+            Ok(last_segment(&cloud, &event).await.ok().filter(|after| *after > before + 1))
+        })
+        .await
+        .with_context(|| format!("after kill -9 of {part}"))?;
+        rounds += 1;
+        println!("{:>6} s  killed {part:<9}  segment {before} → {after}", begun.elapsed().as_secs());
+    }
+    wait_until("stop_recording", STEP, || async { Ok(agent.command(&cloud, "stop_recording").await.ok()) })
+        .await?;
+    cloud.api.set_status(&event, "ended").await?;
+    cloud.api.wait_item(&event, STEP).await?;
+    let files = probe::recordings(&agent.recordings());
+    for file in &files {
+        let packets = probe::packets(&file.display().to_string(), Stream::Video, None).await?;
+        let gaps = probe::gaps(&packets, FRAME_US);
+        ensure!(gaps.is_empty(), "{}: {gaps:?}", file.display());
+    }
+    println!("{rounds} parts killed; the event has its item, {} recordings are whole.", files.len());
+    Ok(())
+}
+
+async fn kill_part(part: &str, mut cloud: Cloud, mut agent: Agent) -> Result<(Cloud, Agent)> {
+    let end = |id: i32| kill(Pid::from_raw(id), Signal::SIGKILL).with_context(|| format!("killing {part}"));
+    match part {
+        "agent" => {
+            agent.process.kill().await?;
+            agent = agent.restart()?;
+        }
+        "cloud" => {
+            cloud.process.kill().await?;
+            cloud = cloud.restart().await?;
+        }
+        "media" => end(child_of(agent.process.id(), " media")?)?,
+        "mosquitto" => end(child_of(cloud.process.id(), "mosquitto")?)?,
+        "worker" => {
+            // It may be starting anew just now.
+            let id =
+                wait_until("a worker", STEP, || async { Ok(child_of(cloud.process.id(), " worker").ok()) })
+                    .await?;
+            end(id)?;
+        }
+        _ => bail!("no part is called {part}"),
+    }
+    Ok((cloud, agent))
+}
