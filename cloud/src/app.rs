@@ -9,12 +9,14 @@ use crate::hook::Hooks;
 use crate::http::Counters;
 use crate::item::Items;
 use crate::live::Live;
-use crate::secret::Vault;
+use crate::secret::{SecretError, Vault};
 use crate::store::Store;
 use object_store::ObjectStore;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -134,15 +136,32 @@ impl Deref for App {
     }
 }
 
+/// Opens the store and the secrets that belong to it; the configuration's data directory becomes absolute.
+pub async fn open_store(config: &mut Config, clock: &Clock) -> Result<(Store, Vault), StartError> {
+    let wrong = StartError::of("the data directory (`data_dir`)");
+    let data = create_data_dir(&config.data_dir).map_err(wrong)?;
+    config.data_dir.clone_from(&data);
+    let key = std::path::absolute(config.secrets_key_path()).map_err(StartError::of("the secrets"))?;
+    if key.starts_with(&data) {
+        return Err(StartError::of("the secrets")(SecretError::Inside(key)));
+    }
+    let vault = Vault::open(&key, data.join("store").exists()).map_err(StartError::of("the secrets"))?;
+    let store = Store::open_sled(&data.join("store"), clock.clone()).map_err(StartError::of("the store"))?;
+    vault.check(&store, &key).await.map_err(StartError::of("the secrets"))?;
+    Ok((store, vault))
+}
+
+/// Makes the directory so that only its owner looks into it, and returns its real place.
+fn create_data_dir(path: &Path) -> std::io::Result<PathBuf> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    path.canonicalize()
+}
+
 impl App {
     /// Opens the store and makes the handles; nothing listens or runs yet.
-    pub async fn open(config: Config, clock: Clock) -> Result<Self, StartError> {
+    pub async fn open(mut config: Config, clock: Clock) -> Result<Self, StartError> {
+        let (store, vault) = open_store(&mut config, &clock).await?;
         let config = Arc::new(config);
-        let data = &config.data_dir;
-        std::fs::create_dir_all(data).map_err(StartError::of("the data directory (`data_dir`)"))?;
-        let vault = Vault::open(&config.secrets_key_path()).map_err(StartError::of("the secrets"))?;
-        let store =
-            Store::open_sled(&data.join("store"), clock.clone()).map_err(StartError::of("the store"))?;
         let media = crate::media::open(&config).map_err(StartError::of("the media store"))?;
         let addresses = Arc::new(Addresses::default());
         let shutdown = CancellationToken::new();

@@ -248,6 +248,21 @@ impl Config {
         if self.http.max_connections == 0 {
             return value("http.max_connections", "must be at least 1");
         }
+        for (field, url, schemes) in [
+            ("http.public_url", &self.http.public_url, &["http", "https"][..]),
+            ("rtmp.public_url", &self.rtmp.public_url, &["rtmp", "rtmps"]),
+            ("mqtt.public_url", &self.mqtt.public_url, &["mqtt", "mqtts"]),
+        ] {
+            let Some(url) = url else { continue };
+            let fits = url::Url::parse(url)
+                .is_ok_and(|url| schemes.contains(&url.scheme()) && url.has_host() && url.query().is_none());
+            if !fits {
+                return value(
+                    field,
+                    &format!("must be a URL that begins with {}://", schemes.join(":// or ")),
+                );
+            }
+        }
         for network in &self.hooks.allow {
             if let Err(detail) = network.parse::<crate::hook::Network>() {
                 return Err(ConfigError::Value { field: "hooks.allow", detail });
@@ -322,6 +337,8 @@ mod tests {
             ("[live]\npart_ms = 5", None, "live.part_ms"),
             ("[live]\nsegment_ms = 600", None, "live.segment_ms"),
             ("[admin]\nemail = \"nobody\"", None, "admin.email"),
+            ("[http]\npublic_url = \"live.example.org\"", None, "http.public_url"),
+            ("[rtmp]\npublic_url = \"http://x/live\"", None, "rtmp.public_url"),
             ("[hooks]\nallow = [\"loopback\"]", None, "hooks.allow"),
             ("data_dir = ", None, "line 1"),
             ("", Some(("STAGEBOX_HTTP__PORT", "1")), "port"),

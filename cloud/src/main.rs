@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use stagebox_cloud::config::Config;
 use stagebox_cloud::serve::{self, ServeOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
 /// Stagebox's cloud: events, recordings, items and who may watch them.
@@ -32,6 +32,18 @@ enum Command {
         #[arg(long)]
         admin_password_file: Option<PathBuf>,
     },
+    /// Gives the administrator a new password and ends all sessions; the server must not be running.
+    ResetPassword {
+        /// The configuration.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Where data is kept, instead of the configuration's `data_dir`.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Writes the password to this file instead of the terminal.
+        #[arg(long)]
+        admin_password_file: Option<PathBuf>,
+    },
     /// Decodes and encodes for the server, which starts it: frames in on stdin, frames out on stdout.
     Worker,
     /// Becomes the broker that the server starts, and ends with it.
@@ -55,11 +67,7 @@ fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match arguments.command {
         Command::Serve { config, data, ports_file, admin_password_file } => {
-            let environment = std::env::vars().filter(|(name, _)| name != "STAGEBOX_LOG");
-            let mut config = Config::load(config.as_deref(), environment)?;
-            if let Some(data) = data {
-                config.data_dir = data;
-            }
+            let config = load(config.as_deref(), data)?;
             let options = ServeOptions { ports_file, admin_password_file };
             runtime()?.block_on(serve::run(config, options))?;
             Ok(())
@@ -68,8 +76,22 @@ fn main() -> anyhow::Result<()> {
             Err(stagebox_cloud::broker::exec::exec(parent, &program, &configuration))
                 .with_context(|| format!("cannot become {}", program.display()))
         }
+        Command::ResetPassword { config, data, admin_password_file } => {
+            let config = load(config.as_deref(), data)?;
+            runtime()?.block_on(serve::reset_password(config, admin_password_file.as_deref()))?;
+            Ok(())
+        }
         Command::Worker => stagebox_cloud::transcode::worker_main().context("the worker failed"),
     }
+}
+
+fn load(path: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<Config> {
+    let environment = std::env::vars().filter(|(name, _)| name != "STAGEBOX_LOG");
+    let mut config = Config::load(path, environment)?;
+    if let Some(data) = data {
+        config.data_dir = data;
+    }
+    Ok(config)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -1,10 +1,12 @@
 //! Secrets at rest: sealed with a key file that lies outside the data.
 
 use crate::id::random_bytes;
+use crate::store::{Document, Store, StoreError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
+use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -23,9 +25,43 @@ pub enum SecretError {
         /// Why.
         detail: String,
     },
+    /// There is data, but no key file.
+    #[error(
+        "the key file {0} (`secrets_key_file`) is missing, but there is data that was made with it: bring it back"
+    )]
+    Missing(PathBuf),
+    /// The key file belongs to other data.
+    #[error(
+        "the key file {0} (`secrets_key_file`) is not the one that the data was made with: bring that one back"
+    )]
+    Foreign(PathBuf),
+    /// The key file lies where copies of the data would take it along.
+    #[error("the key file {0} (`secrets_key_file`) must lie outside of `data_dir`")]
+    Inside(PathBuf),
+    /// The store failed.
+    #[error("cannot check the key file against the data: {0}")]
+    Store(#[from] StoreError),
     /// A sealed secret was made with another key, or for something else, or is damaged.
     #[error("a stored secret does not open with the key file; was it replaced?")]
     Open,
+}
+
+/// The one key check's id.
+const KEY_CHECK: &str = "key";
+
+/// What the data knows of its key: enough to tell another one.
+#[derive(Serialize, Deserialize)]
+struct KeyCheck {
+    fingerprint: String,
+}
+
+impl Document for KeyCheck {
+    const KIND: &'static str = "secrets_key";
+    const JOURNALED: bool = false;
+
+    fn id(&self) -> String {
+        KEY_CHECK.to_owned()
+    }
 }
 
 /// Seals, opens and fingerprints; cloned freely.
@@ -44,8 +80,8 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Reads the key file, or makes one that only its owner can read.
-    pub fn open(path: &Path) -> Result<Self, SecretError> {
+    /// Reads the key file, or makes one that only its owner can read if there is no data yet.
+    pub fn open(path: &Path, has_data: bool) -> Result<Self, SecretError> {
         let wrong = |detail: String| SecretError::KeyFile { path: path.to_owned(), detail };
         match std::fs::File::open(path) {
             Ok(file) => {
@@ -63,12 +99,28 @@ impl Vault {
                     .ok_or_else(|| wrong("it must hold 64 hexadecimal digits".to_owned()))?;
                 Ok(Self::from_key(&key))
             }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && has_data => {
+                Err(SecretError::Missing(path.to_owned()))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let key = random_bytes::<KEY_LEN>();
                 create(path, &key).map_err(|error| wrong(error.to_string()))?;
                 Ok(Self::from_key(&key))
             }
             Err(error) => Err(wrong(error.to_string())),
+        }
+    }
+
+    /// Makes sure that this is the key that the data was made with; `path` is named if not.
+    pub async fn check(&self, store: &Store, path: &Path) -> Result<(), SecretError> {
+        let fingerprint = hex::encode(self.fingerprint("key check", b""));
+        match store.get::<KeyCheck>(KEY_CHECK).await? {
+            Some(kept) if kept.document.fingerprint == fingerprint => Ok(()),
+            Some(_) => Err(SecretError::Foreign(path.to_owned())),
+            None => {
+                store.create(KeyCheck { fingerprint }).await?;
+                Ok(())
+            }
         }
     }
 
@@ -159,10 +211,11 @@ mod tests {
     fn the_key_file_is_made_once_and_kept_from_others() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sub/data.key");
-        let print = Vault::open(&path).unwrap().fingerprint("x", b"y");
-        assert_eq!(Vault::open(&path).unwrap().fingerprint("x", b"y"), print);
+        assert!(matches!(Vault::open(&path, true), Err(SecretError::Missing(_))));
+        let print = Vault::open(&path, false).unwrap().fingerprint("x", b"y");
+        assert_eq!(Vault::open(&path, true).unwrap().fingerprint("x", b"y"), print);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(Vault::open(&path).unwrap_err().to_string().contains("chmod 600"));
+        assert!(Vault::open(&path, true).unwrap_err().to_string().contains("chmod 600"));
     }
 }

@@ -1,11 +1,11 @@
 //! `stagebox-cloud serve`: starts every part, waits for the end, and stops in order.
 
-use crate::account::FirstPassword;
+use crate::account::{Accounts, FirstPassword};
 use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Router, Server};
-use crate::{broker, device, hook, ingest, live};
+use crate::{app, broker, device, hook, ingest, live};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -64,6 +64,16 @@ pub async fn start(
     let http = tokio::spawn(server.run(app.clone(), router));
     app.set_ready();
     Ok(Running { app, http })
+}
+
+/// Gives the administrator a new password and ends all sessions; the server must not be running.
+pub async fn reset_password(mut config: Config, file: Option<&Path>) -> Result<(), StartError> {
+    let clock = Clock::system();
+    let (store, vault) = app::open_store(&mut config, &clock).await?;
+    let accounts = Accounts::new(store.clone(), vault, clock);
+    let reset = accounts.reset_password(|password| tell_password(password, file)).await;
+    store.close().await;
+    reset.map_err(StartError::of("the password's reset"))
 }
 
 /// Runs the server until it is told to stop by SIGTERM or SIGINT.

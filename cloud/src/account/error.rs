@@ -15,6 +15,9 @@ pub enum AccountError {
     /// The first password cannot be passed on.
     #[error("cannot pass on the administrator's password (`--admin-password-file`): {0}")]
     Tell(std::io::Error),
+    /// There is no administrator yet.
+    #[error("there is no administrator yet: the first start of `serve` makes one")]
+    Nobody,
     /// Too many passwords are being checked.
     #[error("too many logins at once: try again in a moment")]
     Busy,
@@ -25,7 +28,7 @@ impl From<AccountError> for ApiError {
         match error {
             AccountError::Busy => Self::too_many(error.to_string(), 2),
             AccountError::Store(error) => error.into(),
-            AccountError::Hash(_) | AccountError::Tell(_) => Self::internal(&error),
+            AccountError::Hash(_) | AccountError::Tell(_) | AccountError::Nobody => Self::internal(&error),
         }
     }
 }

@@ -145,17 +145,23 @@ impl Accounts {
     }
 
     /// Gives the administrator a new password and ends all sessions.
-    pub async fn reset_password(&self) -> Result<Option<FirstPassword>, AccountError> {
+    ///
+    /// `tell` passes the password on before it counts, as in [`Accounts::start`].
+    pub async fn reset_password(
+        &self,
+        tell: impl FnOnce(&FirstPassword) -> std::io::Result<()>,
+    ) -> Result<(), AccountError> {
         let scan = crate::store::Scan::of(BY_EMAIL).limit(1);
         let Some(user) = self.0.store.scan::<User>(scan).await?.items.into_iter().next() else {
-            return Ok(None);
+            return Err(AccountError::Nobody);
         };
         let first = FirstPassword { email: user.document.email.clone(), password: password::random() };
         let mut new = user.document.clone();
         new.password_hash = self.0.passwords.hash(&first.password).await?;
+        tell(&first).map_err(AccountError::Tell)?;
         self.0.store.commit(self.0.store.batch().update(&user, &new)).await?;
         self.end_all_sessions(user.document.id).await?;
-        Ok(Some(first))
+        Ok(())
     }
 
     fn throttle(&self) -> MutexGuard<'_, Throttle> {

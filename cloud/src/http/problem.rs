@@ -162,6 +162,10 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Conflict { .. } | StoreError::Taken { .. } => Self::conflict(error.to_string()),
+            StoreError::Engine(_) | StoreError::Closed => {
+                tracing::error!(%error, "a request failed");
+                Self::unavailable("the store takes no writes; the server's log says why")
+            }
             _ => Self::internal(&error),
         }
     }

@@ -4,31 +4,27 @@ use super::problem::ApiError;
 use super::{Response, Routes};
 use crate::app::App;
 use crate::{account, device, event, feed, hook, item, player, viewing};
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
-use http_body_util::combinators::BoxBody;
+use hyper::body::Incoming;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tower_service::Service;
 use warp::{Filter, Rejection};
 
-/// A request's body as the router takes it.
-pub(super) type Body = BoxBody<Bytes, hyper::Error>;
-
 type Answer = BoxFuture<'static, Result<Response, Infallible>>;
 
 trait Branch: Send + Sync {
-    fn answer(&self, request: Request<Body>) -> Answer;
+    fn answer(&self, request: Request<Incoming>) -> Answer;
 }
 
 impl<S> Branch for S
 where
-    S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + Sync,
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync,
     S::Future: Send + 'static,
 {
-    fn answer(&self, request: Request<Body>) -> Answer {
+    fn answer(&self, request: Request<Incoming>) -> Answer {
         Box::pin(Service::call(&mut self.clone(), request))
     }
 }
@@ -71,7 +67,7 @@ impl Router {
     }
 
     /// Answers a request.
-    pub(super) async fn call(&self, request: Request<Body>) -> Response {
+    pub(super) async fn call(&self, request: Request<Incoming>) -> Response {
         let branches = &self.0;
         let mut segments = request.uri().path().split('/').skip(1);
         let first = segments.next().unwrap_or_default();
@@ -79,22 +75,22 @@ impl Router {
             // Media is most of all requests, and has no use for filters.
             "live" | "vod" => {
                 let (parts, _body) = request.into_parts();
-                return secured(viewing::playback(&branches.app, &parts).await, "playback");
+                return secured(viewing::playback(&branches.app, &parts).await, true);
             }
             "embed" => &branches.embed,
             "api" => {
                 let version = segments.next();
                 match segments.next().and_then(|name| branches.api.get(name)) {
                     Some(api) if version == Some("v1") => api,
-                    _ => return secured(nothing_here().into_response(), first),
+                    _ => return secured(nothing_here().into_response(), false),
                 }
             }
             "healthz" | "readyz" | "metrics" => &branches.health,
             _ => &branches.site,
         };
-        let first = if first == "embed" { "playback" } else { "" };
+        let may_be_framed = first == "embed";
         match chosen.answer(request).await {
-            Ok(response) => secured(response, first),
+            Ok(response) => secured(response, may_be_framed),
             Err(never) => match never {},
         }
     }
@@ -105,14 +101,14 @@ fn nothing_here() -> ApiError {
 }
 
 /// Adds what every answer carries, where the slice has not said otherwise.
-fn secured(mut response: Response, first: &str) -> Response {
+fn secured(mut response: Response, may_be_framed: bool) -> Response {
     let headers = response.headers_mut();
     let mut put = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
     put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(header::REFERRER_POLICY, "same-origin");
-    if first != "playback" {
+    if !may_be_framed {
         put(header::X_FRAME_OPTIONS, "DENY");
         put(
             header::CONTENT_SECURITY_POLICY,

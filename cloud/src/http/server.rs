@@ -5,12 +5,12 @@ use super::call::{BodyLimit, Peer};
 use super::router::Router;
 use crate::app::App;
 use http::Request;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use socket2::SockRef;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +25,9 @@ const HEADER_LIMIT: Duration = Duration::from_secs(20);
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
+
+/// How long a reader may take nothing of what was sent.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// Says why the server does not listen.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +157,8 @@ fn connection(
 ) {
     // Parts of live streams are small answers that must leave at once.
     let _ = stream.set_nodelay(true);
+    // A reader that takes nothing is cut off by the kernel, and with it what is held for it.
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
     let limit = BodyLimit(app.config.http.max_body_bytes);
     let (router, counters) = (router.clone(), Arc::clone(&app.http_counters));
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -161,7 +166,7 @@ fn connection(
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(limit);
         let router = router.clone();
-        async move { Ok::<_, Infallible>(router.call(request.map(BodyExt::boxed)).await) }
+        async move { Ok::<_, Infallible>(router.call(request).await) }
     });
     (TokioIo::new(stream), service)
 }

@@ -155,6 +155,20 @@ async fn nothing_is_sent_twice_after_a_power_cut_and_what_was_left_is_sent() {
 }
 
 #[tokio::test]
+async fn a_cut_while_the_receiver_thinks_sends_nothing_twice() {
+    let server = Server::start().await;
+    let receiver = Receiver::start("").await;
+    put(&server, &receiver.url).await;
+    let event = server.new_event("x").await;
+    assert_eq!(receiver.wait_for(1).await, ["pending"]);
+    let server = server.restart_from_disk().await;
+    server.set_status(&event, "started").await;
+    assert_eq!(receiver.wait_for(2).await, ["pending", "live"]);
+    let hook = server.get("/api/v1/hook").await.body;
+    assert_eq!(hook["delivered"], 0, "{hook}");
+}
+
+#[tokio::test]
 async fn a_receiver_that_fails_is_tried_once() {
     let server = Server::start().await;
     let failing = "HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n";

@@ -7,6 +7,7 @@ mod hook;
 mod http;
 mod items;
 mod pages;
+mod process;
 mod server;
 mod session;
 mod stream;

@@ -48,6 +48,8 @@ pub(super) struct Committer {
     keep: u64,
     head: watch::Sender<u64>,
     healthy: Arc<AtomicBool>,
+    /// Why nothing is written any more: after an error of the disk sled's state and the file's are unknown.
+    broken: Option<String>,
 }
 
 impl Committer {
@@ -69,7 +71,7 @@ impl Committer {
         let seq = last.unwrap_or(0);
         let (head, receiver) = watch::channel(seq);
         let oldest = oldest.unwrap_or(seq + 1);
-        Ok((Self { db, file, seq, oldest, keep, head, healthy }, receiver))
+        Ok((Self { db, file, seq, oldest, keep, head, healthy, broken: None }, receiver))
     }
 
     /// Works until the queue is closed.
@@ -82,11 +84,13 @@ impl Committer {
                 open &= self.take(job, &mut answers);
                 next = if answers.len() < GROUP && open { queue.try_recv().ok() } else { None };
             }
-            let synced = if answers.is_empty() { Ok(()) } else { self.sync() };
+            let synced = match &self.broken {
+                Some(reason) => Err(reason.clone()),
+                None if answers.is_empty() => Ok(()),
+                None => self.sync().inspect_err(|reason| self.break_off(reason)),
+            };
             if synced.is_ok() {
                 self.head.send_if_modified(|head| std::mem::replace(head, self.seq) != self.seq);
-            } else {
-                self.healthy.store(false, Ordering::Relaxed);
             }
             for answer in answers {
                 answer(synced.clone().map_err(StoreError::Engine));
@@ -98,10 +102,34 @@ impl Committer {
     fn take(&mut self, job: Job, answers: &mut Vec<Answer>) -> bool {
         match job {
             Job::Close => return false,
-            Job::Commit { ops, reply } => finish(self.apply(&ops), reply, answers),
-            Job::Allocate { counter, reply } => finish(self.allocate(counter), reply, answers),
+            Job::Commit { ops, reply } => {
+                let result = self.guarded(|committer| committer.apply(&ops));
+                finish(result, reply, answers);
+            }
+            Job::Allocate { counter, reply } => {
+                let result = self.guarded(|committer| committer.allocate(counter));
+                finish(result, reply, answers);
+            }
         }
         true
+    }
+
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Some(reason) = &self.broken {
+            return Err(StoreError::Engine(reason.clone()));
+        }
+        let result = work(self);
+        if let Err(StoreError::Engine(reason)) = &result {
+            self.break_off(reason);
+        }
+        result
+    }
+
+    /// Refuses all further writes until the server is started again.
+    fn break_off(&mut self, reason: &str) {
+        tracing::error!(reason, "the store takes no more writes; free the disk and start the server again");
+        self.healthy.store(false, Ordering::Relaxed);
+        self.broken = Some(reason.to_owned());
     }
 
     fn sync(&self) -> Result<(), String> {

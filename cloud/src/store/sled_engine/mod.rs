@@ -1,4 +1,8 @@
 //! The embedded engine: sled, with one committer thread for all writers.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a driver: it waits for the files of a run that is just ending"
+)]
 
 mod committer;
 mod layout;
@@ -12,10 +16,17 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Batches that may wait for the committer before writers are held up.
 const QUEUE: usize = 1024;
+/// Memory for what was read lately.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// How often the files are tried when another process has them.
+const LOCK_ATTEMPTS: u32 = 20;
+/// How long to wait between.
+const LOCK_WAIT: Duration = Duration::from_millis(100);
 /// Entries that the journal keeps.
 const JOURNAL_KEEP: u64 = 100_000;
 /// How often a document is read again when its chunks change under the reader.
@@ -35,6 +46,27 @@ fn failed(error: sled::Error) -> StoreError {
     StoreError::Engine(error.to_string())
 }
 
+/// Opens the files, waiting a little for a run that is just ending to let go of them.
+fn open_db(path: &Path) -> Result<sled::Db, String> {
+    let mut attempts = LOCK_ATTEMPTS;
+    loop {
+        let error = match sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open() {
+            Ok(db) => return Ok(db),
+            Err(error) => error,
+        };
+        // sled has no kind of its own for a lock that is taken.
+        let locked = matches!(&error, sled::Error::Io(io) if io.kind() == std::io::ErrorKind::Other);
+        if !locked {
+            return Err(error.to_string());
+        }
+        attempts -= 1;
+        if attempts == 0 {
+            return Err(format!("{error}; is another stagebox-cloud running on it?"));
+        }
+        std::thread::sleep(LOCK_WAIT);
+    }
+}
+
 impl SledEngine {
     /// Opens or creates the database and starts its committer.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -45,14 +77,7 @@ impl SledEngine {
     pub fn open_keeping(path: &Path, keep: u64) -> Result<Self, StoreError> {
         let wrong = |detail: String| StoreError::Open { path: path.display().to_string(), detail };
         std::fs::create_dir_all(path).map_err(|error| wrong(error.to_string()))?;
-        let db = sled::Config::new().path(path).cache_capacity(64 * 1024 * 1024).open().map_err(|error| {
-            wrong(match &error {
-                sled::Error::Io(io) if io.kind() == std::io::ErrorKind::Other => {
-                    format!("{error}; is another stagebox-cloud running on it?")
-                }
-                _ => error.to_string(),
-            })
-        })?;
+        let db = open_db(path).map_err(wrong)?;
         let healthy = Arc::new(AtomicBool::new(true));
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (ended_sender, ended) = watch::channel(false);
