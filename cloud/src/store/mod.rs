@@ -25,12 +25,15 @@ use crate::id::UserId;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use engine::RawScan;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 /// How often an update is tried again when another writer was quicker.
 const UPDATE_ATTEMPTS: usize = 32;
+/// Updates that may be under way at once: documents share a turn by their hash.
+const TURNS: usize = 64;
 
 /// A part of a list.
 #[derive(Debug, Clone)]
@@ -116,6 +119,8 @@ impl Scan {
 pub struct Store {
     engine: Arc<dyn Engine>,
     clock: Clock,
+    /// Updates of one document take turns here, so that only other processes can get in between.
+    turns: Arc<[Mutex<()>]>,
 }
 
 impl Store {
@@ -126,7 +131,7 @@ impl Store {
 
     /// Puts the store on an engine.
     pub fn new(engine: Arc<dyn Engine>, clock: Clock) -> Self {
-        Self { engine, clock }
+        Self { engine, clock, turns: (0..TURNS).map(|_| Mutex::new(())).collect() }
     }
 
     /// Reads a document.
@@ -202,6 +207,9 @@ impl Store {
         E: From<StoreError>,
     {
         let id = id.to_string();
+        let mut hasher = DefaultHasher::new();
+        (D::KIND, &id).hash(&mut hasher);
+        let _turn = self.turns[hasher.finish() as usize % TURNS].lock().await;
         for _ in 0..UPDATE_ATTEMPTS {
             let Some(old) = self.get::<D>(&id).await? else { return Ok(None) };
             let mut new = old.document.clone();
