@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use stagebox_media::{Packet, Track};
 
-/// How far one track may run ahead before it no longer waits for the other.
-const MOST_AHEAD_NS: i64 = 2_000_000_000;
+/// How far one track may run ahead before it no longer waits for the other: more than pictures can wait.
+const MOST_AHEAD_NS: i64 = 5_000_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Interleave {

@@ -98,7 +98,8 @@ impl EncoderHandle {
 pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
     let (publish, status) = watch::channel(MediaStatus::default());
     let cancel = CancellationToken::new();
-    let supervisor = Supervisor { setup, hub, publish, cancel: cancel.clone(), last_dts: [i64::MIN; 2] };
+    let supervisor =
+        Supervisor { setup, hub, publish, cancel: cancel.clone(), last_dts: [i64::MIN; 2], last_words: None };
     EncoderHandle { status, cancel, task: tokio::spawn(supervisor.run()) }
 }
 
@@ -109,6 +110,8 @@ struct Supervisor {
     cancel: CancellationToken,
     /// The last frame of each track, over all children.
     last_dts: [i64; 2],
+    /// What the present child said before it ended, and whether its configuration is to blame.
+    last_words: Option<(String, bool)>,
 }
 
 impl Supervisor {
@@ -116,13 +119,16 @@ impl Supervisor {
         let mut failures = 0;
         loop {
             let started = Instant::now();
+            self.last_words = None;
             self.publish.send_modify(|status| status.state = EncoderState::Starting);
             let Some(error) = self.run_child().await else { return };
             failures = if started.elapsed() >= WELL_AFTER { 1 } else { failures + 1 };
             tracing::warn!("the media process ended: {error}");
+            let configuration = self.last_words.as_ref().is_some_and(|(_, configuration)| *configuration);
             self.publish.send_modify(|status| {
                 status.state = EncoderState::Failed;
                 status.error = Some(error);
+                status.configuration = configuration;
                 status.restarts += 1;
                 status.stats.levels.clear();
             });
@@ -154,9 +160,8 @@ impl Supervisor {
             let _ = child.kill().await;
         }
         let reason = ended?;
-        let reported = self.publish.borrow().error.clone();
-        Some(match (reported, exit) {
-            (Some(reported), _) => reported,
+        Some(match (&self.last_words, exit) {
+            (Some((words, _)), _) => words.clone(),
             (None, Ok(Ok(status))) => format!("{reason} ({status})"),
             (None, _) => reason,
         })
@@ -205,10 +210,9 @@ impl Supervisor {
             WireMessage::Packet { packet, .. } => self.take_packet(packet),
             WireMessage::Control(json) => match serde_json::from_slice(&json) {
                 Ok(MediaReport::Stats(stats)) => self.publish.send_modify(|status| status.stats = stats),
-                Ok(MediaReport::Failed { error, configuration }) => self.publish.send_modify(|status| {
-                    status.error = Some(error);
-                    status.configuration = configuration;
-                }),
+                Ok(MediaReport::Failed { error, configuration }) => {
+                    self.last_words = Some((error, configuration));
+                }
                 Err(error) => tracing::warn!("a report of the media process makes no sense: {error}"),
             },
         }
