@@ -70,7 +70,30 @@ pub(super) fn describe(error: &io::Error, target: &Target) -> String {
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             format!("there is no way to {host}: check the network")
         }
-        io::ErrorKind::InvalidData if target.tls => format!("TLS with {host}:{port} failed: {error}"),
+        io::ErrorKind::InvalidData if target.tls => {
+            format!("TLS with {host}:{port} failed: {}", describe_tls(error))
+        }
         _ => format!("connection to {host}:{port}: {error}"),
     }
+}
+
+fn describe_tls(error: &io::Error) -> String {
+    use rustls::{CertificateError, Error};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let Some(Error::InvalidCertificate(reason)) = inner else { return error.to_string() };
+    let text = match reason {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired; check the box's clock too"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet: check the box's clock"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the server's certificate is for another name"
+        }
+        CertificateError::UnknownIssuer => "the server's certificate comes from nobody this box trusts",
+        CertificateError::Revoked => "the server's certificate was revoked",
+        _ => "the server's certificate cannot be verified",
+    };
+    text.to_owned()
 }
