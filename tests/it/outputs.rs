@@ -84,9 +84,14 @@ async fn the_main_server_refuses_dies_hangs_and_comes_back() -> Result<()> {
     sleep(Duration::from_secs(2)).await;
     let main = Nginx::rtmp(stage.directory.path(), "main", stage.main, true).await?;
     main_receives(&main, 2).await?;
-    // Hangs: takes the bytes of the kernel's buffers and answers nothing.
+    // Hangs: takes the bytes of the kernel's buffers and answers nothing, until the box gives it up.
+    let losses = |agent: &Agent| agent.process.output().matches("output lost").count();
+    let before = losses(&stage.agent);
     main.process.signal(Signal::SIGSTOP)?;
-    sleep(Duration::from_secs(6)).await;
+    wait_until("the box notices that its server hangs", STEP, || async {
+        Ok((losses(&stage.agent) > before).then_some(()))
+    })
+    .await?;
     main.process.signal(Signal::SIGCONT)?;
     main_receives(&main, 3).await?;
     hold(&stage.agent).await?;
