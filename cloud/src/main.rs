@@ -4,7 +4,9 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use stagebox_cloud::config::Config;
 use stagebox_cloud::serve::{self, ServeOptions};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 /// Stagebox's cloud: events, recordings, items and who may watch them.
@@ -61,11 +63,35 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("STAGEBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match arguments.command {
+    let colour = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What went wrong and where, in one line: whoever started it has no use for the program's stack.
+            eprintln!("stagebox-cloud: {}", in_words(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The error and its causes, each once: some of our errors already name theirs.
+fn in_words(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match text.as_str() {
+            "" => cause,
+            told if told.contains(&cause) => text,
+            _ => format!("{text}: {cause}"),
+        }
+    })
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Serve { config, data, ports_file, admin_password_file } => {
             let config = load(config.as_deref(), data)?;
             let options = ServeOptions { ports_file, admin_password_file };
