@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use stagebox_tests::house::peer::Nginx;
-use stagebox_tests::house::{Agent, AgentOptions, Process, Source, binary, footage, free_port, wait_until};
+use stagebox_tests::house::{
+    Agent, AgentOptions, Cloud, CloudOptions, Process, Source, footage, free_port, wait_until,
+};
 use tokio::process::Command;
 
 use super::cpu;
@@ -77,12 +79,11 @@ async fn ours(clip: &Path) -> Result<f64> {
         extra: output("main") + &output("backup"),
         ..AgentOptions::default()
     };
-    let mut agent = Agent::start_alone(directory.path(), &options)?;
-    wait_until("the panel's socket", START, || async { Ok(agent.socket().exists().then_some(())) }).await?;
-    for action in ["--press", "--record"] {
-        let mut command = Command::new(binary("stagebox-panel")?);
-        command.args(["--shell", "terminal", "--socket"]).arg(agent.socket()).arg(action);
-        ensure!(command.output().await?.status.success(), "stagebox-panel {action} failed");
+    // The cloud only gives the commands; its processor time is not the box's.
+    let cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
+    let mut agent = Agent::start(directory.path(), &cloud, &options).await?;
+    for name in ["start_recording", "start_stream"] {
+        wait_until(name, START, || async { Ok(agent.command(&cloud, name).await.ok()) }).await?;
     }
     receives(&nginx, 2).await?;
     let used = cpu::during(agent.process.id(), WINDOW).await?;
