@@ -3,50 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use stagebox_tests::house::peer::Nginx;
 use stagebox_tests::house::{
-    Agent, AgentOptions, Cloud, CloudOptions, Process, Source, footage, free_port, wait_until,
+    Agent, AgentOptions, Cloud, CloudOptions, Process, Source, free_port, wait_until,
 };
 use tokio::process::Command;
 
 use super::cpu;
 use super::figure::Figure;
+use super::footage;
 
 const WINDOW: Duration = Duration::from_secs(15);
 const START: Duration = Duration::from_secs(20);
 
 /// Forty seconds of real footage in 720p30, made once.
 async fn clip() -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-    std::fs::create_dir_all(&folder).context("creating target/bench")?;
-    let path = folder.join("720p30.mp4");
-    if !path.exists() {
-        let part = folder.join("720p30.part.mp4");
-        let mut command = Command::new("ffmpeg");
-        command
-            .args(["-hide_banner", "-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i"])
-            .arg(footage());
-        command.args([
-            "-t",
-            "40",
-            "-vf",
-            "scale=1280:720,fps=30,noise=alls=4:allf=t",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "veryfast",
-        ]);
-        command
-            .args(["-b:v", "5M", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2", "-ar", "48000"])
-            .arg(&part);
-        ensure!(
-            command.status().await.context("starting ffmpeg")?.success(),
-            "ffmpeg could not make the clip"
-        );
-        std::fs::rename(part, &path).context("keeping the clip")?;
-    }
-    Ok(path)
+    footage::clip("720p30.mp4", 40, 4, &["-b:v", "5M"]).await
 }
 
 async fn receives(nginx: &Nginx, streams: usize) -> Result<()> {

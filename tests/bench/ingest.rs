@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use stagebox_cloud::ingest::{Broadcast, Gone, Ingest, IngestLimits, Publisher, Publishing, Refused, serve};
 use stagebox_media::Packet;
 use stagebox_tests::house::peer::Nginx;
-use stagebox_tests::house::{Process, footage, free_port, wait_until};
+use stagebox_tests::house::{Process, free_port, wait_until};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::time::sleep;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cpu;
 use super::figure::{Figure, median};
+use super::footage;
 
 const WINDOW: Duration = Duration::from_secs(15);
 /// All clients are connected and past their first burst after this.
@@ -50,38 +51,8 @@ pub(crate) async fn sink(address: SocketAddr) -> Result<()> {
 
 /// A clip of 3 Mbit/s in all, made once.
 async fn clip() -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-    std::fs::create_dir_all(&folder).context("creating target/bench")?;
-    let path = folder.join("3mbit.flv");
-    if !path.exists() {
-        let part = folder.join("3mbit.part.flv");
-        let mut command = Command::new("ffmpeg");
-        command
-            .args(["-hide_banner", "-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i"])
-            .arg(footage());
-        command.args([
-            "-t",
-            "20",
-            "-vf",
-            "scale=1280:720,fps=30,noise=alls=12:allf=t",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "veryfast",
-        ]);
-        command.args([
-            "-b:v", "2872k", "-minrate", "2872k", "-maxrate", "2872k", "-bufsize", "2872k", "-g", "60",
-        ]);
-        command
-            .args(["-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", "48000"])
-            .arg(&part);
-        ensure!(
-            command.status().await.context("starting ffmpeg")?.success(),
-            "ffmpeg could not make the clip"
-        );
-        std::fs::rename(part, &path).context("keeping the clip")?;
-    }
-    Ok(path)
+    let steady = "-b:v 2872k -minrate 2872k -maxrate 2872k -bufsize 2872k -g 60 -b:a 128k";
+    footage::clip("3mbit.flv", 20, 12, &steady.split(' ').collect::<Vec<_>>()).await
 }
 
 fn publishers(clip: &Path, directory: &Path, port: u16, streams: usize) -> Result<Vec<Process>> {

@@ -5,6 +5,7 @@ mod capture;
 mod cpu;
 mod delivery;
 mod figure;
+mod footage;
 mod glass;
 mod http;
 mod ingest;
