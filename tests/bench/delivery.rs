@@ -17,8 +17,9 @@ use super::http::hammer;
 /// 4.4 Mbit/s make a two-second segment of 1.1 MB.
 const VIDEO_KBPS: u32 = 4400;
 const CONNECTIONS: usize = 8;
-const SEGMENTS: usize = 1600;
-const PLAYLISTS: usize = 24_000;
+/// Enough that the kernel's ticks of 10 ms do not show.
+const SEGMENTS: usize = 8000;
+const PLAYLISTS: usize = 64_000;
 
 struct Stage {
     cloud: Cloud,

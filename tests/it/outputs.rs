@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use stagebox_tests::house::peer::Nginx;
 use stagebox_tests::house::probe::{self, Stream};
-use stagebox_tests::house::{Agent, AgentOptions, binary, free_port, wait_until};
+use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, binary, free_port, wait_until};
 use tokio::process::Command;
 use tokio::time::sleep;
 
@@ -34,10 +34,12 @@ async fn panel(agent: &Agent, action: &str) -> Result<()> {
 }
 
 struct Outputs {
-    directory: tempfile::TempDir,
     main: u16,
     backup: Nginx,
     agent: Agent,
+    /// Gives the box's commands; it receives nothing.
+    cloud: Cloud,
+    directory: tempfile::TempDir,
 }
 
 /// A box with two servers, of which only the backup is there, live and recording.
@@ -52,9 +54,14 @@ async fn set() -> Result<Outputs> {
     );
     // Enough bits that a hung server fills every buffer on the way within the test.
     let options = AgentOptions { extra, bitrate_kbps: 3000, ..AgentOptions::default() };
-    let agent = Agent::start_alone(directory.path(), &options)?;
+    let cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
+    let agent = Agent::start(directory.path(), &cloud, &options).await?;
+    wait_until("start_recording", STEP, || async {
+        Ok(agent.command(&cloud, "start_recording").await.ok())
+    })
+    .await?;
     press(&agent).await?;
-    Ok(Outputs { directory, main, backup, agent })
+    Ok(Outputs { main, backup, agent, cloud, directory })
 }
 
 async fn main_receives(nginx: &Nginx, files: usize) -> Result<()> {
@@ -95,19 +102,26 @@ async fn the_main_server_refuses_dies_hangs_and_comes_back() -> Result<()> {
     main.process.signal(Signal::SIGCONT)?;
     main_receives(&main, 3).await?;
     hold(&stage.agent).await?;
+    stage.agent.command(&stage.cloud, "stop_recording").await?;
     stage.agent.process.stop(Duration::from_secs(5)).await?;
 
     let backup = stage.backup.recorded();
     ensure!(backup.len() == 1, "the backup noticed: {} publishes", backup.len());
-    whole(&backup[0].display().to_string(), "backup").await
+    let streamed = whole(&backup[0].display().to_string(), "backup").await?;
+    let recordings = probe::recordings(&stage.agent.recordings());
+    ensure!(recordings.len() == 1, "the recording noticed: {recordings:?}");
+    let recorded = whole(&recordings[0].display().to_string(), "recording").await?;
+    // It began before the stream and ended after it.
+    ensure!(recorded >= streamed, "{recorded} frames recorded, {streamed} streamed");
+    Ok(())
 }
 
-/// No frame is missing between the first and the last.
-async fn whole(input: &str, what: &str) -> Result<()> {
+/// No frame is missing between the first and the last; gives their number.
+async fn whole(input: &str, what: &str) -> Result<usize> {
     let packets = probe::packets(input, Stream::Video, None).await?;
     let gaps = probe::gaps(&packets, FRAME_US);
     ensure!(packets.len() > 60 && gaps.is_empty(), "{what}: {} frames, gaps: {gaps:?}", packets.len());
-    Ok(())
+    Ok(packets.len())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,6 +98,21 @@ fn a_timecode_is_read_back_from_the_picture_at_any_size() {
 }
 
 #[test]
+fn the_timecode_is_black_and_white_to_readers_that_see_colours() {
+    gstreamer::init().unwrap();
+    let format = PictureFormat { width: 640, height: 360, fps: 15 };
+    let mut source = super::pattern::Pattern::new(format).unwrap();
+    // Not the first picture of a second: that one is a flash, without colours anyway.
+    let tick = Tick { index: 1, first_sample: 3200, samples: 3200, unix_ms: 1_795_736_000_000 };
+    let picture = source.capture(&tick).unwrap().picture.unwrap();
+    let data = picture.map_readable().unwrap();
+    let (u, v) = (&data[640 * 360..][..320 * 180], &data[640 * 360 * 5 / 4..][..320 * 180]);
+    let colourless = 320 * 360 / 12 / 2;
+    assert!(u[..colourless].iter().chain(&v[..colourless]).all(|sample| *sample == 128));
+    assert!(u[colourless..].iter().any(|sample| *sample != 128), "the bars have lost their colours");
+}
+
+#[test]
 fn a_missing_file_is_named_with_its_field() {
     gstreamer::init().unwrap();
     let format = PictureFormat { width: 640, height: 360, fps: 15 };

@@ -20,7 +20,7 @@ function readTimecode() {
   let code = 0n;
   for (let block = 0; block < 64; block += 1) {
     const x = Math.floor(((block + 0.5) * width) / 64);
-    code = (code << 1n) | (pixels[x * 4] > 126 ? 1n : 0n);
+    code = (code << 1n) | (pixels[x * 4 + 1] > 126 ? 1n : 0n);
   }
   const time = (code >> 12n) & 0xffffffffffffn;
   let crc = 0;

@@ -114,9 +114,15 @@ fn draw_bars(format: &PictureFormat, info: &VideoInfo) -> Vec<u8> {
         let start = info.offset()[plane];
         let row: Vec<u8> =
             (0..width as usize).map(|x| BARS[x * BARS.len() / width as usize][plane]).collect();
-        for line in data[start..].chunks_mut(stride).take(height as usize) {
+        // No colour behind the timecode: readers that see RGB need black and white there.
+        let colourless = if plane == 0 { 0 } else { timecode::height(format).div_ceil(2) };
+        for (y, line) in data[start..].chunks_mut(stride).take(height as usize).enumerate() {
             let length = row.len().min(line.len());
-            line[..length].copy_from_slice(&row[..length]);
+            if y < colourless {
+                line[..length].fill(128);
+            } else {
+                line[..length].copy_from_slice(&row[..length]);
+            }
         }
     }
     data
