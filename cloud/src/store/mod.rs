@@ -9,16 +9,20 @@ mod batch;
 mod conformance;
 mod document;
 mod engine;
+mod error;
 mod journal;
+mod record;
 mod sled_engine;
 #[cfg(test)]
 mod tests;
 
 pub use batch::Batch;
 pub use document::{Document, Index, IndexKey, Versioned};
-pub use engine::{Engine, Expect, Order, Receipt, StoreError};
-pub use journal::{Change, Entry, JournalPage};
-pub use sled_engine::SledEngine;
+pub use engine::{Engine, Expect, Order, Receipt, Tell};
+pub use error::StoreError;
+pub use journal::{Account, Change, Entry, JournalPage};
+pub use record::{Fault, Record, Sum};
+pub use sled_engine::{SledEngine, SledOptions};
 
 use crate::clock::{Clock, Timestamp};
 use crate::id::UserId;
@@ -124,9 +128,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the embedded engine in a directory.
+    /// Opens or creates the embedded engine in a directory, run as is usual.
     pub fn open_sled(path: &Path, clock: Clock) -> Result<Self, StoreError> {
-        Ok(Self::new(Arc::new(SledEngine::open(path)?), clock))
+        Ok(Self::new(Arc::new(SledEngine::open(path, SledOptions::default())?), clock))
     }
 
     /// Puts the store on an engine.
@@ -153,14 +157,8 @@ impl Store {
                 limit: scan.limit,
             })
             .await?;
-        let mut items = Vec::with_capacity(raw.ids.len());
-        for id in raw.ids {
-            // It may have been deleted since its index entry was read.
-            if let Some(document) = self.get::<D>(&id).await? {
-                items.push(document);
-            }
-        }
-        Ok(Page { items, next: raw.next.map(Cursor) })
+        let items = raw.documents.into_iter().map(|(id, document)| document.decode(&id));
+        Ok(Page { items: items.collect::<Result<_, _>>()?, next: raw.next.map(Cursor) })
     }
 
     /// Reads the first document under exactly this index key.
@@ -233,19 +231,29 @@ impl Store {
         self.engine.allocate(counter).await
     }
 
-    /// Reads the journal after `seq`.
-    pub async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
-        self.engine.journal(after, limit).await
+    /// Reads an account's journal after `seq`.
+    pub async fn journal(
+        &self,
+        account: Account,
+        after: u64,
+        limit: usize,
+    ) -> Result<JournalPage, StoreError> {
+        self.engine.journal(account, after, limit).await
     }
 
-    /// The last entry's `seq` that is on disk.
-    pub fn journal_seq(&self) -> u64 {
-        *self.engine.journal_head().borrow()
+    /// The `seq` of an account's last entry that is on disk.
+    pub fn journal_seq(&self, account: Account) -> u64 {
+        *self.engine.journal_head(account).borrow()
     }
 
-    /// The last entry's `seq` that is on disk, and word of each new one.
-    pub fn journal_head(&self) -> watch::Receiver<u64> {
-        self.engine.journal_head()
+    /// The `seq` of an account's last entry that is on disk, and word of each new one.
+    pub fn journal_head(&self, account: Account) -> watch::Receiver<u64> {
+        self.engine.journal_head(account)
+    }
+
+    /// The engine below, for what concerns it as a whole.
+    pub(crate) fn engine(&self) -> Arc<dyn Engine> {
+        Arc::clone(&self.engine)
     }
 
     /// Whether writes can be taken.
@@ -254,8 +262,8 @@ impl Store {
     }
 
     /// Bytes on disk, as far as the engine knows.
-    pub fn size_on_disk(&self) -> u64 {
-        self.engine.size_on_disk()
+    pub async fn size_on_disk(&self) -> Result<u64, StoreError> {
+        self.engine.size_on_disk().await
     }
 
     /// Ends the engine once what was accepted is written.
