@@ -29,6 +29,8 @@ pub(super) enum Job {
     Import { records: Vec<Record>, reply: Reply<()> },
     /// Tells what is written from now on.
     Tap { reply: Reply<mpsc::UnboundedReceiver<Vec<Record>>> },
+    /// Waits for what came before.
+    Settle { reply: Reply<()> },
     /// Ends the committer after what came before.
     Close,
 }
@@ -127,11 +129,11 @@ impl Committer {
                 settle(result, reply, answers);
             }
             Job::Tap { reply } => {
-                // What was applied before in this group is told too, which does no harm.
                 let (sender, receiver) = mpsc::unbounded_channel();
                 self.taps.push(sender);
-                let _ = reply.send(Ok(receiver));
+                settle(Ok(receiver), reply, answers);
             }
+            Job::Settle { reply } => settle(Ok(()), reply, answers),
         }
         true
     }

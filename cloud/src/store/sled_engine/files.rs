@@ -22,6 +22,7 @@ pub(super) struct Files {
     db: RwLock<Option<sled::Db>>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 pub(super) fn failed(error: sled::Error) -> StoreError {
     StoreError::Engine(error.to_string())
 }

@@ -156,6 +156,10 @@ impl Engine for SledEngine {
         Box::pin(self.ask(|reply| Job::Tap { reply }))
     }
 
+    fn settle(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.ask(|reply| Job::Settle { reply }))
+    }
+
     fn import(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.ask(|reply| Job::Import { records, reply }))
     }
