@@ -10,6 +10,7 @@ mod committer;
 mod files;
 mod heads;
 mod layout;
+mod pending;
 mod reading;
 mod record;
 mod space;
