@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::config::{Config, SourceConfig};
 use crate::control::{Control, IntentStore, Observation};
-use crate::durable::Durable;
+use crate::durable::{Durable, make_folder};
 use crate::encode::{EncoderHandle, EncoderSetup, MediaSetup, MediaStatus};
 use crate::link::{LinkConfig, LinkHandle};
 use crate::panel::{PanelHandle, PanelOptions};
@@ -76,7 +76,7 @@ fn prepare(config: &Config) -> Result<(), DaemonError> {
         }
     }
     for (field, dir) in [("data_dir", config.data_dir.clone()), ("record.dir", config.record_dir())] {
-        std::fs::create_dir_all(&dir).map_err(|error| DaemonError::Folder {
+        make_folder(&dir).map_err(|error| DaemonError::Folder {
             field,
             path: dir,
             problem: error.to_string(),

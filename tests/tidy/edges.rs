@@ -12,6 +12,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stagebox-panel", &["stagebox-hw", "stagebox-protocol"]),
     ("stagebox-agent", &["stagebox-hw", "stagebox-hw-probe", "stagebox-media", "stagebox-protocol"]),
     ("stagebox-cloud", &["stagebox-hw", "stagebox-hw-probe", "stagebox-media", "stagebox-protocol"]),
+    ("stagebox-powercut", &[]),
+    ("stagebox-powercut-preload", &["stagebox-powercut"]),
 ];
 
 /// Nothing of the product may depend on the tests.

@@ -15,6 +15,7 @@ use super::name::FileName;
 use super::repair::Measured;
 use super::state::{Action, Append, FileId};
 use crate::clock::Clock;
+use crate::durable::make_folder;
 
 /// Room that stays free, so that open files can be closed and the box's own state be kept.
 pub(super) const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
@@ -117,7 +118,7 @@ impl Writer {
     }
 
     fn create(&mut self, id: FileId, header: &[u8], epoch: Epoch) -> io::Result<()> {
-        fs::create_dir_all(&self.dir)?;
+        make_folder(&self.dir)?;
         self.require_room()?;
         if self.unmended {
             self.mend();

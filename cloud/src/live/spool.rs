@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rendition::Rendition;
 use super::segment::{Description, PartInfo, Segment};
+use crate::store::make_folder;
 
 const INDEX: &str = "segments.jsonl";
 const PARTS_SUFFIX: &str = ".parts";
@@ -65,7 +66,7 @@ pub(crate) struct Spool {
 impl Spool {
     /// Opens or makes the event's directory, and reads what is in it.
     pub(crate) fn open(dir: &Path) -> io::Result<(Self, Vec<Entry>, Vec<Unfinished>)> {
-        fs::create_dir_all(dir)?;
+        make_folder(dir)?;
         let path = dir.join(INDEX);
         let entries = match fs::read(&path) {
             Ok(data) => {

@@ -3,10 +3,14 @@
 //! sled's own flush hands the data to the kernel but does not wait for the
 //! disk; [`Durable::sync`] does. Callers that come while one sync runs share the next.
 
+mod folder;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use folder::make as make_folder;
 
 /// Why the store failed, and where.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -33,12 +37,14 @@ impl Durable {
     pub fn open(dir: &Path) -> Result<Self, DurableError> {
         let path = dir.join("store");
         let failed = |reason: String| DurableError::Open { path: path.clone(), reason };
-        std::fs::create_dir_all(&path).map_err(|error| failed(error.to_string()))?;
+        make_folder(&path).map_err(|error| failed(error.to_string()))?;
+        folder::mend(&path).map_err(|error| failed(error.to_string()))?;
         let db = sled::Config::new()
             .path(&path)
             .cache_capacity(8 << 20)
             .open()
             .map_err(|error| failed(error.to_string()))?;
+        folder::settle(&path).map_err(|error| failed(error.to_string()))?;
         let file = File::open(path.join("db")).map_err(|error| failed(error.to_string()))?;
         let (sync, waiters) = mpsc::channel(64);
         let committer = db.clone();
