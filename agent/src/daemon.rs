@@ -13,6 +13,7 @@ mod targets;
 use std::path::Path;
 use std::time::Duration;
 
+use stagebox_durable::make_folder;
 use stagebox_protocol::telemetry::{EncoderState, OutputRole, SignalStatus};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -21,7 +22,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::config::{Config, SourceConfig};
 use crate::control::{Control, IntentStore, Observation};
-use crate::durable::{Durable, make_folder};
+use crate::durable::Durable;
 use crate::encode::{EncoderHandle, EncoderSetup, MediaSetup, MediaStatus};
 use crate::link::{LinkConfig, LinkHandle};
 use crate::panel::{PanelHandle, PanelOptions};

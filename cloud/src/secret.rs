@@ -1,12 +1,13 @@
 //! Secrets at rest: sealed with a key file that lies outside the data.
 
 use crate::id::random_bytes;
-use crate::store::{Document, Store, StoreError, make_folder};
+use crate::store::{Document, Store, StoreError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
 use serde::{Deserialize, Serialize};
+use stagebox_durable::make_folder;
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};

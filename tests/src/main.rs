@@ -53,6 +53,9 @@ enum Command {
         /// Cuts the power so many times, a box's and a cloud's, instead of killing parts.
         #[arg(long)]
         powercuts: Option<usize>,
+        /// Only under this part.
+        #[arg(long, requires = "powercuts")]
+        part: Option<powercut::Part>,
     },
     /// Writes until it is killed; the power cuts start it under their preload library.
     #[command(hide = true)]
@@ -73,7 +76,9 @@ fn main() -> ExitCode {
             Command::Demo { seconds, data, .. } => demo::run(seconds, data).await,
             Command::Panel { socket, rest } => panel::run(socket, &rest).await,
             Command::Browser => browser::run().await,
-            Command::Soak { powercuts: Some(cuts), seed, .. } => soak::cut_power(cuts, seed).await,
+            Command::Soak { powercuts: Some(cuts), seed, part, .. } => {
+                soak::cut_power(cuts, seed, part).await
+            }
             Command::Soak { minutes, seed, .. } => soak::run(minutes, seed).await,
             Command::Write(order) => powercut::write(&order).await,
         }

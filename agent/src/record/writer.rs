@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
+use stagebox_durable::make_folder;
 use stagebox_media::Epoch;
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,7 +16,6 @@ use super::name::FileName;
 use super::repair::Measured;
 use super::state::{Action, Append, FileId};
 use crate::clock::Clock;
-use crate::durable::make_folder;
 
 /// Room that stays free, so that open files can be closed and the box's own state be kept.
 pub(super) const RESERVE_BYTES: u64 = 64 * 1024 * 1024;

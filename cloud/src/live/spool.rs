@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf as _, Bytes};
 use serde::{Deserialize, Serialize};
+use stagebox_durable::make_folder;
 
 use super::rendition::Rendition;
 use super::segment::{Description, PartInfo, Segment};
-use crate::store::make_folder;
 
 const INDEX: &str = "segments.jsonl";
 const PARTS_SUFFIX: &str = ".parts";

@@ -7,10 +7,10 @@ pub(crate) use cache::MediaCache;
 use crate::config::Config;
 use crate::id::{EventId, RecordingId};
 use crate::live::Rendition;
-use crate::store::make_folder;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
+use stagebox_durable::make_folder;
 use std::sync::Arc;
 
 /// Opens the store of local files below the data directory.

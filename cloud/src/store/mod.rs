@@ -19,7 +19,6 @@ pub use document::{Document, Index, IndexKey, Versioned};
 pub use engine::{Engine, Expect, Order, Receipt, StoreError};
 pub use journal::{Change, Entry, JournalPage};
 pub use sled_engine::SledEngine;
-pub(crate) use sled_engine::make_folder;
 
 use crate::clock::{Clock, Timestamp};
 use crate::id::UserId;

@@ -75,8 +75,11 @@ impl Part {
 
 /// Cuts the power `cuts` times, `per_run` of them in the life of one writer; returns how many there were.
 ///
+/// The seed draws when a writer is killed, where its log is cut and what is lost. How the threads of a writer take turns
+/// is the machine's, so what a failure needs to be seen again is kept.
+///
 /// # Errors
-/// When something that was said is not there, with the seed that shows it again.
+/// When something that was said is not there.
 pub async fn cut(part: Part, seed: u64, cuts: usize, per_run: usize) -> Result<usize> {
     let scratch = tempfile::tempdir().context("making a temporary directory")?;
     // The preload library compares paths as they are.
@@ -101,7 +104,10 @@ pub async fn cut(part: Part, seed: u64, cuts: usize, per_run: usize) -> Result<u
             let what = format!("{} seed {seed}, run {number}, cut at {cut:?}, {loss:?}", part.name());
             let (tree, new) = run.cut(cut, loss).with_context(|| what.clone())?;
             let all: Vec<String> = said.iter().cloned().chain(new).collect();
-            examine(part, &scratch, &tree, (&clip, &all)).await.with_context(|| what)?;
+            if let Err(error) = examine(part, &scratch, &tree, (&clip, &all)).await {
+                let kept = run.keep(part.name(), cut, &tree)?;
+                return Err(error.context(format!("{what}; all of it lies in {}", kept.display())));
+            }
             next = Some((tree, all));
             done += 1;
         }
@@ -118,11 +124,6 @@ async fn examine(part: Part, scratch: &Path, tree: &Tree, (clip, said): (&Path, 
     tree.write(&folder).context("writing what is left")?;
     let judging = tokio::spawn(part.judge(folder.clone(), clip.to_owned(), said.to_vec()));
     let judged = judging.await.map_err(|error| anyhow!("reading what is left: {error}"))?;
-    if judged.is_err() {
-        let kept = std::env::temp_dir().join(format!("stagebox-powercut-{}", part.name()));
-        let _ = std::fs::remove_dir_all(&kept);
-        tree.write(&kept).context("keeping what is left")?;
-        return judged.with_context(|| format!("what is left lies in {}", kept.display()));
-    }
-    std::fs::remove_dir_all(&folder).context("removing what is left")
+    std::fs::remove_dir_all(&folder).context("removing what is left")?;
+    judged
 }

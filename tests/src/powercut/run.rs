@@ -1,6 +1,6 @@
 //! One run of a program with the preload library, and its log.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -85,6 +85,19 @@ impl Run {
         Ok(run)
     }
 
+    /// Keeps what shows a failure: the disk before and after, and what was done until the cut, a line each.
+    pub(super) fn keep(&self, name: &str, place: usize, left: &Tree) -> Result<PathBuf> {
+        let folder = std::env::temp_dir().join(format!("stagebox-powercut-{name}-{}", std::process::id()));
+        self.before.write(&folder.join("before")).context("keeping the disk as it was")?;
+        left.write(&folder.join("left")).context("keeping what is left")?;
+        let bytes: Vec<u8> = self.records.iter().flat_map(Record::encode).collect();
+        std::fs::write(folder.join("log"), bytes).context("keeping the log")?;
+        let lines: Vec<_> =
+            self.records[..place].iter().map(|record| format!("{}\n", brief(&record.op))).collect();
+        std::fs::write(folder.join("done"), lines.concat()).context("keeping what was done")?;
+        Ok(folder)
+    }
+
     /// The records themselves.
     #[must_use]
     pub fn records(&self) -> &[Record] {
@@ -107,7 +120,7 @@ impl Run {
     pub fn disk(&self, place: usize) -> Result<Disk> {
         let mut disk = Disk::holding(&self.before);
         for (number, record) in self.records.iter().enumerate().take(place) {
-            disk.apply(&record.op).with_context(|| format!("record {number}: {:?}", brief(&record.op)))?;
+            disk.apply(&record.op).with_context(|| format!("record {number}: {}", brief(&record.op)))?;
         }
         Ok(disk)
     }
@@ -142,10 +155,13 @@ impl Run {
     }
 }
 
-/// An operation without the bytes it wrote.
-fn brief(op: &Op) -> Op {
+/// An operation, its bytes by their number.
+fn brief(op: &Op) -> String {
     match op {
-        Op::Write { file, offset, .. } => Op::Write { file: *file, offset: *offset, data: Vec::new() },
-        other => other.clone(),
+        Op::Write { file, offset, data } => {
+            format!("Write {{ file: {file}, offset: {offset}, {} bytes }}", data.len())
+        }
+        Op::Said { text } => format!("Said {:?}", String::from_utf8_lossy(text)),
+        other => format!("{other:?}"),
     }
 }

@@ -5,14 +5,12 @@
 )]
 
 mod committer;
-mod folder;
 mod layout;
 mod record;
 
 use super::engine::{Engine, Order, RawDocument, RawOp, RawPage, RawScan, Receipt, StoreError};
 use super::journal::{Entry, JournalPage};
 use committer::{Committer, Job};
-pub(crate) use folder::make as make_folder;
 use futures_util::future::BoxFuture;
 use std::ops::Bound;
 use std::path::Path;
@@ -52,8 +50,7 @@ fn failed(error: sled::Error) -> StoreError {
 fn open_db(path: &Path) -> Result<sled::Db, String> {
     let mut attempts = LOCK_ATTEMPTS;
     loop {
-        folder::mend(path).map_err(|error| error.to_string())?;
-        let error = match sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open() {
+        let error = match stagebox_durable::open(path, CACHE_BYTES) {
             Ok(db) => return Ok(db),
             Err(error) => error,
         };
@@ -79,9 +76,7 @@ impl SledEngine {
     /// Opens it with another length of the journal.
     pub fn open_keeping(path: &Path, keep: u64) -> Result<Self, StoreError> {
         let wrong = |detail: String| StoreError::Open { path: path.display().to_string(), detail };
-        make_folder(path).map_err(|error| wrong(error.to_string()))?;
         let db = open_db(path).map_err(wrong)?;
-        folder::settle(path).map_err(|error| wrong(error.to_string()))?;
         let healthy = Arc::new(AtomicBool::new(true));
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (ended_sender, ended) = watch::channel(false);

@@ -1,4 +1,4 @@
-//! Folders that are there after a power cut, and the folder that sled works in.
+//! Folders whose names are on disk, and the folder that sled works in.
 //!
 //! sled syncs the bytes of its log and of its snapshots. It never syncs a name or its `conf`,
 //! and takes any file called `snap.…` for a snapshot, whole or not.
@@ -16,7 +16,10 @@ const CONF: &str = "conf";
 const LOG: &str = "db";
 
 /// Makes a folder, and brings its name to disk and those of the folders above it.
-pub(crate) fn make(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// When it cannot be made, or a name is not brought to disk.
+pub fn make(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     for folder in path.ancestors() {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

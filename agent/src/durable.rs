@@ -3,14 +3,10 @@
 //! sled's own flush hands the data to the kernel but does not wait for the
 //! disk; [`Durable::sync`] does. Callers that come while one sync runs share the next.
 
-mod folder;
-
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::{mpsc, oneshot};
-
-pub(crate) use folder::make as make_folder;
 
 /// Why the store failed, and where.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -22,6 +18,9 @@ pub enum DurableError {
     #[error("cannot bring the store to disk: {0}")]
     Sync(String),
 }
+
+/// Memory for what was read lately.
+const CACHE_BYTES: u64 = 8 << 20;
 
 type Waiter = oneshot::Sender<Result<(), DurableError>>;
 
@@ -37,14 +36,7 @@ impl Durable {
     pub fn open(dir: &Path) -> Result<Self, DurableError> {
         let path = dir.join("store");
         let failed = |reason: String| DurableError::Open { path: path.clone(), reason };
-        make_folder(&path).map_err(|error| failed(error.to_string()))?;
-        folder::mend(&path).map_err(|error| failed(error.to_string()))?;
-        let db = sled::Config::new()
-            .path(&path)
-            .cache_capacity(8 << 20)
-            .open()
-            .map_err(|error| failed(error.to_string()))?;
-        folder::settle(&path).map_err(|error| failed(error.to_string()))?;
+        let db = stagebox_durable::open(&path, CACHE_BYTES).map_err(|error| failed(error.to_string()))?;
         let file = File::open(path.join("db")).map_err(|error| failed(error.to_string()))?;
         let (sync, waiters) = mpsc::channel(64);
         let committer = db.clone();
