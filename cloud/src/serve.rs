@@ -108,7 +108,9 @@ fn tell_password(password: &FirstPassword, file: Option<&Path>) -> std::io::Resu
             let mut file =
                 std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
             writeln!(file, "{}", password.password)?;
-            file.sync_all()
+            file.sync_all()?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
         }
     }
 }

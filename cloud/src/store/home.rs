@@ -34,7 +34,7 @@ pub(super) struct Home {
 impl Home {
     /// Opens or makes the directory and clears it of what a rewrite that broke off left.
     pub(super) fn open(root: &Path, options: SledOptions) -> io::Result<Self> {
-        fs::create_dir_all(root)?;
+        stagebox_durable::make_folder(root)?;
         let generation = match fs::read_to_string(root.join(CURRENT)) {
             Ok(text) => text.trim().parse().map_err(|_| {
                 io::Error::other(format!("{CURRENT} in it must hold a number, not {:?}", text.trim()))
