@@ -10,6 +10,7 @@ mod conformance;
 mod document;
 mod engine;
 mod journal;
+mod queue;
 mod sled_engine;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,9 @@ pub use batch::Batch;
 pub use document::{Document, Index, IndexKey, Versioned};
 pub use engine::{Engine, Expect, Order, Receipt, StoreError};
 pub use journal::{Change, Entry, JournalPage};
+pub use queue::{
+    After, Backoff, EntryState, Lease, NewEntry, Priority, Pushed, Queue, QueueEntry, QueueError, Settle,
+};
 pub use sled_engine::SledEngine;
 
 use crate::clock::{Clock, Timestamp};
