@@ -172,7 +172,7 @@ impl QueueEntry {
         Self {
             attempts: self.attempts.saturating_add(1),
             fence: self.fence + 1,
-            ..self.with(EntryState::Leased { until: later(now, length), holder: holder.to_owned() })
+            ..self.with(EntryState::Leased { until: now.plus(length), holder: holder.to_owned() })
         }
     }
 
@@ -193,13 +193,13 @@ impl QueueEntry {
                     EntryState::Leased { holder, .. } => holder.clone(),
                     _ => String::new(),
                 };
-                EntryState::Leased { until: later(now, *length), holder }
+                EntryState::Leased { until: now.plus(*length), holder }
             }
             Settle::Fail { error, .. } if self.max_attempts.is_some_and(|most| self.attempts >= most) => {
                 EntryState::Dead { at: now, error: short(error) }
             }
             Settle::Fail { error, wait } => {
-                EntryState::Waiting { run_at: later(now, *wait), error: Some(short(error)) }
+                EntryState::Waiting { run_at: now.plus(*wait), error: Some(short(error)) }
             }
             Settle::GiveUp { error } => EntryState::Dead { at: now, error: short(error) },
             Settle::GiveBack => {
@@ -226,11 +226,6 @@ impl QueueEntry {
     fn with(&self, state: EntryState) -> Self {
         Self { state, ..self.clone() }
     }
-}
-
-/// A time some while after another.
-pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
-    Timestamp::from_unix_ms(now.unix_ms().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
 
 fn short(error: &str) -> String {

@@ -147,7 +147,7 @@ impl Queue {
             max_attempts: new.max_attempts,
             fence: 0,
             pushed_at: now,
-            state: EntryState::Waiting { run_at: entry::later(now, new.delay), error: None },
+            state: EntryState::Waiting { run_at: now.plus(new.delay), error: None },
         };
         Ok((batch.create(&entry), id))
     }
@@ -311,7 +311,7 @@ impl Queue {
             let mut batch = self.store.batch();
             let now = batch.at();
             let old = page.items.into_iter().filter(
-                |found| matches!(found.document.state, EntryState::Done { at } if entry::later(at, keep) <= now),
+                |found| matches!(found.document.state, EntryState::Done { at } if at.plus(keep) <= now),
             );
             let before = swept;
             for found in old {
