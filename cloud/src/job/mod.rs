@@ -85,6 +85,7 @@ impl NewJob {
     }
 
     /// Names what it is done to.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small and copied")]
     pub fn about(self, subject: impl ToString) -> Self {
         Self { subject: Some(subject.to_string()), ..self }
     }
@@ -235,7 +236,7 @@ impl Jobs {
                     let entry = self.queue(&new.kind)?.get(&id.to_string()).await?;
                     let batch = batch.update(&old, &new);
                     // Just leased, perhaps: then whoever has it finds it gone as it begins.
-                    entry.iter().fold(batch, |batch, entry| batch.delete(entry))
+                    entry.iter().fold(batch, Batch::delete)
                 }
             };
             match store.commit(batch).await {

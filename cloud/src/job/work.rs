@@ -58,11 +58,13 @@ pub enum WorkError {
 
 impl WorkError {
     /// Something failed that may work later.
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they come")]
     pub fn failed(detail: impl ToString) -> Self {
         Self::Failed { detail: detail.to_string() }
     }
 
     /// It will never work.
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they come")]
     pub fn hopeless(detail: impl ToString) -> Self {
         Self::Hopeless { detail: detail.to_string() }
     }

@@ -130,23 +130,7 @@ impl World {
                 self.store.clock.advance(Duration::from_secs(seconds));
             }
             Step::Push { key, priority, delay_s, max_attempts } => {
-                let new = NewEntry {
-                    key: key.map(|key| format!("key {key}")),
-                    priority,
-                    delay: Duration::from_secs(delay_s.into()),
-                    max_attempts,
-                    payload: json!({ "key": key }),
-                    ..NewEntry::default()
-                };
-                let (batch, id) = self.queue.push_in(self.store.batch(), new).unwrap();
-                let pushed = self.store.commit(batch).await;
-                if key.is_some() && self.entries.values().any(|entry| entry.key == key) {
-                    assert!(matches!(pushed, Err(StoreError::Taken { .. })));
-                    return;
-                }
-                pushed.unwrap();
-                let is = Is::Waiting { at_s: self.now_s + u64::from(delay_s) };
-                self.entries.insert(id, Modelled { priority, key, max_attempts, attempts: 0, fence: 0, is });
+                self.push(key, priority, delay_s, max_attempts).await;
             }
             Step::Lease { want } => self.lease(want).await,
             Step::TakeBack { holder } => {
@@ -183,7 +167,7 @@ impl World {
                 }
             }
             Step::Heartbeat { lease } => {
-                self.settle(lease, Settle::Extend(Duration::from_secs(LEASE_S))).await
+                self.settle(lease, Settle::Extend(Duration::from_secs(LEASE_S))).await;
             }
             Step::Complete { lease } => self.settle(lease, Settle::Complete).await,
             Step::GiveUp { lease } => self.settle(lease, Settle::GiveUp { error: "no".to_owned() }).await,
@@ -193,6 +177,26 @@ impl World {
                 self.settle(lease, Settle::Fail { error: "no".to_owned(), wait }).await;
             }
         }
+    }
+
+    async fn push(&mut self, key: Option<u8>, priority: Priority, delay_s: u8, max_attempts: Option<u32>) {
+        let new = NewEntry {
+            key: key.map(|key| format!("key {key}")),
+            priority,
+            delay: Duration::from_secs(delay_s.into()),
+            max_attempts,
+            payload: json!({ "key": key }),
+            ..NewEntry::default()
+        };
+        let (batch, id) = self.queue.push_in(self.store.batch(), new).unwrap();
+        let pushed = self.store.commit(batch).await;
+        if key.is_some() && self.entries.values().any(|entry| entry.key == key) {
+            assert!(matches!(pushed, Err(StoreError::Taken { .. })));
+            return;
+        }
+        pushed.unwrap();
+        let is = Is::Waiting { at_s: self.now_s + u64::from(delay_s) };
+        self.entries.insert(id, Modelled { priority, key, max_attempts, attempts: 0, fence: 0, is });
     }
 
     /// What the queue should give: by priority, time and id, the dead passed over.
