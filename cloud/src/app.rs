@@ -8,6 +8,7 @@ use crate::event::Events;
 use crate::hook::Hooks;
 use crate::http::Counters;
 use crate::item::Items;
+use crate::job::Jobs;
 use crate::live::Live;
 use crate::secret::{SecretError, Vault};
 use crate::store::{SledOptions, Store};
@@ -118,6 +119,8 @@ pub struct Parts {
     pub live: Live,
     /// Notifications.
     pub hooks: Hooks,
+    /// What is done in the background.
+    pub jobs: Jobs,
     /// Bound addresses.
     pub addresses: Arc<Addresses>,
     /// What the HTTP server counts.
@@ -188,6 +191,7 @@ impl App {
         let items = Items::new(store.clone());
         let devices = Devices::new(&store, &events, &clock);
         let live = Live::new(&config, &store, &events, &items, &media);
+        let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
         let hooks = Hooks::new(&config, store.clone(), vault.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             started: clock.instant(),
@@ -202,6 +206,7 @@ impl App {
             devices,
             live,
             hooks,
+            jobs,
             addresses,
             http_counters: Arc::default(),
             shutdown,

@@ -1,5 +1,6 @@
 //! The configuration: one strict tree from a TOML file and the environment.
 
+use crate::job::JobsConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,8 @@ pub struct Config {
     pub admin: Admin,
     /// Notifications to the user's server.
     pub hooks: Hooks,
+    /// What is done in the background.
+    pub jobs: JobsConfig,
 }
 
 impl Default for Config {
@@ -69,6 +72,7 @@ impl Default for Config {
             live: Live::default(),
             admin: Admin::default(),
             hooks: Hooks::default(),
+            jobs: JobsConfig::default(),
         }
     }
 }
@@ -265,6 +269,9 @@ impl Config {
         if self.http.max_connections == 0 {
             return value("http.max_connections", "must be at least 1");
         }
+        if let Some((field, detail)) = self.jobs.wrong() {
+            return value(field, detail);
+        }
         for (field, url, schemes) in [
             ("http.public_url", &self.http.public_url, &["http", "https"][..]),
             ("rtmp.public_url", &self.rtmp.public_url, &["rtmp", "rtmps"]),
@@ -357,6 +364,8 @@ mod tests {
             ("[http]\npublic_url = \"live.example.org\"", None, "http.public_url"),
             ("[rtmp]\npublic_url = \"http://x/live\"", None, "rtmp.public_url"),
             ("[hooks]\nallow = [\"loopback\"]", None, "hooks.allow"),
+            ("[jobs]\nlease_ms = 5", None, "jobs.lease_ms"),
+            ("[jobs]\nkeep_ended_h = 0", None, "jobs.keep_ended_h"),
             ("data_dir = ", None, "line 1"),
             ("", Some(("STAGEBOX_HTTP__PORT", "1")), "port"),
             ("", Some(("STAGEBOX_DATA_DIR__X", "1")), "data_dir"),

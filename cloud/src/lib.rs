@@ -14,6 +14,7 @@ pub mod http;
 pub mod id;
 pub mod ingest;
 pub mod item;
+pub mod job;
 pub mod live;
 pub mod media;
 pub mod player;

@@ -21,7 +21,7 @@ mod server;
 pub use call::{Call, Peer, answer, call};
 pub use fields::{Fields, Parsed, line};
 pub use problem::{ApiError, FieldError};
-pub use reply::{created, empty, json, list, page_request, with_header};
+pub use reply::{accepted, created, empty, filtered_request, json, list, page_request, with_header};
 pub use router::Router;
 pub use server::{Counters, ServeError, Server};
 

@@ -27,8 +27,10 @@ impl Span {
     ) -> Result<Self, RecordingError> {
         let running = recordings.running(&event).await?;
         let earlier = recordings.of_event(&event).await?;
-        let held =
-            earlier.iter().filter_map(|recording| Some((recording.from_segment, recording.to_segment?)));
+        let held = earlier
+            .iter()
+            .filter(|recording| recording.removed_at.is_none())
+            .filter_map(|recording| Some((recording.from_segment, recording.to_segment?)));
         Ok(Self { event, recordings, spool_dir, running, held: held.collect() })
     }
 
@@ -89,6 +91,11 @@ impl Span {
         let entries = entries.ok().and_then(Result::ok).unwrap_or_default();
         let several = recordings.len() > 1;
         for (number, recording) in (1..).zip(&recordings) {
+            // A user may have removed what an earlier try made of it.
+            let known = self.recordings.get(&recording.id).await?;
+            if known.is_none_or(|known| known.document.removed_at.is_some()) {
+                continue;
+            }
             let to = recording.to_segment.unwrap_or(u64::MAX);
             let Some(manifest) = Manifest::of(self.event, entries.clone(), recording.from_segment, to) else {
                 continue;

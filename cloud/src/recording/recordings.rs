@@ -97,6 +97,7 @@ impl Recordings {
             from_segment,
             to_segment: None,
             duration_ms: None,
+            removed_at: None,
         };
         self.store.commit(batch.create(&recording)).await?;
         self.events.add_recording(&event_id, recording.id).await?;

@@ -15,6 +15,7 @@ mod error;
 mod home;
 mod journal;
 mod progress;
+mod queue;
 mod record;
 mod seat;
 mod sled_engine;
@@ -30,6 +31,9 @@ pub use engine::{Engine, Expect, Order, Receipt, Tell};
 pub use error::StoreError;
 pub use journal::{Account, Change, Entry, JournalPage};
 pub use progress::Progress;
+pub use queue::{
+    After, Backoff, EntryState, Lease, NewEntry, Priority, Pushed, Queue, QueueEntry, QueueError, Settle,
+};
 pub use record::{Fault, Record, Sum};
 pub use sled_engine::{SledEngine, SledOptions};
 

@@ -6,6 +6,7 @@ mod events;
 mod hook;
 mod http;
 mod items;
+mod jobs;
 mod pages;
 mod process;
 mod server;

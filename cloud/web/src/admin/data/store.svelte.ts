@@ -1,11 +1,13 @@
 import { followStream } from "../../live/shared_stream.ts";
 import { ApiProblem, ask, setCsrf, whenSignedOut } from "./api.ts";
 import { Collection } from "./collection.svelte.ts";
-import type { Device, Item, LiveEvent, Telemetry } from "./types.ts";
+import type { Device, Item, Job, LiveEvent, Telemetry } from "./types.ts";
 
 export const events = new Collection<LiveEvent>("/events");
 export const items = new Collection<Item>("/items");
 export const devices = new Collection<Device>("/devices");
+/** The newest only: whoever looks for an old one asks the API. */
+export const jobs = new Collection<Job>("/jobs", 400);
 
 interface SessionAnswer {
   email: string;
@@ -64,17 +66,17 @@ class Session {
     this.live = true;
     setCsrf("");
     this.state = "out";
-    for (const one of [events, items, devices]) one.forget();
+    for (const one of [events, items, devices, jobs]) one.forget();
   }
 }
 
 export const session = new Session();
 
 type StreamMessage =
-  | { kind: "event" | "item" | "device"; id: string; deleted?: boolean }
+  | { kind: "event" | "item" | "device" | "job"; id: string; deleted?: boolean }
   | { device_id: string; telemetry: Telemetry };
 
-const KINDS = { event: events, item: items, device: devices };
+const KINDS = { event: events, item: items, device: devices, job: jobs };
 
 function readAnew(): void {
   for (const one of Object.values(KINDS)) if (one.state === "ready") void one.load();
