@@ -11,7 +11,7 @@ use crate::item::Items;
 use crate::job::Jobs;
 use crate::live::Live;
 use crate::secret::{SecretError, Vault};
-use crate::store::Store;
+use crate::store::{SledOptions, Store};
 use object_store::ObjectStore;
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -141,17 +141,35 @@ impl Deref for App {
 
 /// Opens the store and the secrets that belong to it; the configuration's data directory becomes absolute.
 pub async fn open_store(config: &mut Config, clock: &Clock) -> Result<(Store, Vault), StartError> {
-    let wrong = StartError::of("the data directory (`data_dir`)");
-    let data = create_data_dir(&config.data_dir).map_err(wrong)?;
-    config.data_dir.clone_from(&data);
+    let data = prepare_data_dir(config)?;
     let key = std::path::absolute(config.secrets_key_path()).map_err(StartError::of("the secrets"))?;
     if key.starts_with(&data) {
         return Err(StartError::of("the secrets")(SecretError::Inside(key)));
     }
     let vault = Vault::open(&key, data.join("store").exists()).map_err(StartError::of("the secrets"))?;
-    let store = Store::open_sled(&data.join("store"), clock.clone()).map_err(StartError::of("the store"))?;
+    let store = open_engine(config, clock)?;
+    store.refuse_if_moved().await.map_err(StartError::of("the store"))?;
     vault.check(&store, &key).await.map_err(StartError::of("the secrets"))?;
     Ok((store, vault))
+}
+
+/// Opens the store without its secrets, for filling it from a backup.
+pub async fn open_bare_store(config: &mut Config, clock: &Clock) -> Result<Store, StartError> {
+    prepare_data_dir(config)?;
+    open_engine(config, clock)
+}
+
+fn prepare_data_dir(config: &mut Config) -> Result<PathBuf, StartError> {
+    let wrong = StartError::of("the data directory (`data_dir`)");
+    let data = create_data_dir(&config.data_dir).map_err(wrong)?;
+    config.data_dir.clone_from(&data);
+    Ok(data)
+}
+
+fn open_engine(config: &Config, clock: &Clock) -> Result<Store, StartError> {
+    let options = SledOptions { reserve_mib: config.store.reserve_mib, ..SledOptions::default() };
+    let home = config.data_dir.join("store");
+    Store::open_home(&home, options, clock.clone()).map_err(StartError::of("the store"))
 }
 
 /// Makes the directory so that only its owner looks into it, and returns its real place.

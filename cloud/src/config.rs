@@ -42,6 +42,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The key file that secrets are encrypted with; `<data_dir>.key` beside the data if absent.
     pub secrets_key_file: Option<PathBuf>,
+    /// Documents.
+    pub store: StoreConfig,
     /// HTTP.
     pub http: Http,
     /// RTMP ingest.
@@ -63,6 +65,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("/var/lib/stagebox-cloud"),
             secrets_key_file: None,
+            store: StoreConfig::default(),
             http: Http::default(),
             rtmp: Rtmp::default(),
             mqtt: Mqtt::default(),
@@ -71,6 +74,20 @@ impl Default for Config {
             hooks: Hooks::default(),
             jobs: JobsConfig::default(),
         }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// Disk that is to stay free: below it nothing new is taken in, below half of it nothing is written.
+    pub reserve_mib: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { reserve_mib: 256 }
     }
 }
 

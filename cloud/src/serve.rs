@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Router, Server};
 use crate::recording::DeleteMedia;
-use crate::{app, broker, device, hook, ingest, job, live};
+use crate::{app, broker, control, device, hook, ingest, job, live};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,7 @@ pub async fn start(
     job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
     let router = Router::new(&app);
     let http = tokio::spawn(server.run(app.clone(), router));
+    control::start(&app);
     app.set_ready();
     Ok(Running { app, http })
 }

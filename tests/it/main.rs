@@ -5,6 +5,7 @@ mod foreign;
 mod management;
 mod outputs;
 mod recovery;
+mod store;
 mod wrong;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@ use super::devices::Devices;
 use super::document::{DesiredRecord, Device};
 use super::driver::Request;
 use crate::id::BoxId;
-use crate::store::{Entry, JournalPage};
+use crate::store::{Account, Entry, JournalPage};
 use sha2::{Digest, Sha256};
 use stagebox_protocol::{Desired, DesiredState};
 use std::collections::BTreeSet;
@@ -62,7 +62,7 @@ pub(super) async fn follow(
     requests: mpsc::Sender<Request>,
     shutdown: CancellationToken,
 ) {
-    let mut head = devices.store().journal_head();
+    let mut head = devices.store().journal_head(Account::FIRST);
     loop {
         if let Err(error) = catch_up(&devices, &mut cursor, &requests).await {
             tracing::error!(%error, "what is wanted of the boxes is not up to date");
@@ -82,7 +82,8 @@ async fn catch_up(
     requests: &mpsc::Sender<Request>,
 ) -> Result<(), DeviceError> {
     loop {
-        let JournalPage { entries, reset } = devices.store().journal(*cursor, AT_ONCE).await?;
+        let JournalPage { entries, reset } =
+            devices.store().journal(Account::FIRST, *cursor, AT_ONCE).await?;
         let mut touched: BTreeSet<BoxId> = entries.iter().flat_map(boxes).collect();
         if reset {
             touched.extend(devices.all().await?.into_iter().map(|device| device.id));

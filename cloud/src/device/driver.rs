@@ -10,7 +10,7 @@ use super::state::{Action, Answer, Asked, BoxState, Input, Message};
 use crate::app::App;
 use crate::broker::{AdminCommand, Broker, CONTROL, CONTROL_RESPONSE, refusals};
 use crate::id::BoxId;
-use crate::store::{Store, StoreError};
+use crate::store::{Account, Store, StoreError};
 use stagebox_protocol::{BoxEvent, BoxTopic, CommandId, Desired, TopicKind, payload};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -71,7 +71,7 @@ pub async fn start(app: App) -> Result<(), DeviceError> {
     let devices = app.devices.clone();
     let Some(broker) = devices.broker() else { return Ok(()) };
     // Before the boxes are read: what changes meanwhile is in the journal after it.
-    let head = *devices.store().journal_head().borrow();
+    let head = *devices.store().journal_head(Account::FIRST).borrow();
     let mut boxes = HashMap::new();
     for device in devices.all().await? {
         let wanted = desired::refresh(&devices, device.id).await?;

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: a heartbeat goes out after some quiet")]
 
 use crate::app::App;
-use crate::store::{Change, Entry, StoreError};
+use crate::store::{Account, Change, Entry, StoreError};
 use http::{HeaderMap, Method};
 use serde_json::json;
 use std::convert::Infallible;
@@ -65,7 +65,7 @@ async fn send(sender: &Sender, event: Event) -> Result<(), End> {
 
 async fn drive(app: &App, known: Option<u64>, headers: &HeaderMap, sender: &Sender) -> Result<(), End> {
     let mut boxes = app.devices.subscribe();
-    let mut head = app.store.journal_head();
+    let mut head = app.store.journal_head(Account::FIRST);
     let now = *head.borrow_and_update();
     let mut cursor = known.unwrap_or(now);
     // At once, so that the page knows that the stream is open.
@@ -102,9 +102,10 @@ async fn drive(app: &App, known: Option<u64>, headers: &HeaderMap, sender: &Send
 
 async fn catch_up(app: &App, mut cursor: u64, sender: &Sender) -> Result<u64, End> {
     loop {
-        let page = app.store.journal(cursor, AT_ONCE).await?;
+        let page = app.store.journal(Account::FIRST, cursor, AT_ONCE).await?;
         if page.reset {
-            cursor = page.entries.first().map_or(app.store.journal_seq(), |entry| entry.seq - 1);
+            cursor =
+                page.entries.first().map_or(app.store.journal_seq(Account::FIRST), |entry| entry.seq - 1);
             send(sender, reset(cursor)).await?;
         }
         let Some(last) = page.entries.last().map(|entry| entry.seq) else { return Ok(cursor) };

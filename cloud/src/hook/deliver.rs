@@ -5,7 +5,7 @@ use super::document::{Delivery, HOOK, Hook, Place, Told};
 use super::gcore::{self, Notice, Observed, Seen};
 use super::{HookError, Hooks};
 use crate::event::{Activity, Event, EventStatus};
-use crate::store::{Entry, StoreError, Versioned};
+use crate::store::{Account, Entry, StoreError, Versioned};
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::atomic::Ordering;
@@ -46,7 +46,7 @@ impl Driver {
 
     /// Runs until the server ends; a notification that is under way then is let finish.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
-        let mut head = self.hooks.0.store.journal_head();
+        let mut head = self.hooks.0.store.journal_head(Account::FIRST);
         while !shutdown.is_cancelled() {
             head.borrow_and_update();
             let wait = match self.step().await {
@@ -81,7 +81,7 @@ impl Driver {
         };
         let place = match store.get::<Place>(HOOK).await? {
             Some(place) => place,
-            None => store.create(Place::at(store.journal_seq())).await?,
+            None => store.create(Place::at(store.journal_seq(Account::FIRST))).await?,
         };
         if !place.document.pending.is_empty() {
             let mut new = place.document.clone();
@@ -89,7 +89,7 @@ impl Driver {
             return self.keep_and_send(&hook, &place, new, notice).await;
         }
         self.read = self.read.max(place.document.seq);
-        let page = store.journal(self.read, AT_ONCE).await?;
+        let page = store.journal(Account::FIRST, self.read, AT_ONCE).await?;
         if page.reset {
             tracing::warn!(
                 "notifications were lost: the receiver was too slow for longer than the journal keeps"

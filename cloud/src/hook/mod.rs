@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::id::UserId;
 use crate::secret::{SecretError, Vault};
-use crate::store::{Store, StoreError, Versioned};
+use crate::store::{Account, Store, StoreError, Versioned};
 use document::{HOOK, Place};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,7 +80,7 @@ impl Hooks {
     /// Reads the hook.
     pub async fn get(&self) -> Result<Option<HookView>, HookError> {
         let Some(hook) = self.0.store.get::<Hook>(HOOK).await? else { return Ok(None) };
-        let head = self.0.store.journal_seq();
+        let head = self.0.store.journal_seq(Account::FIRST);
         let place = self.0.store.get::<Place>(HOOK).await?;
         let place = place.map_or_else(|| Place::at(head), |place| place.document);
         let url = self.url(&hook)?;
@@ -100,7 +100,7 @@ impl Hooks {
             let batch = store.batch().by(by);
             let batch = match &old {
                 Some(old) => batch.update(old, &new),
-                None => batch.create(&new).put(&Place::at(store.journal_seq())),
+                None => batch.create(&new).put(&Place::at(store.journal_seq(Account::FIRST))),
             };
             match store.commit(batch).await {
                 Ok(_) => {}

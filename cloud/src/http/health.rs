@@ -2,6 +2,7 @@
 
 use super::{ApiError, Call, Response, Routes, answer, call, with_header};
 use crate::app::App;
+use crate::store::Account;
 use http::header;
 use warp::Filter;
 
@@ -22,7 +23,7 @@ async fn respond(app: App, name: String, call: Call) -> Result<Response, ApiErro
         "readyz" if !app.is_ready() => Err(ApiError::unavailable("the server is starting or stopping")),
         "readyz" if !app.store.is_healthy() => Err(ApiError::unavailable("the store does not take writes")),
         "readyz" => Ok(text("ready\n".to_owned(), "text/plain; charset=utf-8")),
-        "metrics" => Ok(text(metrics(&app), "text/plain; version=0.0.4; charset=utf-8")),
+        "metrics" => Ok(text(metrics(&app).await, "text/plain; version=0.0.4; charset=utf-8")),
         _ => Err(ApiError::not_found("there is nothing at this address")),
     }
 }
@@ -32,10 +33,10 @@ fn text(body: String, kind: &str) -> Response {
     with_header(response, header::CACHE_CONTROL, "no-store")
 }
 
-fn metrics(app: &App) -> String {
+async fn metrics(app: &App) -> String {
     let ready = u8::from(app.is_ready() && app.store.is_healthy());
-    let head = app.store.journal_seq();
-    let bytes = app.store.size_on_disk();
+    let head = app.store.journal_seq(Account::FIRST);
+    let bytes = app.store.size_on_disk().await.unwrap_or(0);
     let uptime = app.uptime().as_secs();
     format!(
         "# TYPE stagebox_ready gauge\nstagebox_ready {ready}\n\

@@ -162,6 +162,13 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Conflict { .. } | StoreError::Taken { .. } => Self::conflict(error.to_string()),
+            StoreError::Full { .. } => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "insufficient-storage", error.to_string())
+            }
+            StoreError::Away(_) => {
+                tracing::warn!(%error, "a request failed");
+                Self::unavailable("the store is out of reach for now; try again in a moment")
+            }
             StoreError::Engine(_) | StoreError::Closed => {
                 tracing::error!(%error, "a request failed");
                 Self::unavailable("the store takes no writes; the server's log says why")

@@ -6,6 +6,7 @@ use super::http::found;
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response};
 use crate::id::JobId;
+use crate::store::Account;
 use ::http::{HeaderMap, Method, header};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ async fn follow(app: App, id: JobId, headers: HeaderMap, sender: Sender, _place:
 }
 
 async fn drive(app: &App, id: &JobId, headers: &HeaderMap, sender: &Sender) -> Result<(), Gone> {
-    let mut head = app.store.journal_head();
+    let mut head = app.store.journal_head(Account::FIRST);
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     heartbeat.reset();

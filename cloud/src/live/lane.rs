@@ -10,7 +10,7 @@ use super::rendition::Rendition;
 use super::segment::{Description, PartInfo, Segment};
 
 /// Timestamps that went through an encoder or RTMP's milliseconds may differ by this much.
-const TOLERANCE_NS: i64 = 1_000_000;
+pub(super) const TOLERANCE_NS: i64 = 1_000_000;
 /// A pause between two frames that is no frame rate any more.
 const MAX_FRAME_US: u64 = 1_000_000;
 /// A segment that is shorter than the lead's by more than this lacks frames.

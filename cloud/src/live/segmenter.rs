@@ -11,7 +11,7 @@ use bytes::Bytes;
 use stagebox_media::cmaf::CmafError;
 use stagebox_media::{Frame, Packet, Track, TrackConfig};
 
-use super::lane::{Boundary, Lane, Packaged};
+use super::lane::{Boundary, Lane, Packaged, TOLERANCE_NS};
 use super::rendition::Rendition;
 use super::timeline::RunStart;
 
@@ -23,6 +23,9 @@ const TARGET_MARGIN_NS: i64 = 40_000_000;
 const MAX_HELD: usize = 512;
 /// A rendition that is more segments behind than this goes on without what is missing.
 const MAX_LAG_SEGMENTS: u64 = 2;
+
+/// How long a run's only picture lasts: that of the slowest usual rate, so that its sound is kept.
+const ONLY_FRAME_NS: i64 = SECOND_NS / 15;
 
 const MS_NS: i64 = 1_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
@@ -151,12 +154,14 @@ impl Segmenter {
     /// Ends the run: the segment in hand is complete.
     pub(crate) fn end(&mut self, out: &mut Vec<Packaged>) {
         let Some(mut run) = self.run.take() else { return };
-        let end_ns = run.last_dts_ns.saturating_add(run.frame_ns);
+        let frame_ns = if run.frame_ns > 0 { run.frame_ns } else { ONLY_FRAME_NS };
+        let end_ns = run.last_dts_ns.saturating_add(frame_ns);
         for lane in self.lanes.values_mut() {
             lane.end_at(end_ns);
         }
         for held in std::mem::take(&mut run.held) {
-            if held.pts_ns < end_ns {
+            // The last picture's length is that of the one before, rounded as timestamps are.
+            if held.pts_ns < end_ns.saturating_add(TOLERANCE_NS) {
                 self.follow(&held, out);
             }
         }
@@ -317,8 +322,8 @@ impl Segmenter {
     /// The first complete segment shows how far apart the source's key frames are.
     fn choose_target(&mut self, first_ns: i64, out: &mut Vec<Packaged>) {
         if self.target_duration_s.is_none() {
-            // A little is added for the rounding to ticks.
-            let rounded = first_ns.saturating_add(SECOND_NS / 2 + 5 * MS_NS) / SECOND_NS;
+            // A frame of sound may reach beyond the picture's last one.
+            let rounded = first_ns.saturating_add(SECOND_NS / 2 + TARGET_MARGIN_NS) / SECOND_NS;
             let at_least = u64::from(self.lengths.segment_ms).div_ceil(1000);
             let target_duration_s =
                 u64::try_from(rounded).unwrap_or(0).clamp(at_least, MAX_TARGET_S.max(at_least));

@@ -1,7 +1,9 @@
 //! Several changes that happen together or not at all.
 
 use super::document::{Document, Versioned};
-use super::engine::{Expect, RawChange, RawIndex, RawOp, RawWrite, StoreError};
+use super::engine::{Expect, RawChange, RawIndex, RawOp, RawWrite};
+use super::error::StoreError;
+use super::journal::Account;
 use crate::clock::Timestamp;
 use crate::id::UserId;
 use serde_json::Value;
@@ -58,7 +60,9 @@ impl Batch {
     fn push<D: Document>(mut self, id: String, expect: Expect, old: Option<&D>, new: Option<&D>) -> Self {
         match encode(new) {
             Ok(write) => {
+                let account = new.or(old).map_or(Account::FIRST, Document::account);
                 let journal = D::JOURNALED.then(|| RawChange {
+                    account,
                     at: self.at,
                     actor: self.actor,
                     before: old.map_or(Value::Null, Document::journal_view),
@@ -86,5 +90,5 @@ fn encode<D: Document>(new: Option<&D>) -> Result<Option<RawWrite>, StoreError> 
             Ok(RawIndex { name: index.name.to_owned(), key: index.key.into_bytes()?, unique: index.unique })
         })
         .collect::<Result<_, StoreError>>()?;
-    Ok(Some(RawWrite { body, indexes }))
+    Ok(Some(RawWrite { schema: D::SCHEMA, body, indexes }))
 }

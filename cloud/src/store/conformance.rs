@@ -1,7 +1,9 @@
 //! What every engine must do; each engine's tests run all of it.
 
-use super::{Document, Index, IndexKey, Scan, Store, StoreError, Versioned};
+use super::{Account, Document, Index, IndexKey, Record, Scan, Store, StoreError, Sum, Versioned};
+use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A document with every kind of index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +71,11 @@ where
     numbers_are_given_once(&open().await).await;
     bad_names_are_refused(&open().await).await;
     blind_writes_are_for_what_is_not_journalled(&open().await).await;
+    each_account_has_a_journal_of_its_own(&open().await).await;
+    old_shapes_are_upgraded_and_newer_ones_refused(&open().await).await;
+    what_is_exported_is_the_same_elsewhere(&open().await, &open().await).await;
+    a_tap_tells_what_an_export_missed(&open().await, &open().await).await;
+    a_sound_store_has_no_fault(&open().await).await;
 }
 
 async fn documents_have_versions(store: &Store) {
@@ -92,13 +99,13 @@ async fn documents_have_versions(store: &Store) {
 
 async fn a_batch_is_whole_or_not_at_all(store: &Store) {
     let a = store.create(Thing::new("a", "a", 1)).await.unwrap();
-    let head = *store.journal_head().borrow();
+    let head = *store.journal_head(Account::FIRST).borrow();
     let stale = Versioned { version: 9, document: a.document.clone() };
     let batch = store.batch().create(&Thing::new("b", "b", 1)).update(&stale, &Thing::new("a", "c", 2));
     assert!(matches!(store.commit(batch).await, Err(StoreError::Conflict { .. })));
     assert!(store.get::<Thing>("b").await.unwrap().is_none());
     assert_eq!(store.scan::<Thing>(Scan::of("rank")).await.unwrap().items, std::slice::from_ref(&a));
-    assert_eq!(*store.journal_head().borrow(), head);
+    assert_eq!(*store.journal_head(Account::FIRST).borrow(), head);
 
     let batch = store.batch().create(&Thing::new("b", "b", 1)).update(&a, &Thing::new("a", "c", 2));
     let receipt = store.commit(batch).await.unwrap();
@@ -157,7 +164,7 @@ async fn indexes_are_ordered_and_paged(store: &Store) {
 }
 
 async fn the_journal_has_no_gap_and_no_secret(store: &Store) {
-    let mut head = store.journal_head();
+    let mut head = store.journal_head(Account::FIRST);
     let mut thing = Thing::new("a", "x", 1);
     thing.secret = "hunter2".to_owned();
     let first = store.create(thing).await.unwrap();
@@ -169,7 +176,7 @@ async fn the_journal_has_no_gap_and_no_secret(store: &Store) {
     store.commit(store.batch().update(&first, &second)).await.unwrap();
     let kept = Versioned { version: 2, document: second };
     store.commit(store.batch().delete(&kept)).await.unwrap();
-    let page = store.journal(0, 100).await.unwrap();
+    let page = store.journal(Account::FIRST, 0, 100).await.unwrap();
     assert!(!page.reset);
     let seqs: Vec<_> = page.entries.iter().map(|entry| (entry.seq, entry.version)).collect();
     assert_eq!(seqs, [(1, 1), (2, 2), (3, 3)]);
@@ -178,10 +185,10 @@ async fn the_journal_has_no_gap_and_no_secret(store: &Store) {
     assert_eq!(page.entries[1].after["name"], "y");
     assert_eq!(page.entries[2].after, serde_json::Value::Null);
     assert!(!serde_json::to_string(&page.entries).unwrap().contains("hunter2"));
-    let rest = store.journal(1, 1).await.unwrap().entries;
+    let rest = store.journal(Account::FIRST, 1, 1).await.unwrap().entries;
     assert_eq!(rest.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [2]);
-    assert!(store.journal(3, 10).await.unwrap().entries.is_empty());
-    assert!(store.journal(u64::MAX, 10).await.unwrap().entries.is_empty());
+    assert!(store.journal(Account::FIRST, 3, 10).await.unwrap().entries.is_empty());
+    assert!(store.journal(Account::FIRST, u64::MAX, 10).await.unwrap().entries.is_empty());
 }
 
 async fn long_values_come_back(store: &Store) {
@@ -237,7 +244,7 @@ async fn bad_names_are_refused(store: &Store) {
     }
     let long = store.create(Thing::new("a", &"x".repeat(200), 1)).await;
     assert!(matches!(long, Err(StoreError::Key { .. })));
-    assert_eq!(*store.journal_head().borrow(), 0);
+    assert_eq!(*store.journal_head(Account::FIRST).borrow(), 0);
 }
 
 async fn blind_writes_are_for_what_is_not_journalled(store: &Store) {
@@ -248,4 +255,179 @@ async fn blind_writes_are_for_what_is_not_journalled(store: &Store) {
     assert_eq!((kept.version, kept.document.text.as_str()), (2, "b"));
     let refused = store.commit(store.batch().put(&Thing::new("a", "x", 1))).await;
     assert!(matches!(refused, Err(StoreError::Key { .. })));
+}
+
+/// A document of some account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Owned {
+    id: String,
+    account: u64,
+}
+
+impl Document for Owned {
+    const KIND: &'static str = "owned";
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    fn account(&self) -> Account {
+        Account(self.account)
+    }
+}
+
+async fn each_account_has_a_journal_of_its_own(store: &Store) {
+    let owned = |id: &str, account: u64| Owned { id: id.to_owned(), account };
+    let mut second = store.journal_head(Account(2));
+    store.create(owned("a", 1)).await.unwrap();
+    assert!(!second.has_changed().unwrap());
+    let batch = store.batch().create(&owned("b", 2)).create(&owned("c", 1)).create(&owned("d", 2));
+    store.commit(batch).await.unwrap();
+    second.changed().await.unwrap();
+    assert_eq!((store.journal_seq(Account(1)), store.journal_seq(Account(2))), (2, 2));
+    for (account, wanted) in [(1, ["a", "c"]), (2, ["b", "d"])] {
+        let entries = store.journal(Account(account), 0, 10).await.unwrap().entries;
+        let ids: Vec<_> = entries.iter().map(|entry| (entry.seq, entry.id.as_str())).collect();
+        assert_eq!(ids, [(1, wanted[0]), (2, wanted[1])]);
+    }
+    assert!(store.journal(Account(3), 0, 10).await.unwrap().entries.is_empty());
+}
+
+/// What an earlier release kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Before {
+    id: String,
+    name: String,
+}
+
+impl Document for Before {
+    const KIND: &'static str = "shaped";
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+}
+
+/// What this release makes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct After {
+    id: String,
+    first: String,
+    last: String,
+}
+
+impl Document for After {
+    const KIND: &'static str = "shaped";
+    const SCHEMA: u32 = 3;
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    fn upgrade(from: u32, mut value: serde_json::Value) -> Result<serde_json::Value, String> {
+        let name = value["name"].as_str().ok_or("it has no name")?.to_owned();
+        if from == 2 {
+            let (first, last) = name.split_once(' ').ok_or("its name is of one word")?;
+            value["first"] = first.into();
+            value["last"] = last.into();
+        }
+        Ok(value)
+    }
+}
+
+async fn old_shapes_are_upgraded_and_newer_ones_refused(store: &Store) {
+    let before = |id: &str, name: &str| Before { id: id.to_owned(), name: name.to_owned() };
+    store.create(before("a", "Ada Lovelace")).await.unwrap();
+    store.create(before("b", "Plato")).await.unwrap();
+    let upgraded = store.get::<After>("a").await.unwrap().unwrap();
+    assert_eq!((upgraded.version, upgraded.document.last.as_str()), (1, "Lovelace"));
+    let refused = store.get::<After>("b").await.unwrap_err().to_string();
+    assert!(refused.contains("shaped b") && refused.contains("one word"), "{refused}");
+    // Written again, it has the new shape, which the old release refuses in words.
+    let after = After { id: "a".to_owned(), first: "Ada".to_owned(), last: "King".to_owned() };
+    store.commit(store.batch().update(&upgraded, &after)).await.unwrap();
+    assert_eq!(store.get::<After>("a").await.unwrap().unwrap().document, after);
+    let refused = store.get::<Before>("a").await.unwrap_err().to_string();
+    assert!(refused.contains("shape 3") && refused.contains("update"), "{refused}");
+}
+
+/// Some documents with long values, unique keys that move, deletions, counters and two journals.
+async fn fill(store: &Store) {
+    for number in 0..40u64 {
+        let mut thing = Thing::new(&format!("t{number}"), &format!("n{number}"), number % 7);
+        thing.secret = "s".repeat(number as usize * 700);
+        store.create(thing).await.unwrap();
+        store.create(Owned { id: format!("o{number}"), account: 1 + number % 2 }).await.unwrap();
+    }
+    for number in 0..10 {
+        let gone = store.get::<Thing>(format!("t{number}")).await.unwrap().unwrap();
+        store.commit(store.batch().delete(&gone)).await.unwrap();
+        // The key of one that is gone goes to another.
+        let id = format!("t{}", number + 20);
+        let renamed = store.update::<Thing, StoreError>(id, None, |thing, _, _| {
+            thing.name = format!("n{number}");
+            Ok(true)
+        });
+        renamed.await.unwrap();
+    }
+    store.next_number("things").await.unwrap();
+    store.commit(store.batch().put(&Note { id: "n".to_owned(), text: "ä\"\u{0}".to_owned() })).await.unwrap();
+}
+
+pub(super) async fn everything(store: &Store) -> (Vec<Record>, Sum) {
+    let (mut records, mut sum, mut export) = (Vec::new(), Sum::default(), store.engine().export());
+    while let Some(piece) = export.next().await {
+        let piece = piece.unwrap();
+        sum.add(&piece);
+        records.extend(piece);
+    }
+    (records, sum)
+}
+
+async fn what_is_exported_is_the_same_elsewhere(store: &Store, other: &Store) {
+    fill(store).await;
+    let (records, sum) = everything(store).await;
+    assert_eq!((sum.records, sum.records), (records.len() as u64, store.engine().count().await.unwrap()));
+    assert_ne!(everything(other).await.1, sum);
+    // Twice, and in another order: records say what is, not what happened.
+    other.engine().import(records.clone()).await.unwrap();
+    other.engine().import(records.iter().rev().cloned().collect()).await.unwrap();
+    assert_eq!(everything(other).await.1, sum);
+    assert_eq!(other.engine().check(Arc::new(|_| true)).await.unwrap(), []);
+    // It goes on where the first one was.
+    assert_eq!(other.next_number("things").await.unwrap(), 2);
+    assert_eq!(other.journal_seq(Account(2)), store.journal_seq(Account(2)));
+    let one_more = other.commit(other.batch().create(&Owned { id: "x".to_owned(), account: 2 })).await;
+    assert_eq!(one_more.unwrap().last_seq, Some(store.journal_seq(Account(2)) + 1));
+    let taken = other.create(Thing::new("new", "n3", 1)).await;
+    assert!(matches!(taken, Err(StoreError::Taken { .. })));
+}
+
+async fn a_tap_tells_what_an_export_missed(store: &Store, other: &Store) {
+    fill(store).await;
+    let mut tap = store.engine().tap().await.unwrap();
+    let (records, _) = everything(store).await;
+    for number in 10..20 {
+        let id = format!("t{number}");
+        let old = store.get::<Thing>(&id).await.unwrap().unwrap();
+        let batch = match number % 2 {
+            0 => store.batch().delete(&old).create(&Thing::new(&format!("u{number}"), &old.document.name, 9)),
+            _ => store.batch().update(&old, &Thing { rank: 100, ..old.document.clone() }),
+        };
+        store.commit(batch).await.unwrap();
+        store.next_number("others").await.unwrap();
+    }
+    let old = store.get::<Note>("n").await.unwrap().unwrap();
+    store.commit(store.batch().delete(&old)).await.unwrap();
+    other.engine().import(records).await.unwrap();
+    while let Ok(records) = tap.try_recv() {
+        other.engine().import(records).await.unwrap();
+    }
+    assert_eq!(everything(other).await.1, everything(store).await.1);
+    assert_eq!(other.engine().check(Arc::new(|_| true)).await.unwrap(), []);
+}
+
+async fn a_sound_store_has_no_fault(store: &Store) {
+    fill(store).await;
+    assert_eq!(store.engine().check(Arc::new(|_| true)).await.unwrap(), []);
 }

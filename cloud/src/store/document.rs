@@ -1,6 +1,7 @@
 //! What a slice declares about its documents.
 
-use super::engine::StoreError;
+use super::error::StoreError;
+use super::journal::Account;
 use crate::clock::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,19 @@ pub trait Document: Serialize + DeserializeOwned + Send + Sync + 'static {
     const KIND: &'static str;
     /// Whether changes are entries of the journal.
     const JOURNALED: bool = true;
+    /// Counts the shapes that this kind has had: raised when stored documents must be changed to be read.
+    const SCHEMA: u32 = 1;
+
+    /// Turns a stored document of shape `from` into one of shape `from + 1`.
+    fn upgrade(from: u32, value: serde_json::Value) -> Result<serde_json::Value, String> {
+        let _ = value;
+        Err(format!("no way is known from shape {from} to the next"))
+    }
+
+    /// The account whose journal has its changes.
+    fn account(&self) -> Account {
+        Account::FIRST
+    }
 
     /// What it is kept under.
     fn id(&self) -> String;

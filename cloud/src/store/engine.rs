@@ -1,72 +1,17 @@
 //! What an engine does for the store: documents as bytes, nothing about their meaning.
 
 use super::document::{Document, Versioned};
-use super::journal::JournalPage;
+use super::error::StoreError;
+use super::journal::{Account, JournalPage};
+use super::record::{Fault, Record};
 use crate::clock::Timestamp;
 use crate::id::UserId;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::watch;
-
-/// Says why the store did not do what it was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another writer was quicker, or the document is there or absent against what was expected.
-    #[error("the {kind} {id} has been changed meanwhile")]
-    Conflict {
-        /// The kind of document.
-        kind: &'static str,
-        /// Its id.
-        id: String,
-    },
-    /// Another document has the same key in a unique index.
-    #[error("another {kind} has the same {index}")]
-    Taken {
-        /// The kind of document.
-        kind: &'static str,
-        /// The index.
-        index: String,
-    },
-    /// A stored document cannot be read.
-    #[error("the stored {kind} {id} cannot be read: {source}")]
-    Decode {
-        /// The kind of document.
-        kind: String,
-        /// Its id.
-        id: String,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A document cannot be written as JSON.
-    #[error("a {kind} cannot be written: {source}")]
-    Encode {
-        /// The kind of document.
-        kind: &'static str,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A key, an id or a batch that the store does not take.
-    #[error("the store does not take {detail}")]
-    Key {
-        /// What it was.
-        detail: String,
-    },
-    /// The directory cannot be opened.
-    #[error("cannot open the store in {path} (`data_dir`): {detail}")]
-    Open {
-        /// The directory.
-        path: String,
-        /// Why, and what to do.
-        detail: String,
-    },
-    /// The disk or the engine failed; nothing of the batch is promised.
-    #[error("the store failed: {0}")]
-    Engine(String),
-    /// The store has been closed.
-    #[error("the store is closed")]
-    Closed,
-}
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
 
 /// What must be true of a document for a batch to be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +60,8 @@ pub struct RawOp {
 /// A document's bytes and where it is found.
 #[derive(Debug, Clone)]
 pub struct RawWrite {
+    /// The shape of the body, as the document's kind counts them.
+    pub schema: u32,
     /// The document as JSON.
     pub body: Vec<u8>,
     /// Its index entries.
@@ -135,6 +82,8 @@ pub struct RawIndex {
 /// A journal entry without what the engine adds.
 #[derive(Debug, Clone)]
 pub struct RawChange {
+    /// In whose journal.
+    pub account: Account,
     /// When.
     pub at: Timestamp,
     /// Whose request did it.
@@ -150,17 +99,35 @@ pub struct RawChange {
 pub struct RawDocument {
     /// Its version.
     pub version: u64,
+    /// The shape that the body was written in.
+    pub schema: u32,
     /// The document as JSON.
     pub body: Vec<u8>,
 }
 
 impl RawDocument {
+    /// Turns the bytes into the document: one of an older shape is brought up to date, a newer one refused.
     pub(super) fn decode<D: Document>(self, id: &str) -> Result<Versioned<D>, StoreError> {
-        let document = serde_json::from_slice(&self.body).map_err(|source| StoreError::Decode {
-            kind: D::KIND.to_owned(),
-            id: id.to_owned(),
-            source,
-        })?;
+        let wrong =
+            |detail: String| StoreError::Decode { kind: D::KIND.to_owned(), id: id.to_owned(), detail };
+        if self.schema > D::SCHEMA {
+            return Err(StoreError::Newer {
+                kind: D::KIND,
+                id: id.to_owned(),
+                schema: self.schema,
+                known: D::SCHEMA,
+            });
+        }
+        let document = if self.schema == D::SCHEMA {
+            serde_json::from_slice(&self.body).map_err(|error| wrong(error.to_string()))?
+        } else {
+            let mut value: Value =
+                serde_json::from_slice(&self.body).map_err(|error| wrong(error.to_string()))?;
+            for schema in self.schema..D::SCHEMA {
+                value = D::upgrade(schema, value).map_err(&wrong)?;
+            }
+            serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?
+        };
         Ok(Versioned { version: self.version, document })
     }
 }
@@ -185,11 +152,14 @@ pub struct RawScan {
 /// A part of an index.
 #[derive(Debug, Clone, Default)]
 pub struct RawPage {
-    /// The ids of documents, in order.
-    pub ids: Vec<String>,
+    /// Documents with their ids, in the index's order.
+    pub documents: Vec<(String, RawDocument)>,
     /// Where the next part begins, if there is one.
     pub next: Option<Vec<u8>>,
 }
+
+/// Told how many keys or rows a check has looked at; answers whether it is still wanted.
+pub type Tell = Arc<dyn Fn(u64) -> bool + Send + Sync>;
 
 /// A place where documents are kept; each engine passes the same suite of tests.
 pub trait Engine: Send + Sync + 'static {
@@ -205,17 +175,43 @@ pub trait Engine: Send + Sync + 'static {
     /// Draws the next number of a counter, durably.
     fn allocate(&self, counter: &'static str) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// Reads entries after `after` that are on disk.
-    fn journal(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<JournalPage, StoreError>>;
+    /// Reads entries of an account after `after` that are on disk.
+    fn journal(
+        &self,
+        account: Account,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<JournalPage, StoreError>>;
 
-    /// The last `seq` on disk.
-    fn journal_head(&self) -> watch::Receiver<u64>;
+    /// The last `seq` of an account that is on disk, and word of each new one.
+    fn journal_head(&self, account: Account) -> watch::Receiver<u64>;
 
     /// Whether writes can be taken.
     fn is_healthy(&self) -> bool;
 
     /// Bytes on disk.
-    fn size_on_disk(&self) -> u64;
+    fn size_on_disk(&self) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// How many records [`Engine::export`] will give, about.
+    fn count(&self) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Reads everything, a few hundred records at a time and in no particular order.
+    ///
+    /// Together with what the tap tells from a moment before it began, it is the state at
+    /// any later moment: a record may show a later state than the beginning's.
+    fn export(&self) -> BoxStream<'static, Result<Vec<Record>, StoreError>>;
+
+    /// Tells every record that is written from now on, in order and once it is on disk.
+    fn tap(&self) -> BoxFuture<'_, Result<mpsc::UnboundedReceiver<Vec<Record>>, StoreError>>;
+
+    /// Waits until all that a reader may have seen is on disk, and told by the taps.
+    fn settle(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Writes records as they are over what is there, and returns once they are on disk.
+    fn import(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Looks for what does not fit together; as it runs, writers may go on.
+    fn check(&self, tell: Tell) -> BoxFuture<'_, Result<Vec<Fault>, StoreError>>;
 
     /// Finishes what was accepted and ends.
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -1,9 +1,26 @@
-//! The journal: what changed, in order, without a gap.
+//! The journal of an account: what changed, in order, without a gap.
 
 use crate::clock::Timestamp;
 use crate::id::UserId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
+
+/// Whose journal: accounts have numbers, and each has a journal of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Account(pub u64);
+
+impl Account {
+    /// The account that an installation begins with.
+    pub const FIRST: Self = Self(1);
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What happened to a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +32,17 @@ pub enum Change {
     Updated,
     /// It is gone.
     Deleted,
+}
+
+impl Change {
+    /// What a write does to a document that was there or not.
+    pub(super) fn of(existed: bool, written: bool) -> Self {
+        match (existed, written) {
+            (false, true) => Self::Created,
+            (true, true) => Self::Updated,
+            (_, false) => Self::Deleted,
+        }
+    }
 }
 
 /// One change of one document.

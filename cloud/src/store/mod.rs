@@ -4,31 +4,45 @@
 //! acknowledged only when it is on disk, and each change of a journalled document
 //! is an entry of the journal in the same batch.
 
+mod backup;
 mod batch;
 #[cfg(test)]
 mod conformance;
+mod copy;
 mod document;
 mod engine;
+mod error;
+mod home;
 mod journal;
+mod progress;
 mod queue;
+mod record;
+mod seat;
 mod sled_engine;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk_tests;
 
 pub use batch::Batch;
+pub use copy::Target;
 pub use document::{Document, Index, IndexKey, Versioned};
-pub use engine::{Engine, Expect, Order, Receipt, StoreError};
-pub use journal::{Change, Entry, JournalPage};
+pub use engine::{Engine, Expect, Order, Receipt, Tell};
+pub use error::StoreError;
+pub use journal::{Account, Change, Entry, JournalPage};
+pub use progress::Progress;
 pub use queue::{
     After, Backoff, EntryState, Lease, NewEntry, Priority, Pushed, Queue, QueueEntry, QueueError, Settle,
 };
-pub use sled_engine::SledEngine;
+pub use record::{Fault, Record, Sum};
+pub use sled_engine::{SledEngine, SledOptions};
 
 use crate::clock::{Clock, Timestamp};
 use crate::id::UserId;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use engine::RawScan;
+use seat::Seat;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
@@ -121,33 +135,37 @@ impl Scan {
 /// The store's handle; cloned freely.
 #[derive(Clone)]
 pub struct Store {
-    engine: Arc<dyn Engine>,
+    seat: Arc<Seat>,
     clock: Clock,
     /// Updates of one document take turns here, so that only other processes can get in between.
     turns: Arc<[Mutex<()>]>,
 }
 
 impl Store {
-    /// Opens or creates the embedded engine in a directory.
+    /// Opens or creates the embedded engine in a directory, run as is usual.
     pub fn open_sled(path: &Path, clock: Clock) -> Result<Self, StoreError> {
-        Ok(Self::new(Arc::new(SledEngine::open(path)?), clock))
+        Ok(Self::new(Arc::new(SledEngine::open(path, SledOptions::default())?), clock))
     }
 
     /// Puts the store on an engine.
     pub fn new(engine: Arc<dyn Engine>, clock: Clock) -> Self {
-        Self { engine, clock, turns: (0..TURNS).map(|_| Mutex::new(())).collect() }
+        Self {
+            seat: Arc::new(Seat::new(engine, None)),
+            clock,
+            turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
+        }
     }
 
     /// Reads a document.
     pub async fn get<D: Document>(&self, id: impl ToString) -> Result<Option<Versioned<D>>, StoreError> {
         let id = id.to_string();
-        self.engine.get(D::KIND, id.clone()).await?.map(|raw| raw.decode(&id)).transpose()
+        self.seat.engine().get(D::KIND, id.clone()).await?.map(|raw| raw.decode(&id)).transpose()
     }
 
     /// Reads a part of an index, with the documents.
     pub async fn scan<D: Document>(&self, scan: Scan) -> Result<Page<Versioned<D>>, StoreError> {
         let raw = self
-            .engine
+            .engine()
             .scan(RawScan {
                 kind: D::KIND,
                 index: scan.index,
@@ -157,14 +175,8 @@ impl Store {
                 limit: scan.limit,
             })
             .await?;
-        let mut items = Vec::with_capacity(raw.ids.len());
-        for id in raw.ids {
-            // It may have been deleted since its index entry was read.
-            if let Some(document) = self.get::<D>(&id).await? {
-                items.push(document);
-            }
-        }
-        Ok(Page { items, next: raw.next.map(Cursor) })
+        let items = raw.documents.into_iter().map(|(id, document)| document.decode(&id));
+        Ok(Page { items: items.collect::<Result<_, _>>()?, next: raw.next.map(Cursor) })
     }
 
     /// Reads the first document under exactly this index key.
@@ -188,7 +200,7 @@ impl Store {
         if ops.is_empty() {
             return Ok(Receipt::default());
         }
-        self.engine.commit(ops).await
+        self.seat.commit(ops).await
     }
 
     /// Writes a new document; its id must be free.
@@ -234,36 +246,60 @@ impl Store {
 
     /// Draws the next number of a kind, from 1 up; a number is given out once only.
     pub async fn next_number(&self, counter: &'static str) -> Result<u64, StoreError> {
-        self.engine.allocate(counter).await
+        self.seat.allocate(counter).await
     }
 
-    /// Reads the journal after `seq`.
-    pub async fn journal(&self, after: u64, limit: usize) -> Result<JournalPage, StoreError> {
-        self.engine.journal(after, limit).await
+    /// Reads an account's journal after `seq`.
+    pub async fn journal(
+        &self,
+        account: Account,
+        after: u64,
+        limit: usize,
+    ) -> Result<JournalPage, StoreError> {
+        self.seat.engine().journal(account, after, limit).await
     }
 
-    /// The last entry's `seq` that is on disk.
-    pub fn journal_seq(&self) -> u64 {
-        *self.engine.journal_head().borrow()
+    /// The `seq` of an account's last entry that is on disk.
+    pub fn journal_seq(&self, account: Account) -> u64 {
+        *self.seat.engine().journal_head(account).borrow()
     }
 
-    /// The last entry's `seq` that is on disk, and word of each new one.
-    pub fn journal_head(&self) -> watch::Receiver<u64> {
-        self.engine.journal_head()
+    /// The `seq` of an account's last entry that is on disk, and word of each new one.
+    pub fn journal_head(&self, account: Account) -> watch::Receiver<u64> {
+        self.seat.follow(account)
+    }
+
+    /// The engine below, for what concerns it as a whole.
+    pub(crate) fn engine(&self) -> Arc<dyn Engine> {
+        self.seat.engine()
+    }
+
+    /// Looks for what does not fit together; also how many records there are.
+    pub async fn check(&self, progress: Progress) -> Result<(Vec<Fault>, u64), StoreError> {
+        let engine = self.engine();
+        let records = engine.count().await?;
+        let teller = progress.clone();
+        let tell = move |done| {
+            teller.tell(0, format!("{done} keys looked at"));
+            teller.check().is_ok()
+        };
+        let faults = engine.check(Arc::new(tell)).await?;
+        progress.check()?;
+        Ok((faults, records))
     }
 
     /// Whether writes can be taken.
     pub fn is_healthy(&self) -> bool {
-        self.engine.is_healthy()
+        self.seat.engine().is_healthy()
     }
 
     /// Bytes on disk, as far as the engine knows.
-    pub fn size_on_disk(&self) -> u64 {
-        self.engine.size_on_disk()
+    pub async fn size_on_disk(&self) -> Result<u64, StoreError> {
+        self.seat.engine().size_on_disk().await
     }
 
     /// Ends the engine once what was accepted is written.
     pub async fn close(&self) {
-        self.engine.close().await;
+        self.seat.engine().close().await;
     }
 }

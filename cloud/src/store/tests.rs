@@ -1,7 +1,7 @@
 //! The embedded engine: the suite, a model, and what a power cut leaves.
 
 use super::conformance::{self, Thing};
-use super::{Entry, IndexKey, Scan, SledEngine, Store, StoreError, Versioned};
+use super::{Account, Entry, IndexKey, Scan, SledEngine, SledOptions, Store, StoreError, Versioned};
 use crate::clock::{Clock, Timestamp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -42,17 +42,23 @@ async fn a_second_opener_is_told_why_it_cannot() {
 #[tokio::test]
 async fn a_reader_that_slept_too_long_is_told_to_begin_anew() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::new(Arc::new(SledEngine::open_keeping(directory.path(), 10).unwrap()), clock());
+    let store = Store::new(
+        Arc::new(
+            SledEngine::open(directory.path(), SledOptions { journal_keep: 10, ..SledOptions::default() })
+                .unwrap(),
+        ),
+        clock(),
+    );
     for number in 0..100 {
         let mut thing = Thing::new(&format!("t{number}"), &format!("n{number}"), number);
         thing.secret = "x".repeat(5000);
         store.create(thing).await.unwrap();
     }
-    let page = store.journal(3, 1000).await.unwrap();
+    let page = store.journal(Account::FIRST, 3, 1000).await.unwrap();
     assert!(page.reset);
     let seqs: Vec<_> = page.entries.iter().map(|entry| entry.seq).collect();
     assert_eq!(seqs, (91..=100).collect::<Vec<_>>());
-    let page = store.journal(95, 1000).await.unwrap();
+    let page = store.journal(Account::FIRST, 95, 1000).await.unwrap();
     assert!(!page.reset);
     assert_eq!(page.entries.len(), 5);
 }
@@ -75,12 +81,12 @@ async fn what_was_acknowledged_survives_while_others_write() {
     let mut known = 0;
     for _ in 0..5 {
         tokio::task::yield_now().await;
-        let acknowledged = *store.journal_head().borrow();
+        let acknowledged = *store.journal_head(Account::FIRST).borrow();
         let copy = tempfile::tempdir().unwrap();
         std::fs::copy(directory.path().join("conf"), copy.path().join("conf")).unwrap();
         std::fs::copy(directory.path().join("db"), copy.path().join("db")).unwrap();
         let seen = open(copy.path());
-        let entries = seen.journal(0, 10_000).await.unwrap().entries;
+        let entries = seen.journal(Account::FIRST, 0, 10_000).await.unwrap().entries;
         assert!(entries.len() as u64 >= acknowledged, "{} of {acknowledged}", entries.len());
         for entry in &entries {
             assert!(seen.get::<Thing>(&entry.id).await.unwrap().is_some(), "{}", entry.id);
@@ -91,7 +97,7 @@ async fn what_was_acknowledged_survives_while_others_write() {
         writer.await.unwrap();
     }
     assert!(known <= 200);
-    assert_eq!(*store.journal_head().borrow(), 200);
+    assert_eq!(*store.journal_head(Account::FIRST).borrow(), 200);
 }
 
 #[derive(Debug, Clone)]
@@ -192,7 +198,7 @@ impl Model {
             let wanted = self.things.values().find(|thing| thing.document.name == name);
             assert_eq!(found.as_ref(), wanted);
         }
-        let entries: Vec<Entry> = store.journal(0, 1000).await.unwrap().entries;
+        let entries: Vec<Entry> = store.journal(Account::FIRST, 0, 1000).await.unwrap().entries;
         let seqs: Vec<_> = entries.iter().map(|entry| entry.seq).collect();
         assert_eq!(seqs, (1..=self.entries).collect::<Vec<_>>());
     }

@@ -184,7 +184,14 @@ async fn writers_at_the_same_time_lose_nothing() {
     }
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
-    let entries = server.running.app.store.journal(0, 1000).await.unwrap().entries;
+    let entries = server
+        .running
+        .app
+        .store
+        .journal(stagebox_cloud::store::Account::FIRST, 0, 1000)
+        .await
+        .unwrap()
+        .entries;
     let seqs: Vec<_> = entries.iter().map(|entry| entry.seq).collect();
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
 }

@@ -86,7 +86,7 @@ async fn a_cursor_from_another_life_is_reset() {
     let mut reader = Reader::open(&server, Some("999999")).await;
     let (name, id, _) = reader.next().await;
     assert_eq!(name, "reset");
-    let head = *server.running.app.store.journal_head().borrow();
+    let head = *server.running.app.store.journal_head(stagebox_cloud::store::Account::FIRST).borrow();
     assert_eq!(id, head.to_string());
     let wrong = server.request(Method::GET, "/api/v1/stream").header("last-event-id", "x");
     answer(wrong).await.assert_problem(400);

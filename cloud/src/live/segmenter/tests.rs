@@ -176,6 +176,25 @@ fn two_seconds_are_four_parts() {
 }
 
 #[test]
+fn the_last_sound_is_not_lost_to_the_rounding_of_timestamps() {
+    let source =
+        Source { frames: 393, fps: 60, key_every: 89, offset_frames: 0, sound_early_ms: 0, whole_ms: true };
+    let (outcome, given) = package(&[source], 9);
+    let sounds = given.iter().flatten().filter(|frame| frame.track == Track::Audio).count();
+    assert_eq!(outcome.read_back(Rendition::Audio).len(), sounds);
+}
+
+#[test]
+fn sound_that_reaches_beyond_the_picture_keeps_to_the_target() {
+    let source =
+        Source { frames: 270, fps: 60, key_every: 269, offset_frames: 1, sound_early_ms: 0, whole_ms: false };
+    let (outcome, _) = package(&[source], 6);
+    let longest = outcome.segments.values().flatten().map(|segment| segment.duration_us).max();
+    let rounded = longest.map(|longest| (longest + 500_000) / 1_000_000);
+    assert!(rounded <= outcome.target_duration_s, "{longest:?} {:?}", outcome.target_duration_s);
+}
+
+#[test]
 fn a_lost_worker_leaves_a_gap_and_comes_back_at_a_boundary() {
     let mut segmenter = Segmenter::new(LENGTHS, Resume::default());
     let (mut outcome, mut out) = (Outcome::default(), Vec::new());

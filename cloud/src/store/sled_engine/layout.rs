@@ -1,6 +1,6 @@
 //! Where things are in the one sorted map: the first byte says what a key is.
 
-use crate::store::engine::StoreError;
+use crate::store::{Account, StoreError};
 
 const DOCUMENT: u8 = b'd';
 const CHUNK: u8 = b'c';
@@ -8,6 +8,7 @@ const INDEX: u8 = b'i';
 const JOURNAL: u8 = b'j';
 const JOURNAL_CHUNK: u8 = b'k';
 const COUNTER: u8 = b'n';
+const FORMAT: u8 = b'f';
 
 /// Longest kind or index name.
 const MAX_NAME: usize = 24;
@@ -70,20 +71,28 @@ pub(super) fn index_entry(kind: &str, name: &str, key: &[u8], unique: bool, id: 
 }
 
 /// A journal entry.
-pub(super) fn journal(seq: u64) -> Vec<u8> {
+pub(super) fn journal(account: Account, seq: u64) -> Vec<u8> {
     let mut key = vec![JOURNAL];
+    key.extend_from_slice(&account.0.to_be_bytes());
     key.extend_from_slice(&seq.to_be_bytes());
     key
 }
 
-/// The first possible journal key and the first key after all of them.
-pub(super) fn journal_range() -> std::ops::Range<Vec<u8>> {
-    vec![JOURNAL]..vec![JOURNAL + 1]
+/// All entries of an account's journal.
+pub(super) fn journal_range(account: Account) -> std::ops::RangeInclusive<Vec<u8>> {
+    journal(account, 0)..=journal(account, u64::MAX)
 }
 
-/// The `seq` that a journal key names.
-pub(super) fn journal_seq(key: &[u8]) -> Option<u64> {
-    key.get(1..9)?.try_into().ok().map(u64::from_be_bytes)
+/// The entries of all accounts that come after `account`.
+pub(super) fn journals_after(account: Option<Account>) -> std::ops::Range<Vec<u8>> {
+    let low = account.map_or(vec![JOURNAL], |account| journal(account, u64::MAX));
+    low..vec![JOURNAL + 1]
+}
+
+/// The account and `seq` that a journal key names.
+pub(super) fn journal_place(key: &[u8]) -> Option<(Account, u64)> {
+    let number = |part: &[u8]| part.try_into().ok().map(u64::from_be_bytes);
+    Some((Account(number(key.get(1..9)?)?), number(key.get(9..17)?)?))
 }
 
 /// A further part of a journal entry, from the entry's own key.
@@ -97,6 +106,54 @@ pub(super) fn journal_chunk(entry: &[u8], number: u16) -> Vec<u8> {
 /// A counter.
 pub(super) fn counter(name: &str) -> Vec<u8> {
     named(COUNTER, &[name], 0)
+}
+
+/// Where the layout's own number is kept.
+pub(super) fn format() -> Vec<u8> {
+    vec![FORMAT]
+}
+
+/// What a key belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Document { kind: String, id: String },
+    Chunk { kind: String, id: String, version: u64 },
+    Index { kind: String, name: String },
+    Journal(Account, u64),
+    JournalChunk(Account, u64),
+    Counter(String),
+    Format,
+}
+
+/// Reads a key back; `None` if it is none of ours.
+pub(super) fn place(key: &[u8]) -> Option<Place> {
+    let (class, rest) = key.split_first()?;
+    let mut parts = rest.splitn(3, |byte| *byte == 0);
+    let mut text = || parts.next().and_then(|part| String::from_utf8(part.to_vec()).ok());
+    Some(match *class {
+        DOCUMENT => Place::Document { kind: text()?, id: text()? },
+        CHUNK => Place::Chunk {
+            kind: text()?,
+            id: text()?,
+            version: u64::from_be_bytes(parts.next()?.get(..8)?.try_into().ok()?),
+        },
+        INDEX => Place::Index { kind: text()?, name: text()? },
+        JOURNAL => journal_place(key).map(|(account, seq)| Place::Journal(account, seq))?,
+        JOURNAL_CHUNK => journal_place(key).map(|(account, seq)| Place::JournalChunk(account, seq))?,
+        COUNTER => Place::Counter(text()?),
+        FORMAT => Place::Format,
+        _ => return None,
+    })
+}
+
+/// The keys of all documents.
+pub(super) fn documents() -> std::ops::Range<Vec<u8>> {
+    vec![DOCUMENT]..vec![DOCUMENT + 1]
+}
+
+/// The keys of all counters.
+pub(super) fn counters() -> std::ops::Range<Vec<u8>> {
+    vec![COUNTER]..vec![COUNTER + 1]
 }
 
 /// The first key that does not begin with `prefix`.
@@ -122,6 +179,29 @@ mod tests {
         assert!(chunk(&kind, &id, u64::MAX, u16::MAX).unwrap().len() < 200);
         assert!(document("kind", &"i".repeat(MAX_ID + 1)).is_err());
         assert!(document("kind", "a\0b").is_err());
+    }
+
+    #[test]
+    fn keys_are_read_back() {
+        let text = |text: &str| text.to_owned();
+        let (kind, id) = (text("thing"), text("a"));
+        let account = Account(7);
+        for (key, wanted) in [
+            (document("thing", "a").unwrap(), Place::Document { kind: kind.clone(), id: id.clone() }),
+            (chunk("thing", "a", 258, 3).unwrap(), Place::Chunk { kind: kind.clone(), id, version: 258 }),
+            (index_entry("thing", "rank", &[0, 1], false, "a"), Place::Index { kind, name: text("rank") }),
+            (journal(account, 3), Place::Journal(account, 3)),
+            (journal_chunk(&journal(account, 3), 9), Place::JournalChunk(account, 3)),
+            (counter("n"), Place::Counter(text("n"))),
+            (format(), Place::Format),
+        ] {
+            assert_eq!(place(&key), Some(wanted));
+        }
+        assert_eq!(place(b""), None);
+        assert_eq!(place(b"x"), None);
+        assert!(journal_range(account).contains(&journal(account, u64::MAX)));
+        assert!(!journals_after(Some(account)).contains(&journal(account, 5)));
+        assert!(journals_after(Some(account)).contains(&journal(Account(8), 0)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A stored value: version, index entries and body, the body in chunks where it is long.
 
-use crate::store::engine::{RawIndex, StoreError};
+use crate::store::StoreError;
+use crate::store::engine::RawIndex;
 
 /// Longest piece of a body in one value: sled keeps sixteen values of any size in a leaf.
 const CHUNK: usize = 4096;
@@ -12,6 +13,8 @@ const MAX_BODY: usize = CHUNK * u16::MAX as usize;
 pub(super) struct Head {
     /// The document's version; 0 in the journal.
     pub(super) version: u64,
+    /// The shape of the body.
+    pub(super) schema: u32,
     /// The index entries that stand for this version, so that they can be taken back.
     pub(super) indexes: Vec<RawIndex>,
     /// How many chunks follow the first.
@@ -46,6 +49,7 @@ impl Head {
     /// Splits a body into a head and the chunks that follow it.
     pub(super) fn split(
         version: u64,
+        schema: u32,
         indexes: Vec<RawIndex>,
         body: &[u8],
     ) -> Result<(Self, Vec<&[u8]>), StoreError> {
@@ -55,7 +59,7 @@ impl Head {
         let mut pieces = body.chunks(CHUNK);
         let first = pieces.next().unwrap_or_default().to_vec();
         let rest: Vec<&[u8]> = pieces.collect();
-        Ok((Self { version, indexes, chunks: rest.len() as u16, first }, rest))
+        Ok((Self { version, schema, indexes, chunks: rest.len() as u16, first }, rest))
     }
 
     /// Puts the body together; `None` if a chunk is not there.
@@ -77,6 +81,7 @@ impl Head {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(16 + self.first.len());
         out.extend_from_slice(&self.version.to_be_bytes());
+        out.extend_from_slice(&self.schema.to_be_bytes());
         out.extend_from_slice(&self.chunks.to_be_bytes());
         out.push(self.indexes.len() as u8);
         for index in &self.indexes {
@@ -94,6 +99,7 @@ impl Head {
     pub(super) fn decode(value: &[u8]) -> Result<Self, StoreError> {
         let mut cut = Cut(value);
         let version = u64::from_be_bytes(cut.array()?);
+        let schema = u32::from_be_bytes(cut.array()?);
         let chunks = u16::from_be_bytes(cut.array()?);
         let count = cut.byte()?;
         let mut indexes = Vec::with_capacity(usize::from(count));
@@ -105,7 +111,7 @@ impl Head {
             let key = cut.take(length)?.to_vec();
             indexes.push(RawIndex { name, key, unique });
         }
-        Ok(Self { version, indexes, chunks, first: cut.0.to_vec() })
+        Ok(Self { version, schema, indexes, chunks, first: cut.0.to_vec() })
     }
 }
 
@@ -118,6 +124,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(
             version: u64,
+            schema: u32,
             length in 0usize..20_000,
             keys in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..96), any::<bool>()), 0..5),
         ) {
@@ -126,8 +133,9 @@ mod tests {
                 .into_iter()
                 .map(|(key, unique)| RawIndex { name: "index".to_owned(), key, unique })
                 .collect();
-            let (head, rest) = Head::split(version, indexes.clone(), &body).unwrap();
+            let (head, rest) = Head::split(version, schema, indexes.clone(), &body).unwrap();
             let read = Head::decode(&head.encode()).unwrap();
+            prop_assert_eq!((read.version, read.schema), (version, schema));
             prop_assert_eq!(&read.indexes, &indexes);
             let whole = read.body(|number| Ok(rest.get(usize::from(number)).map(|piece| (*piece).into()))).unwrap();
             prop_assert_eq!(whole, Some(body));
