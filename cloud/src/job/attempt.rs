@@ -162,7 +162,7 @@ impl Attempt {
                 {
                     result = Err(WorkError::failed("what it was to change has been changed meanwhile"));
                 }
-                Err(error @ QueueError::Store(StoreError::Engine(_))) => {
+                Err(error) if is_passing(&error) => {
                     tracing::warn!(job = %self.id, %error, "a job's result waits for the store");
                     sleep(AGAIN).await;
                 }
@@ -200,6 +200,7 @@ impl Attempt {
         Err(StoreError::Conflict { kind: Job::KIND, id: self.lease.id.clone() }.into())
     }
 
+    /// Logs, once, what ends the attempt.
     fn report(&self, error: &QueueError, what: &str) {
         match error {
             QueueError::Stale { .. } => {
@@ -208,4 +209,9 @@ impl Attempt {
             error => tracing::error!(job = %self.id, %error, "{what}"),
         }
     }
+}
+
+/// Whether the store may well take it soon.
+fn is_passing(error: &QueueError) -> bool {
+    matches!(error, QueueError::Store(StoreError::Engine(_) | StoreError::Away(_) | StoreError::Full { .. }))
 }
