@@ -10,7 +10,10 @@ mod conformance;
 mod document;
 mod engine;
 mod error;
+mod heads;
 mod journal;
+mod keys;
+mod packed;
 mod record;
 mod sled_engine;
 #[cfg(test)]
