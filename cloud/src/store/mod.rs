@@ -5,6 +5,7 @@
 //! is an entry of the journal in the same batch.
 
 mod batch;
+mod config;
 #[cfg(test)]
 mod conformance;
 mod document;
@@ -13,17 +14,22 @@ mod error;
 mod heads;
 mod journal;
 mod keys;
+#[cfg(test)]
+mod model;
 mod packed;
+mod postgres;
 mod record;
 mod sled_engine;
 #[cfg(test)]
 mod tests;
 
 pub use batch::Batch;
+pub use config::{Hidden, StoreConfig, StoreKind};
 pub use document::{Document, Index, IndexKey, Versioned};
 pub use engine::{Engine, Expect, Order, Receipt, Tell};
 pub use error::StoreError;
 pub use journal::{Account, Change, Entry, JournalPage};
+pub use postgres::{Node, PostgresEngine, PostgresOptions};
 pub use record::{Fault, Record, Sum};
 pub use sled_engine::{SledEngine, SledOptions};
 

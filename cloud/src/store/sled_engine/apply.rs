@@ -4,8 +4,8 @@ use super::files::failed;
 use super::layout;
 use super::record::Head;
 use crate::store::engine::{Expect, RawChange, RawOp, Receipt};
-use crate::store::journal::{Change, Entry};
 use crate::store::heads::Journal;
+use crate::store::journal::{Change, Entry};
 use crate::store::{Account, Record, StoreError, keys};
 use std::collections::{HashMap, HashSet};
 

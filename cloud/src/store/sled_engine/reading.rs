@@ -3,10 +3,10 @@
 use super::files::failed;
 use super::layout;
 use super::record::Head;
-use crate::store::{StoreError, keys};
 use crate::store::engine::{Order, RawDocument, RawPage, RawScan};
 use crate::store::heads::Heads;
 use crate::store::journal::{Account, Entry, JournalPage};
+use crate::store::{StoreError, keys};
 use std::ops::Bound;
 
 /// How often a document is read again when its chunks change under the reader.
