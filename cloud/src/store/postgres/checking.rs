@@ -1,5 +1,6 @@
 //! Looks for what does not fit together, in a snapshot that writers do not disturb.
 
+use super::statements::FIND_PLACES;
 use super::target::Target;
 use super::transfer::{Snapshot, bytes, indexes, number, text};
 use crate::store::engine::{RawIndex, Tell};
@@ -11,19 +12,16 @@ use tokio_postgres::Row;
 /// Faults that are told; more are the same story.
 const MAX_FAULTS: usize = 1000;
 
-/// Index entries that no document claims by its packed list are found by holding each against its document.
+/// Each place in an index with what its document claims.
 const INDEX: &str = "SELECT i.kind, i.name, i.place, i.id, d.indexes FROM document_index i
-    LEFT JOIN document d ON d.kind = i.kind AND d.id = i.id ORDER BY i.kind, i.name, i.place";
-const DOCUMENTS: &str = "SELECT kind, id, indexes, body FROM document ORDER BY kind, id";
+    LEFT JOIN document d ON d.kind = i.kind AND d.id = i.id";
+const DOCUMENTS: &str = "SELECT kind, id, indexes, body FROM document";
 const JOURNAL: &str = "SELECT account, seq, entry FROM journal ORDER BY account, seq";
 const HEADS: &str = "SELECT h.account, h.seq, h.oldest, min(j.seq), max(j.seq) FROM journal_head h
     JOIN journal j ON j.account = h.account GROUP BY h.account, h.seq, h.oldest
     HAVING h.seq <> max(j.seq) OR h.oldest <> min(j.seq)";
 const HEADLESS: &str = "SELECT DISTINCT j.account FROM journal j
     WHERE NOT EXISTS (SELECT FROM journal_head h WHERE h.account = j.account)";
-const PLACES: &str = "SELECT i.kind, i.name, i.place, i.id
-    FROM unnest($1::text[], $2::text[], $3::bytea[]) AS w (kind, name, place)
-    JOIN document_index i ON i.kind = w.kind AND i.name = w.name AND i.place = w.place";
 
 struct Check {
     snapshot: Snapshot,
@@ -93,7 +91,7 @@ impl Check {
         let kinds: Vec<&str> = claims.iter().map(|claim| claim.0.as_str()).collect();
         let names: Vec<&str> = claims.iter().map(|claim| claim.2.name.as_str()).collect();
         let places: Vec<Vec<u8>> = claims.iter().map(place).collect();
-        let rows = self.snapshot.link().client.query(PLACES, &[&kinds, &names, &places]).await;
+        let rows = self.snapshot.link().client.query(FIND_PLACES, &[&kinds, &names, &places]).await;
         let mut owners = HashSet::new();
         for row in self.snapshot.done(rows)? {
             owners.insert((text(&row, 0)?, text(&row, 1)?, bytes(&row, 2)?, text(&row, 3)?));

@@ -17,8 +17,8 @@ const PIECE: usize = 256;
 /// What is walked through, the last first, each by a cursor of the same snapshot.
 const WALKS: [(&str, fn(&Row) -> Result<Record, StoreError>); 3] = [
     ("SELECT name, value FROM counter", counter),
-    ("SELECT account, seq, entry FROM journal ORDER BY account, seq", entry),
-    ("SELECT kind, id, version, schema, indexes, body FROM document ORDER BY kind, id", document),
+    ("SELECT account, seq, entry FROM journal", entry),
+    ("SELECT kind, id, version, schema, indexes, body FROM document", document),
 ];
 
 /// A connection that reads one moment of the database, whatever is written meanwhile.
@@ -30,7 +30,9 @@ pub(super) struct Snapshot {
 impl Snapshot {
     pub(super) async fn begin(target: &Arc<Target>) -> Result<Self, StoreError> {
         let link = Link::connect(target, &[], None).await.map_err(|no| target.away(&no.reason))?;
+        // The walks are through whole tables: that is planned as the server thinks best.
         let begin = "SET idle_in_transaction_session_timeout TO '1h';
+            RESET enable_seqscan; RESET enable_bitmapscan; RESET enable_hashjoin; RESET enable_mergejoin;
             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let snapshot = Self { link, target: Arc::clone(target) };
         snapshot.done(snapshot.link.client.batch_execute(begin).await)?;

@@ -165,7 +165,7 @@ impl<'a> Writes<'a> {
             biased;
             move_places(link, Sql::Leave, &self.leave),
             ask(link, Sql::Remove, !removed.0.is_empty(), [&removed.0, &removed.1]),
-            self.changed.send(link, Sql::Change),
+            self.changed.send(link, Sql::Replace),
             self.created.send(link, create),
             move_places(link, take, &self.take),
             ask(link, add, !n.entries.is_empty(), [&n.entry_accounts, &n.entry_seqs, &n.entries]),
