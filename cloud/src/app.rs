@@ -10,7 +10,7 @@ use crate::http::Counters;
 use crate::item::Items;
 use crate::live::Live;
 use crate::secret::{SecretError, Vault};
-use crate::store::Store;
+use crate::store::{Store, StoreKind};
 use object_store::ObjectStore;
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -145,10 +145,33 @@ pub async fn open_store(config: &mut Config, clock: &Clock) -> Result<(Store, Va
     if key.starts_with(&data) {
         return Err(StartError::of("the secrets")(SecretError::Inside(key)));
     }
-    let vault = Vault::open(&key, data.join("store").exists()).map_err(StartError::of("the secrets"))?;
-    let store = Store::open_sled(&data.join("store"), clock.clone()).map_err(StartError::of("the store"))?;
-    vault.check(&store, &key).await.map_err(StartError::of("the secrets"))?;
-    Ok((store, vault))
+    let wrong = StartError::of("the secrets");
+    match config.store.kind {
+        StoreKind::Sled => {
+            // Before the store is opened: an open one is data already.
+            let vault = Vault::open(&key, data.join("store").exists()).map_err(wrong)?;
+            let store = Store::open(&config.store, &data, clock.clone()).await;
+            let store = store.map_err(StartError::of("the store"))?;
+            vault.check(&store, &key).await.map_err(StartError::of("the secrets"))?;
+            Ok((store, vault))
+        }
+        StoreKind::Postgres => {
+            let store = Store::open(&config.store, &data, clock.clone()).await;
+            let store = store.map_err(StartError::of("the store"))?;
+            let opened = async {
+                let vault = Vault::open(&key, Vault::has_data(&store).await?)?;
+                vault.check(&store, &key).await?;
+                Ok::<_, SecretError>(vault)
+            };
+            match opened.await {
+                Ok(vault) => Ok((store, vault)),
+                Err(error) => {
+                    store.close().await;
+                    Err(wrong(error))
+                }
+            }
+        }
+    }
 }
 
 /// Makes the directory so that only its owner looks into it, and returns its real place.

@@ -137,6 +137,18 @@ pub struct Store {
 }
 
 impl Store {
+    /// Opens the engine that the configuration names; the embedded one is in `<data>/store`.
+    pub async fn open(config: &StoreConfig, data: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let engine: Arc<dyn Engine> = match config.kind {
+            StoreKind::Sled => {
+                let options = SledOptions { reserve_mib: config.reserve_mib, ..SledOptions::default() };
+                Arc::new(SledEngine::open(&data.join("store"), options)?)
+            }
+            StoreKind::Postgres => Arc::new(PostgresEngine::open(config, PostgresOptions::default()).await?),
+        };
+        Ok(Self::new(engine, clock))
+    }
+
     /// Opens or creates the embedded engine in a directory, run as is usual.
     pub fn open_sled(path: &Path, clock: Clock) -> Result<Self, StoreError> {
         Ok(Self::new(Arc::new(SledEngine::open(path, SledOptions::default())?), clock))

@@ -77,7 +77,8 @@ impl Check {
                 self.json(|| format!("{kind} {id}"), &bytes(row, 3)?);
                 match indexes(row, 2) {
                     Ok(indexes) => {
-                        claims.extend(indexes.into_iter().map(|index| (kind.clone(), id.clone(), index)))
+                        let claim = |index| (kind.clone(), id.clone(), index);
+                        claims.extend(indexes.into_iter().map(claim));
                     }
                     Err(error) => self.fault(format!("{kind} {id}"), error.to_string()),
                 }

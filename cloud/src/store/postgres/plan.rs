@@ -32,6 +32,9 @@ pub(super) type Named<'a> = (&'a str, &'a str);
 /// A kind, an index and a place in it.
 pub(super) type Place<'a> = (&'a str, &'a str, Vec<u8>);
 
+/// Places, each with the id that has it.
+pub(super) type Owned<'p, 'a> = Vec<(&'p Place<'a>, &'a str)>;
+
 /// A document as it will be written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'a> {
@@ -313,7 +316,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The places to give up and the ones to take, each with the id that has it.
-    pub(super) fn moves(&self) -> (Vec<(&Place<'a>, &'a str)>, Vec<(&Place<'a>, &'a str)>) {
+    pub(super) fn moves(&self) -> (Owned<'_, 'a>, Owned<'_, 'a>) {
         let (mut leave, mut take) = (Vec::new(), Vec::new());
         for (place, owner) in &self.places {
             if owner.before != owner.now {

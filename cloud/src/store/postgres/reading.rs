@@ -143,17 +143,15 @@ mod tests {
             after: after.map(<[u8]>::to_vec),
             limit: 1,
         };
-        let cases: [(&[u8], Order, Option<&[u8]>, &[u8], &[u8]); 6] = [
-            (b"ab", Order::Rising, None, b"ab", b"ac"),
-            (b"ab", Order::Rising, Some(b"abx"), b"abx\0", b"ac"),
-            (b"ab", Order::Falling, Some(b"abx"), b"ab", b"abx"),
-            (b"ab", Order::Rising, Some(b"xyz"), b"ab", b"ac"),
-            (b"", Order::Falling, None, b"", &BEYOND),
-            (b"\xff", Order::Rising, None, b"\xff", &BEYOND),
-        ];
-        for (prefix, order, after, low, high) in cases {
-            let found = range(&scan(prefix, order, after));
-            assert_eq!((found.0.as_slice(), found.1.as_slice()), (low, high));
-        }
+
+        let is = |prefix: &[u8], order, after, low: &[u8], high: &[u8]| {
+            assert_eq!(range(&scan(prefix, order, after)), (low.to_vec(), high.to_vec()));
+        };
+        is(b"ab", Order::Rising, None, b"ab", b"ac");
+        is(b"ab", Order::Rising, Some(b"abx"), b"abx\0", b"ac");
+        is(b"ab", Order::Falling, Some(b"abx"), b"ab", b"abx");
+        is(b"ab", Order::Rising, Some(b"xyz"), b"ab", b"ac");
+        is(b"", Order::Falling, None, b"", &BEYOND);
+        is(b"\xff", Order::Rising, None, b"\xff", &BEYOND);
     }
 }

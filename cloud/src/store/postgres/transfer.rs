@@ -14,8 +14,11 @@ use tokio_postgres::{Error, Row};
 /// Records of one piece.
 const PIECE: usize = 256;
 
+/// Makes a record of a row.
+type Read = fn(&Row) -> Result<Record, StoreError>;
+
 /// What is walked through, the last first, each by a cursor of the same snapshot.
-const WALKS: [(&str, fn(&Row) -> Result<Record, StoreError>); 3] = [
+const WALKS: [(&str, Read); 3] = [
     ("SELECT name, value FROM counter", counter),
     ("SELECT account, seq, entry FROM journal", entry),
     ("SELECT kind, id, version, schema, indexes, body FROM document", document),
@@ -66,7 +69,7 @@ impl Snapshot {
 struct Walk {
     snapshot: Snapshot,
     /// The walk that is open.
-    open: Option<fn(&Row) -> Result<Record, StoreError>>,
+    open: Option<Read>,
     /// How many walks are still to come.
     left: usize,
 }
@@ -101,20 +104,20 @@ impl Walk {
     }
 }
 
-fn strange(error: Error) -> StoreError {
-    StoreError::Engine(super::target::cause(&error))
+fn strange(error: &Error) -> StoreError {
+    StoreError::Engine(super::target::cause(error))
 }
 
 pub(super) fn number(row: &Row, place: usize) -> Result<u64, StoreError> {
-    row.try_get::<_, i64>(place).map(i64::cast_unsigned).map_err(strange)
+    row.try_get::<_, i64>(place).map(i64::cast_unsigned).map_err(|error| strange(&error))
 }
 
 pub(super) fn text(row: &Row, place: usize) -> Result<String, StoreError> {
-    row.try_get(place).map_err(strange)
+    row.try_get(place).map_err(|error| strange(&error))
 }
 
 pub(super) fn bytes(row: &Row, place: usize) -> Result<Vec<u8>, StoreError> {
-    row.try_get(place).map_err(strange)
+    row.try_get(place).map_err(|error| strange(&error))
 }
 
 pub(super) fn indexes(row: &Row, place: usize) -> Result<Vec<RawIndex>, StoreError> {

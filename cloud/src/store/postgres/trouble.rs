@@ -19,7 +19,8 @@ impl From<tokio_postgres::Error> for Trouble {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(database) = error.as_db_error() else {
             let words = cause(&error);
-            let io = std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
+            let io =
+                std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
             return if error.is_closed() || io { Self::Lost(words) } else { Self::Refused(words) };
         };
         let words = words(database);
