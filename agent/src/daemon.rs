@@ -13,6 +13,7 @@ mod targets;
 use std::path::Path;
 use std::time::Duration;
 
+use stagebox_durable::make_folder;
 use stagebox_protocol::telemetry::{EncoderState, OutputRole, SignalStatus};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -76,7 +77,7 @@ fn prepare(config: &Config) -> Result<(), DaemonError> {
         }
     }
     for (field, dir) in [("data_dir", config.data_dir.clone()), ("record.dir", config.record_dir())] {
-        std::fs::create_dir_all(&dir).map_err(|error| DaemonError::Folder {
+        make_folder(&dir).map_err(|error| DaemonError::Folder {
             field,
             path: dir,
             problem: error.to_string(),

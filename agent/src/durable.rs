@@ -19,6 +19,9 @@ pub enum DurableError {
     Sync(String),
 }
 
+/// Memory for what was read lately.
+const CACHE_BYTES: u64 = 8 << 20;
+
 type Waiter = oneshot::Sender<Result<(), DurableError>>;
 
 /// A handle to the store; clones are the same store.
@@ -33,12 +36,7 @@ impl Durable {
     pub fn open(dir: &Path) -> Result<Self, DurableError> {
         let path = dir.join("store");
         let failed = |reason: String| DurableError::Open { path: path.clone(), reason };
-        std::fs::create_dir_all(&path).map_err(|error| failed(error.to_string()))?;
-        let db = sled::Config::new()
-            .path(&path)
-            .cache_capacity(8 << 20)
-            .open()
-            .map_err(|error| failed(error.to_string()))?;
+        let db = stagebox_durable::open(&path, CACHE_BYTES).map_err(|error| failed(error.to_string()))?;
         let file = File::open(path.join("db")).map_err(|error| failed(error.to_string()))?;
         let (sync, waiters) = mpsc::channel(64);
         let committer = db.clone();

@@ -138,40 +138,57 @@ impl Deref for App {
 
 /// Opens the store and the secrets that belong to it; the configuration's data directory becomes absolute.
 pub async fn open_store(config: &mut Config, clock: &Clock) -> Result<(Store, Vault), StartError> {
-    let wrong = StartError::of("the data directory (`data_dir`)");
-    let data = create_data_dir(&config.data_dir).map_err(wrong)?;
-    config.data_dir.clone_from(&data);
+    let data = prepare_data_dir(config)?;
     let key = std::path::absolute(config.secrets_key_path()).map_err(StartError::of("the secrets"))?;
     if key.starts_with(&data) {
         return Err(StartError::of("the secrets")(SecretError::Inside(key)));
     }
     let wrong = StartError::of("the secrets");
-    match config.store.kind {
-        StoreKind::Sled => {
-            // Before the store is opened: an open one is data already.
-            let vault = Vault::open(&key, data.join("store").exists()).map_err(wrong)?;
-            let store = Store::open(&config.store, &data, clock.clone()).await;
-            let store = store.map_err(StartError::of("the store"))?;
-            vault.check(&store, &key).await.map_err(StartError::of("the secrets"))?;
-            Ok((store, vault))
-        }
-        StoreKind::Postgres => {
-            let store = Store::open(&config.store, &data, clock.clone()).await;
-            let store = store.map_err(StartError::of("the store"))?;
-            let opened = async {
-                let vault = Vault::open(&key, Vault::has_data(&store).await?)?;
-                vault.check(&store, &key).await?;
-                Ok::<_, SecretError>(vault)
-            };
-            match opened.await {
-                Ok(vault) => Ok((store, vault)),
-                Err(error) => {
-                    store.close().await;
-                    Err(wrong(error))
-                }
-            }
+    let vault = match config.store.kind {
+        // Before it is opened: an embedded store that is there is data already. A server must be asked.
+        StoreKind::Sled => Some(Vault::open(&key, data.join("store").exists()).map_err(wrong)?),
+        StoreKind::Postgres => None,
+    };
+    let store = open_engine(config, clock).await?;
+    match unlock(&store, vault, &key).await {
+        Ok(vault) => Ok((store, vault)),
+        Err(error) => {
+            store.close().await;
+            Err(error)
         }
     }
+}
+
+/// Makes sure that this is the current store and that the key is its own.
+async fn unlock(store: &Store, vault: Option<Vault>, key: &Path) -> Result<Vault, StartError> {
+    store.refuse_if_moved().await.map_err(StartError::of("the store"))?;
+    let opened = async {
+        let vault = match vault {
+            Some(vault) => vault,
+            None => Vault::open(key, Vault::has_data(store).await?)?,
+        };
+        vault.check(store, key).await?;
+        Ok::<_, SecretError>(vault)
+    };
+    opened.await.map_err(StartError::of("the secrets"))
+}
+
+/// Opens the store without its secrets, for filling it from a backup.
+pub async fn open_bare_store(config: &mut Config, clock: &Clock) -> Result<Store, StartError> {
+    prepare_data_dir(config)?;
+    open_engine(config, clock).await
+}
+
+fn prepare_data_dir(config: &mut Config) -> Result<PathBuf, StartError> {
+    let wrong = StartError::of("the data directory (`data_dir`)");
+    let data = create_data_dir(&config.data_dir).map_err(wrong)?;
+    config.data_dir.clone_from(&data);
+    Ok(data)
+}
+
+async fn open_engine(config: &Config, clock: &Clock) -> Result<Store, StartError> {
+    let store = Store::open(&config.store, &config.data_dir, clock.clone()).await;
+    store.map_err(StartError::of("the store"))
 }
 
 /// Makes the directory so that only its owner looks into it, and returns its real place.

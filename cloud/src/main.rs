@@ -3,6 +3,7 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use stagebox_cloud::config::Config;
+use stagebox_cloud::control::{self, StoreCommand};
 use stagebox_cloud::serve::{self, ServeOptions};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,17 @@ enum Command {
         /// Writes the password to this file instead of the terminal.
         #[arg(long)]
         admin_password_file: Option<PathBuf>,
+    },
+    /// Backs up, restores, moves, checks or rewrites the store, also of a running server.
+    Store {
+        /// The configuration.
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        /// Where data is kept, instead of the configuration's `data_dir`.
+        #[arg(long, global = true)]
+        data: Option<PathBuf>,
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Decodes and encodes for the server, which starts it: frames in on stdin, frames out on stdout.
     Worker,
@@ -106,6 +118,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             let config = load(config.as_deref(), data)?;
             runtime()?.block_on(serve::reset_password(config, admin_password_file.as_deref()))?;
             Ok(())
+        }
+        Command::Store { config, data, command } => {
+            let config = load(config.as_deref(), data)?;
+            runtime()?.block_on(control::run(config, command))
         }
         Command::Worker => stagebox_cloud::transcode::worker_main().context("the worker failed"),
     }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
 use serde::{Deserialize, Serialize};
+use stagebox_durable::make_folder;
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -188,7 +189,7 @@ fn derive(root: &hkdf::Prk, info: &[u8]) -> [u8; KEY_LEN] {
 fn create(path: &Path, key: &[u8; KEY_LEN]) -> std::io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(directory) = directory {
-        std::fs::create_dir_all(directory)?;
+        make_folder(directory)?;
     }
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{}", hex::encode(key))?;

@@ -5,7 +5,7 @@ use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Router, Server};
-use crate::{app, broker, device, hook, ingest, live};
+use crate::{app, broker, control, device, hook, ingest, live};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,7 @@ pub async fn start(
     hook::start(app.clone()).await.map_err(StartError::of("hooks"))?;
     let router = Router::new(&app);
     let http = tokio::spawn(server.run(app.clone(), router));
+    control::start(&app);
     app.set_ready();
     Ok(Running { app, http })
 }
@@ -107,7 +108,9 @@ fn tell_password(password: &FirstPassword, file: Option<&Path>) -> std::io::Resu
             let mut file =
                 std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
             writeln!(file, "{}", password.password)?;
-            file.sync_all()
+            file.sync_all()?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
         }
     }
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 /// The table's first line.
-pub(crate) const HEAD: &str = "figure                         ours        peer       ratio   target  unit";
+pub(crate) const HEAD: &str =
+    "figure                               ours        peer     ratio   target  unit";
 
 /// A figure of ours and, where there is one, the peer's on the same work.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +37,16 @@ impl Figure {
         }
     }
 
+    /// A figure of which more is better, from pairs of (ours, peer's); the ratio is the median pair's.
+    pub(crate) fn higher(
+        figure: &str,
+        pairs: &[(f64, f64)],
+        target: Option<f64>,
+        unit: &'static str,
+    ) -> Self {
+        Self { better: "higher", ..Self::lower(figure, pairs, target, unit) }
+    }
+
     /// A figure of which less is better and which has no peer.
     pub(crate) fn absolute(figure: &str, ours: f64, target: Option<f64>, unit: &'static str) -> Self {
         Self { figure: figure.into(), ours, peer: None, ratio: None, target, better: "lower", unit }
@@ -56,7 +67,7 @@ impl std::fmt::Display for Figure {
         };
         write!(
             formatter,
-            "{:<26} {:>10.4}  {:>10}  {:>8}  {:>7}  {}",
+            "{:<28} {:>12.4}  {:>10}  {:>8}  {:>7}  {}",
             self.figure,
             self.ours,
             optional(self.peer, 4),

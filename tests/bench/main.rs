@@ -9,6 +9,8 @@ mod footage;
 mod glass;
 mod http;
 mod ingest;
+mod redb_peer;
+mod store;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -34,16 +36,21 @@ struct Arguments {
     /// Be the ingest server that is measured.
     #[arg(long, hide = true)]
     sink: Option<SocketAddr>,
+    /// Be the process that reads in a store.
+    #[arg(long, hide = true)]
+    store_reader: Option<PathBuf>,
 }
 
 /// What can be measured, by name.
-const NAMES: &[&str] = &["box", "ingest", "delivery", "glass"];
+const NAMES: &[&str] = &["box", "ingest", "delivery", "glass", "store", "million"];
 
 async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
     match name {
         "box" => capture::measure(runs).await,
         "ingest" => ingest::measure(runs).await,
         "delivery" => delivery::measure(runs).await,
+        "store" => store::writes(runs).await,
+        "million" => store::million(runs).await,
         "glass" => glass::measure(runs).await,
         _ => bail!("no figure '{name}'; there are: {}", NAMES.join(", ")),
     }
@@ -52,6 +59,9 @@ async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
 async fn run(arguments: &Arguments) -> Result<()> {
     if let Some(address) = arguments.sink {
         return ingest::sink(address).await;
+    }
+    if let Some(path) = &arguments.store_reader {
+        return store::reader(path).await;
     }
     let names: Vec<&str> = if arguments.names.is_empty() {
         NAMES.to_vec()

@@ -5,7 +5,9 @@ mod foreign;
 mod management;
 mod outputs;
 mod postgres;
+mod powercut;
 mod recovery;
+mod store;
 mod wrong;
 
 use std::time::Duration;

@@ -143,7 +143,7 @@ impl Managed {
         let mut events = Vec::new();
         let mut after = 0;
         loop {
-            let page = store.journal(after, 500).await?;
+            let page = store.journal(stagebox_cloud::store::Account::FIRST, after, 500).await?;
             let Some(entry) = page.entries.last() else { break };
             after = entry.seq;
             let of_box = page.entries.iter().filter(|entry| entry.kind == "device_event" && entry.id == id);
@@ -154,7 +154,11 @@ impl Managed {
 }
 
 fn open(path: &Path) -> Result<Store> {
-    Ok(Store::open_sled(path, stagebox_cloud::clock::Clock::system())?)
+    Ok(Store::open_home(
+        path,
+        stagebox_cloud::store::SledOptions::default(),
+        stagebox_cloud::clock::Clock::system(),
+    )?)
 }
 
 #[tokio::test(flavor = "multi_thread")]

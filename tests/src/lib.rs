@@ -2,3 +2,4 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
 
 pub mod house;
+pub mod powercut;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use stagebox_tests::powercut;
 
 #[derive(Debug, Parser)]
 #[command(name = "./run", about = "Stagebox's demo, tests and benches")]
@@ -49,7 +50,16 @@ enum Command {
         /// The same seed kills the same parts in the same order.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Cuts the power so many times, a box's and a cloud's, instead of killing parts.
+        #[arg(long)]
+        powercuts: Option<usize>,
+        /// Only under this part.
+        #[arg(long, requires = "powercuts")]
+        part: Option<powercut::Part>,
     },
+    /// Writes until it is killed; the power cuts start it under their preload library.
+    #[command(hide = true)]
+    Write(powercut::Order),
 }
 
 fn main() -> ExitCode {
@@ -66,7 +76,11 @@ fn main() -> ExitCode {
             Command::Demo { seconds, data, .. } => demo::run(seconds, data).await,
             Command::Panel { socket, rest } => panel::run(socket, &rest).await,
             Command::Browser => browser::run().await,
-            Command::Soak { minutes, seed } => soak::run(minutes, seed).await,
+            Command::Soak { powercuts: Some(cuts), seed, part, .. } => {
+                soak::cut_power(cuts, seed, part).await
+            }
+            Command::Soak { minutes, seed, .. } => soak::run(minutes, seed).await,
+            Command::Write(order) => powercut::write(&order).await,
         }
     });
     match outcome {

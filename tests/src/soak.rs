@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::json;
 use stagebox_tests::house::probe::{self, Stream};
 use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, child_of, last_segment, wait_until};
+use stagebox_tests::powercut::{self, End, Part};
 use tokio::time::sleep;
 
 const STEP: Duration = Duration::from_secs(60);
@@ -85,4 +86,35 @@ async fn kill_part(part: &str, mut cloud: Cloud, mut agent: Agent) -> Result<(Cl
         _ => bail!("no part is called {part}"),
     }
     Ok((cloud, agent))
+}
+
+/// Of so many power cuts one box is started as a whole.
+const CUTS_OF_A_BOX: usize = 60;
+/// Cuts in the life of one writer.
+const CUTS_OF_A_RUN: usize = 5;
+
+/// Cuts the power `cuts` times under all parts or one, and says after each group of them that nothing was lost.
+pub(crate) async fn cut_power(cuts: usize, seed: u64, only: Option<Part>) -> Result<()> {
+    println!("{cuts} power cuts, seed {seed}.");
+    let begun = Instant::now();
+    let mut done = 0;
+    for group in 0.. {
+        let seed = seed.wrapping_add(group);
+        for part in Part::ALL.into_iter().filter(|part| only.is_none_or(|only| only == *part)) {
+            let some = cuts.saturating_sub(done).min(CUTS_OF_A_BOX / 3);
+            done += powercut::cut(part, seed, some, CUTS_OF_A_RUN).await?;
+            println!("{:>6} s  {done:>5} cuts, seed {seed}, {}", begun.elapsed().as_secs(), part.name());
+        }
+        if only.is_none() {
+            let end = if group % 2 == 0 { End::Killed } else { End::Stopped };
+            powercut::a_box_that_records(seed, CUTS_OF_A_RUN, 400_000, end).await?;
+            done += CUTS_OF_A_RUN;
+            println!("{:>6} s  {done:>5} cuts, seed {seed}, a whole box", begun.elapsed().as_secs());
+        }
+        if done >= cuts {
+            break;
+        }
+    }
+    println!("{done} power cuts: everything acknowledged was there, and everything older than 0.6 s played.");
+    Ok(())
 }

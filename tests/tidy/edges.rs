@@ -10,8 +10,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stagebox-protocol", &["stagebox-hw"]),
     ("stagebox-media", &[]),
     ("stagebox-panel", &["stagebox-hw", "stagebox-protocol"]),
-    ("stagebox-agent", &["stagebox-hw", "stagebox-hw-probe", "stagebox-media", "stagebox-protocol"]),
-    ("stagebox-cloud", &["stagebox-hw", "stagebox-hw-probe", "stagebox-media", "stagebox-protocol"]),
+    ("stagebox-durable", &[]),
+    (
+        "stagebox-agent",
+        &["stagebox-durable", "stagebox-hw", "stagebox-hw-probe", "stagebox-media", "stagebox-protocol"],
+    ),
+    (
+        "stagebox-cloud",
+        &["stagebox-durable", "stagebox-hw", "stagebox-hw-probe", "stagebox-media", "stagebox-protocol"],
+    ),
+    ("stagebox-powercut", &[]),
+    ("stagebox-powercut-preload", &["stagebox-powercut"]),
 ];
 
 /// Nothing of the product may depend on the tests.

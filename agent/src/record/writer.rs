@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
+use stagebox_durable::make_folder;
 use stagebox_media::Epoch;
 use tokio::sync::{mpsc, oneshot};
 
@@ -117,7 +118,7 @@ impl Writer {
     }
 
     fn create(&mut self, id: FileId, header: &[u8], epoch: Epoch) -> io::Result<()> {
-        fs::create_dir_all(&self.dir)?;
+        make_folder(&self.dir)?;
         self.require_room()?;
         if self.unmended {
             self.mend();

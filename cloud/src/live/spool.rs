@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf as _, Bytes};
 use serde::{Deserialize, Serialize};
+use stagebox_durable::make_folder;
 
 use super::rendition::Rendition;
 use super::segment::{Description, PartInfo, Segment};
@@ -65,7 +66,7 @@ pub(crate) struct Spool {
 impl Spool {
     /// Opens or makes the event's directory, and reads what is in it.
     pub(crate) fn open(dir: &Path) -> io::Result<(Self, Vec<Entry>, Vec<Unfinished>)> {
-        fs::create_dir_all(dir)?;
+        make_folder(dir)?;
         let path = dir.join(INDEX);
         let entries = match fs::read(&path) {
             Ok(data) => {

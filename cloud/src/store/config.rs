@@ -1,6 +1,6 @@
 //! `[store]`: which engine keeps the documents, and how it is reached.
 
-use super::postgres::Target;
+use super::postgres::Database;
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ pub enum StoreKind {
 }
 
 /// A text that is never shown: it is, or may hold, a password.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Hidden(String);
 
@@ -101,6 +101,6 @@ impl StoreConfig {
         if self.password.is_some() && self.password_file.is_some() {
             return Err(("store.password", "is given, and `store.password_file` too: keep one".to_owned()));
         }
-        Target::parse(self).map(|_| ()).map_err(|detail| ("store.url", detail))
+        Database::parse(self).map(|_| ()).map_err(|detail| ("store.url", detail))
     }
 }

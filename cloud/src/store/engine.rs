@@ -158,8 +158,8 @@ pub struct RawPage {
     pub next: Option<Vec<u8>>,
 }
 
-/// How far an engine's check or export has come: records so far.
-pub type Tell = Arc<dyn Fn(u64) + Send + Sync>;
+/// Told how many keys or rows a check has looked at; answers whether it is still wanted.
+pub type Tell = Arc<dyn Fn(u64) -> bool + Send + Sync>;
 
 /// A place where documents are kept; each engine passes the same suite of tests.
 pub trait Engine: Send + Sync + 'static {
@@ -203,6 +203,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Tells every record that is written from now on, in order and once it is on disk.
     fn tap(&self) -> BoxFuture<'_, Result<mpsc::UnboundedReceiver<Vec<Record>>, StoreError>>;
+
+    /// Waits until all that a reader may have seen is on disk, and told by the taps.
+    fn settle(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Writes records as they are over what is there, and returns once they are on disk.
     fn import(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), StoreError>>;

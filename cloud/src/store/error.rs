@@ -86,6 +86,30 @@ pub enum StoreError {
     /// The database is out of reach for now; nothing of the batch is promised.
     #[error("the store is out of reach: {0}")]
     Away(String),
+    /// What was to be filled has something in it.
+    #[error("{place} is not empty: give an empty one, or move away what is in it")]
+    NotEmpty {
+        /// The store.
+        place: String,
+    },
+    /// The store is being moved or rewritten already.
+    #[error("the store is being copied or rewritten already: wait until that is done")]
+    Busy,
+    /// The engine has no such operation.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// This store is not the current one any more.
+    #[error("this store was moved to {to}: set `store.kind` and what belongs to it in the configuration")]
+    Moved {
+        /// Where to.
+        to: String,
+    },
+    /// It cannot be moved there.
+    #[error("the store cannot be moved: {0}")]
+    Copy(String),
+    /// A backup cannot be written or read.
+    #[error("the backup {0}")]
+    Backup(String),
     /// Somebody asked that the work be given up.
     #[error("cancelled")]
     Cancelled,

@@ -4,32 +4,41 @@
 //! acknowledged only when it is on disk, and each change of a journalled document
 //! is an entry of the journal in the same batch.
 
+mod backup;
 mod batch;
 mod config;
 #[cfg(test)]
 mod conformance;
+mod copy;
 mod document;
 mod engine;
 mod error;
 mod heads;
+mod home;
 mod journal;
 mod keys;
 #[cfg(test)]
 mod model;
 mod packed;
 mod postgres;
+mod progress;
 mod record;
+mod seat;
 mod sled_engine;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk_tests;
 
 pub use batch::Batch;
 pub use config::{Hidden, StoreConfig, StoreKind};
+pub use copy::Target;
 pub use document::{Document, Index, IndexKey, Versioned};
 pub use engine::{Engine, Expect, Order, Receipt, Tell};
 pub use error::StoreError;
 pub use journal::{Account, Change, Entry, JournalPage};
 pub use postgres::{Node, PostgresEngine, PostgresOptions};
+pub use progress::Progress;
 pub use record::{Fault, Record, Sum};
 pub use sled_engine::{SledEngine, SledOptions};
 
@@ -38,6 +47,7 @@ use crate::id::UserId;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use engine::RawScan;
+use seat::Seat;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
@@ -130,7 +140,7 @@ impl Scan {
 /// The store's handle; cloned freely.
 #[derive(Clone)]
 pub struct Store {
-    engine: Arc<dyn Engine>,
+    seat: Arc<Seat>,
     clock: Clock,
     /// Updates of one document take turns here, so that only other processes can get in between.
     turns: Arc<[Mutex<()>]>,
@@ -139,14 +149,16 @@ pub struct Store {
 impl Store {
     /// Opens the engine that the configuration names; the embedded one is in `<data>/store`.
     pub async fn open(config: &StoreConfig, data: &Path, clock: Clock) -> Result<Self, StoreError> {
-        let engine: Arc<dyn Engine> = match config.kind {
+        match config.kind {
             StoreKind::Sled => {
                 let options = SledOptions { reserve_mib: config.reserve_mib, ..SledOptions::default() };
-                Arc::new(SledEngine::open(&data.join("store"), options)?)
+                Self::open_home(&data.join("store"), options, clock)
             }
-            StoreKind::Postgres => Arc::new(PostgresEngine::open(config, PostgresOptions::default()).await?),
-        };
-        Ok(Self::new(engine, clock))
+            StoreKind::Postgres => {
+                let engine = PostgresEngine::open(config, PostgresOptions::default()).await?;
+                Ok(Self::new(Arc::new(engine), clock))
+            }
+        }
     }
 
     /// Opens or creates the embedded engine in a directory, run as is usual.
@@ -156,19 +168,23 @@ impl Store {
 
     /// Puts the store on an engine.
     pub fn new(engine: Arc<dyn Engine>, clock: Clock) -> Self {
-        Self { engine, clock, turns: (0..TURNS).map(|_| Mutex::new(())).collect() }
+        Self {
+            seat: Arc::new(Seat::new(engine, None)),
+            clock,
+            turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
+        }
     }
 
     /// Reads a document.
     pub async fn get<D: Document>(&self, id: impl ToString) -> Result<Option<Versioned<D>>, StoreError> {
         let id = id.to_string();
-        self.engine.get(D::KIND, id.clone()).await?.map(|raw| raw.decode(&id)).transpose()
+        self.seat.engine().get(D::KIND, id.clone()).await?.map(|raw| raw.decode(&id)).transpose()
     }
 
     /// Reads a part of an index, with the documents.
     pub async fn scan<D: Document>(&self, scan: Scan) -> Result<Page<Versioned<D>>, StoreError> {
         let raw = self
-            .engine
+            .engine()
             .scan(RawScan {
                 kind: D::KIND,
                 index: scan.index,
@@ -203,7 +219,7 @@ impl Store {
         if ops.is_empty() {
             return Ok(Receipt::default());
         }
-        self.engine.commit(ops).await
+        self.seat.commit(ops).await
     }
 
     /// Writes a new document; its id must be free.
@@ -249,7 +265,7 @@ impl Store {
 
     /// Draws the next number of a kind, from 1 up; a number is given out once only.
     pub async fn next_number(&self, counter: &'static str) -> Result<u64, StoreError> {
-        self.engine.allocate(counter).await
+        self.seat.allocate(counter).await
     }
 
     /// Reads an account's journal after `seq`.
@@ -259,36 +275,50 @@ impl Store {
         after: u64,
         limit: usize,
     ) -> Result<JournalPage, StoreError> {
-        self.engine.journal(account, after, limit).await
+        self.seat.engine().journal(account, after, limit).await
     }
 
     /// The `seq` of an account's last entry that is on disk.
     pub fn journal_seq(&self, account: Account) -> u64 {
-        *self.engine.journal_head(account).borrow()
+        *self.seat.engine().journal_head(account).borrow()
     }
 
     /// The `seq` of an account's last entry that is on disk, and word of each new one.
     pub fn journal_head(&self, account: Account) -> watch::Receiver<u64> {
-        self.engine.journal_head(account)
+        self.seat.follow(account)
     }
 
     /// The engine below, for what concerns it as a whole.
     pub(crate) fn engine(&self) -> Arc<dyn Engine> {
-        Arc::clone(&self.engine)
+        self.seat.engine()
+    }
+
+    /// Looks for what does not fit together; also how many records there are.
+    pub async fn check(&self, progress: Progress) -> Result<(Vec<Fault>, u64), StoreError> {
+        let engine = self.engine();
+        let records = engine.count().await?;
+        let teller = progress.clone();
+        let tell = move |done| {
+            teller.tell(0, format!("{done} keys looked at"));
+            teller.check().is_ok()
+        };
+        let faults = engine.check(Arc::new(tell)).await?;
+        progress.check()?;
+        Ok((faults, records))
     }
 
     /// Whether writes can be taken.
     pub fn is_healthy(&self) -> bool {
-        self.engine.is_healthy()
+        self.seat.engine().is_healthy()
     }
 
     /// Bytes on disk, as far as the engine knows.
     pub async fn size_on_disk(&self) -> Result<u64, StoreError> {
-        self.engine.size_on_disk().await
+        self.seat.engine().size_on_disk().await
     }
 
     /// Ends the engine once what was accepted is written.
     pub async fn close(&self) {
-        self.engine.close().await;
+        self.seat.engine().close().await;
     }
 }

@@ -63,6 +63,14 @@ impl Cloud {
         Self::launch(directory).await
     }
 
+    /// Starts the cloud on the configuration and the data that lie in `directory/cloud`.
+    ///
+    /// # Errors
+    /// As [`Cloud::start`].
+    pub async fn take_up(directory: &Path) -> Result<Self> {
+        Self::launch(directory).await
+    }
+
     /// Starts the cloud again with the data and the ports that it had.
     ///
     /// # Errors

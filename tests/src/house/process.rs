@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-/// The path of one of our binaries, built beside the program that asks.
+/// The path of one of our binaries or libraries, built beside the program that asks.
 ///
 /// # Errors
 /// When it was not built yet.
@@ -25,7 +25,7 @@ pub fn binary(name: &str) -> Result<PathBuf> {
             return Ok(path);
         }
     }
-    bail!("{name} is not built: run `cargo build --workspace --bins` first")
+    bail!("{name} is not built: run `cargo build --workspace` first")
 }
 
 /// A running process with its output in a file.

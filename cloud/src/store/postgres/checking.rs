@@ -1,7 +1,7 @@
 //! Looks for what does not fit together, in a snapshot that writers do not disturb.
 
+use super::database::Database;
 use super::statements::FIND_PLACES;
-use super::target::Target;
 use super::transfer::{Snapshot, bytes, indexes, number, text};
 use crate::store::engine::{RawIndex, Tell};
 use crate::store::{Fault, StoreError, keys};
@@ -28,11 +28,14 @@ struct Check {
     faults: Vec<Fault>,
     seen: u64,
     tell: Tell,
+    /// Whether somebody still wants to know.
+    wanted: bool,
 }
 
 /// Walks through all tables once and holds each row against what it belongs to.
-pub(super) async fn check(target: &Arc<Target>, tell: Tell) -> Result<Vec<Fault>, StoreError> {
-    let mut check = Check { snapshot: Snapshot::begin(target).await?, faults: Vec::new(), seen: 0, tell };
+pub(super) async fn check(target: &Arc<Database>, tell: Tell) -> Result<Vec<Fault>, StoreError> {
+    let mut check =
+        Check { snapshot: Snapshot::begin(target).await?, faults: Vec::new(), seen: 0, tell, wanted: true };
     check.documents().await?;
     check.index().await?;
     check.journals().await?;
@@ -48,12 +51,12 @@ impl Check {
 
     /// The next rows; none at the end, or when enough has been found.
     async fn piece(&mut self, name: &str) -> Result<Vec<Row>, StoreError> {
-        if self.faults.len() >= MAX_FAULTS {
+        if self.faults.len() >= MAX_FAULTS || !self.wanted {
             return Ok(Vec::new());
         }
         let rows = self.snapshot.piece(name).await?;
         self.seen += rows.len() as u64;
-        (self.tell)(self.seen);
+        self.wanted = (self.tell)(self.seen);
         Ok(rows)
     }
 

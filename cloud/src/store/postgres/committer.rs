@@ -1,10 +1,10 @@
 //! The one task that writes: it groups waiting batches into one transaction, and finds out what came of it.
 
+use super::database::Database;
 use super::group::{self, Done, Outcome, Request, Setting};
 use super::link::Link;
 use super::statements;
 use super::status::Status;
-use super::target::Target;
 use super::trouble::Trouble;
 use super::{Backoff, PATIENCE};
 use crate::store::heads::Heads;
@@ -37,6 +37,8 @@ pub(super) enum Job {
     Write(Waiting),
     /// Tells what is written from now on.
     Tap(Reply<mpsc::UnboundedReceiver<Vec<Record>>>),
+    /// Answers once what came before is told.
+    Settle(Reply<()>),
     /// Ends the committer after what came before.
     Close,
 }
@@ -77,7 +79,7 @@ enum Tried {
 
 /// The committer's own state.
 pub(super) struct Committer {
-    target: Arc<Target>,
+    target: Arc<Database>,
     channel: String,
     node: String,
     keep: u64,
@@ -95,7 +97,7 @@ pub(super) struct Committer {
 
 impl Committer {
     pub(super) fn new(
-        target: Arc<Target>,
+        target: Arc<Database>,
         (channel, node): (String, String),
         keep: u64,
         heads: Heads,
@@ -111,6 +113,9 @@ impl Committer {
         while let Some(job) = self.job().await {
             match job {
                 Job::Close => break,
+                Job::Settle(reply) => {
+                    let _ = reply.send(Ok(()));
+                }
                 Job::Tap(reply) => {
                     let (sender, receiver) = mpsc::unbounded_channel();
                     self.taps.push(sender);

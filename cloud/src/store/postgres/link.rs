@@ -1,6 +1,6 @@
 //! One connection: made, set up for this store, driven, and cut when it hangs.
 
-use super::target::Target;
+use super::database::Database;
 use super::trouble::{connecting, words};
 use futures_util::future::{poll_fn, try_join_all};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(super) struct Link {
 impl Link {
     /// Connects and prepares statements, which [`Link::statement`] gives by their place.
     pub(super) async fn connect(
-        target: &Target,
+        target: &Database,
         statements: &[&str],
         notes: Option<Notes>,
     ) -> Result<Self, NoLink> {
@@ -48,7 +48,7 @@ impl Link {
         timeout(CONNECT, Self::make(target, statements, notes)).await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn make(target: &Target, statements: &[&str], notes: Option<Notes>) -> Result<Self, NoLink> {
+    async fn make(target: &Database, statements: &[&str], notes: Option<Notes>) -> Result<Self, NoLink> {
         let no = |error: tokio_postgres::Error| {
             let (passing, reason) = connecting(&error);
             NoLink { reason, passing }

@@ -1,9 +1,9 @@
 //! Hears of what other processes wrote to the journals, and says that this one lives.
 
 use super::Backoff;
+use super::database::Database;
 use super::link::Link;
 use super::status::Status;
-use super::target::Target;
 use super::trouble::Trouble;
 use crate::store::heads::Heads;
 use crate::store::{Account, StoreError};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The listener's own state.
 pub(super) struct Listener {
-    pub(super) target: Arc<Target>,
+    pub(super) target: Arc<Database>,
     pub(super) channel: String,
     pub(super) node: String,
     pub(super) heads: Heads,
@@ -139,7 +139,7 @@ pub(super) async fn nodes(link: Arc<Link>) -> Result<Vec<Node>, Error> {
 }
 
 /// Says that this process is gone.
-pub(super) async fn leave(target: &Target, node: &str) -> Result<(), StoreError> {
+pub(super) async fn leave(target: &Database, node: &str) -> Result<(), StoreError> {
     let link = Link::connect(target, &[], None).await.map_err(|no| target.away(&no.reason))?;
     let gone = link.client.execute("DELETE FROM node WHERE id = $1", &[&node]).await;
     gone.map(|_| ()).map_err(|error| Trouble::from(error).to_error(target))

@@ -1,7 +1,7 @@
 //! Brings the database's tables up to what this server knows.
 
+use super::database::Database;
 use super::link::Link;
-use super::target::Target;
 use super::trouble::Trouble;
 use crate::store::StoreError;
 
@@ -9,7 +9,7 @@ use crate::store::StoreError;
 const STEPS: &[(&str, &str)] = &[("documents", include_str!("migrations/0001_documents.sql"))];
 
 /// Takes the steps that are missing; processes that start at the same time take turns.
-pub(super) async fn run(link: &Link, target: &Target) -> Result<(), StoreError> {
+pub(super) async fn run(link: &Link, target: &Database) -> Result<(), StoreError> {
     let done = steps(link, target).await;
     if done.is_err() {
         // Ends the transaction, and with it the turn.
@@ -18,7 +18,7 @@ pub(super) async fn run(link: &Link, target: &Target) -> Result<(), StoreError> 
     done
 }
 
-async fn steps(link: &Link, target: &Target) -> Result<(), StoreError> {
+async fn steps(link: &Link, target: &Database) -> Result<(), StoreError> {
     let failed = |doing: &str, error: tokio_postgres::Error| match Trouble::from(error) {
         Trouble::Lost(reason) => target.away(&reason),
         Trouble::Raced(reason) | Trouble::Refused(reason) => target.wrong(format!("{doing}: {reason}")),
@@ -53,7 +53,7 @@ async fn steps(link: &Link, target: &Target) -> Result<(), StoreError> {
 }
 
 /// The last step that was taken; makes the place for the tables where there is none.
-async fn taken(link: &Link, target: &Target) -> Result<i32, tokio_postgres::Error> {
+async fn taken(link: &Link, target: &Database) -> Result<i32, tokio_postgres::Error> {
     let client = &link.client;
     // Looked for first: making what is there already takes rights that are not needed otherwise.
     let schema = &target.schema;

@@ -7,6 +7,7 @@
 mod backoff;
 mod checking;
 mod committer;
+mod database;
 mod group;
 mod link;
 mod listener;
@@ -16,15 +17,14 @@ mod readers;
 mod reading;
 mod statements;
 mod status;
-mod target;
 #[cfg(test)]
 mod tests;
 mod transfer;
 mod trouble;
 mod writes;
 
+pub(in crate::store) use database::Database;
 pub use listener::Node;
-pub(in crate::store) use target::Target;
 
 use super::config::StoreConfig;
 use super::engine::{Engine, RawDocument, RawOp, RawPage, RawScan, Receipt, Tell};
@@ -34,7 +34,7 @@ use super::journal::{Account, JournalPage};
 use super::record::{Fault, Record};
 use crate::id::random_bytes;
 use backoff::Backoff;
-use committer::{Committer, Job, Waiting};
+use committer::{Committer, Job, Reply, Waiting};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use group::{Done, Request};
@@ -78,7 +78,7 @@ impl Default for PostgresOptions {
 /// engine must be the only process that writes ([`PostgresEngine::nodes`] says who else is there). A tap ends
 /// when it is not known whether a group was committed, and when the engine is closed.
 pub struct PostgresEngine {
-    target: Arc<Target>,
+    target: Arc<Database>,
     node: String,
     jobs: mpsc::Sender<Job>,
     heads: Heads,
@@ -93,7 +93,7 @@ pub struct PostgresEngine {
 impl PostgresEngine {
     /// Connects, brings the tables up to date and starts the tasks, on tokio's current runtime.
     pub async fn open(config: &StoreConfig, options: PostgresOptions) -> Result<Self, StoreError> {
-        let mut target = Target::parse(config)
+        let mut target = Database::parse(config)
             .map_err(|detail| StoreError::Database { target: "the database".to_owned(), detail })?;
         target.prepare()?;
         let node = hex::encode(random_bytes::<8>());
@@ -138,11 +138,19 @@ impl PostgresEngine {
         self.readers.ask(listener::nodes).await
     }
 
-    async fn write(&self, request: Request) -> Result<Done, StoreError> {
+    /// Host, port and database.
+    pub fn name(&self) -> &str {
+        self.target.name()
+    }
+
+    async fn tell<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Write(Waiting::new(request, reply));
-        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        self.jobs.send(job(reply)).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn write(&self, request: Request) -> Result<Done, StoreError> {
+        self.tell(|reply| Job::Write(Waiting::new(request, reply))).await
     }
 
     async fn import(&self, records: Vec<Record>) -> Result<(), StoreError> {
@@ -163,7 +171,7 @@ impl PostgresEngine {
 }
 
 /// The first connection, with some patience for a database that is just starting too.
-async fn first(target: &Target) -> Result<Link, StoreError> {
+async fn first(target: &Database) -> Result<Link, StoreError> {
     let (until, mut backoff) = (Instant::now() + START, Backoff::default());
     loop {
         let no = match Link::connect(target, &[], None).await {
@@ -183,7 +191,7 @@ async fn first(target: &Target) -> Result<Link, StoreError> {
 }
 
 /// Says which of the server's settings could lose what was acknowledged.
-async fn warn_of_risks(link: &Link, target: &Target) {
+async fn warn_of_risks(link: &Link, target: &Database) {
     let text = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'";
     for row in link.client.query(text, &[]).await.unwrap_or_default() {
         let setting = row.try_get::<_, String>(0).unwrap_or_default();
@@ -253,11 +261,11 @@ impl Engine for PostgresEngine {
     }
 
     fn tap(&self) -> BoxFuture<'_, Result<mpsc::UnboundedReceiver<Vec<Record>>, StoreError>> {
-        Box::pin(async move {
-            let (reply, answer) = oneshot::channel();
-            self.jobs.send(Job::Tap(reply)).await.map_err(|_| StoreError::Closed)?;
-            answer.await.map_err(|_| StoreError::Closed)?
-        })
+        Box::pin(self.tell(Job::Tap))
+    }
+
+    fn settle(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.tell(Job::Settle))
     }
 
     fn import(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -1,8 +1,8 @@
 //! The connections that read: a few, each shared by many readers at a time.
 
+use super::database::Database;
 use super::link::Link;
 use super::reading;
-use super::target::Target;
 use super::trouble::Trouble;
 use super::{Backoff, PATIENCE};
 use crate::store::StoreError;
@@ -18,7 +18,7 @@ const READERS: usize = 4;
 
 /// The pool.
 pub(super) struct Readers {
-    target: Arc<Target>,
+    target: Arc<Database>,
     slots: Vec<watch::Receiver<Option<Arc<Link>>>>,
     /// Why the last connection was not made.
     reason: Arc<Mutex<String>>,
@@ -27,7 +27,7 @@ pub(super) struct Readers {
 
 impl Readers {
     /// Starts the tasks that keep the connections up.
-    pub(super) fn start(target: &Arc<Target>, closed: &CancellationToken) -> Self {
+    pub(super) fn start(target: &Arc<Database>, closed: &CancellationToken) -> Self {
         let reason = Arc::new(Mutex::new("it is being connected to".to_owned()));
         let slots = (0..READERS).map(|_| {
             let (sender, slot) = watch::channel(None);
@@ -84,7 +84,7 @@ impl Readers {
 
 /// Makes a connection, and makes it again whenever it ends.
 async fn keep_up(
-    target: Arc<Target>,
+    target: Arc<Database>,
     slot: watch::Sender<Option<Arc<Link>>>,
     reason: Arc<Mutex<String>>,
     closed: CancellationToken,

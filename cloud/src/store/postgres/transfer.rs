@@ -1,7 +1,7 @@
 //! Everything out of the database as records, from one moment.
 
+use super::database::Database;
 use super::link::Link;
-use super::target::Target;
 use super::trouble::Trouble;
 use crate::store::engine::RawIndex;
 use crate::store::packed::Cut;
@@ -27,11 +27,11 @@ const WALKS: [(&str, Read); 3] = [
 /// A connection that reads one moment of the database, whatever is written meanwhile.
 pub(super) struct Snapshot {
     link: Link,
-    target: Arc<Target>,
+    target: Arc<Database>,
 }
 
 impl Snapshot {
-    pub(super) async fn begin(target: &Arc<Target>) -> Result<Self, StoreError> {
+    pub(super) async fn begin(target: &Arc<Database>) -> Result<Self, StoreError> {
         let link = Link::connect(target, &[], None).await.map_err(|no| target.away(&no.reason))?;
         // The walks are through whole tables: that is planned as the server thinks best.
         let begin = "SET idle_in_transaction_session_timeout TO '1h';
@@ -75,7 +75,7 @@ struct Walk {
 }
 
 /// Reads everything, a piece at a time.
-pub(super) fn export(target: &Arc<Target>) -> BoxStream<'static, Result<Vec<Record>, StoreError>> {
+pub(super) fn export(target: &Arc<Database>) -> BoxStream<'static, Result<Vec<Record>, StoreError>> {
     let target = Arc::clone(target);
     let begun = stream::once(async move {
         let snapshot = Snapshot::begin(&target).await?;
@@ -105,7 +105,7 @@ impl Walk {
 }
 
 fn strange(error: &Error) -> StoreError {
-    StoreError::Engine(super::target::cause(error))
+    StoreError::Engine(super::database::cause(error))
 }
 
 pub(super) fn number(row: &Row, place: usize) -> Result<u64, StoreError> {
@@ -144,7 +144,7 @@ fn counter(row: &Row) -> Result<Record, StoreError> {
 }
 
 /// How many records an export gives.
-pub(super) async fn count(target: &Arc<Target>) -> Result<u64, StoreError> {
+pub(super) async fn count(target: &Arc<Database>) -> Result<u64, StoreError> {
     let snapshot = Snapshot::begin(target).await?;
     let text = "SELECT (SELECT count(*) FROM document) + (SELECT count(*) FROM journal)
         + (SELECT count(*) FROM counter)";

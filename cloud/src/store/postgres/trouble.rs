@@ -1,6 +1,6 @@
 //! What an error of the database means for whoever asked.
 
-use super::target::{Target, cause};
+use super::database::{Database, cause};
 use crate::store::StoreError;
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -57,7 +57,7 @@ impl Trouble {
     }
 
     /// What is said to whoever asked, where it is not tried again.
-    pub(super) fn to_error(&self, target: &Target) -> StoreError {
+    pub(super) fn to_error(&self, target: &Database) -> StoreError {
         match self {
             Self::Lost(reason) => target.away(reason),
             Self::Raced(reason) | Self::Refused(reason) => {

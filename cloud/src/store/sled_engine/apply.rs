@@ -1,7 +1,7 @@
-//! Turns a batch of the store into a batch of sled, checking what it expects.
+//! Turns a batch of the store into changes of keys, checking what it expects.
 
-use super::files::failed;
 use super::layout;
+use super::pending::{Changes, View};
 use super::record::Head;
 use crate::store::engine::{Expect, RawChange, RawOp, Receipt};
 use crate::store::heads::Journal;
@@ -14,7 +14,7 @@ const JOURNAL_DROP: usize = 16;
 
 /// What a batch comes to.
 pub(super) struct Applied {
-    pub(super) batch: sled::Batch,
+    pub(super) changes: Changes,
     pub(super) receipt: Receipt,
     /// The journals that grew, as they are after it.
     pub(super) journals: HashMap<Account, Journal>,
@@ -23,7 +23,7 @@ pub(super) struct Applied {
 }
 
 struct Build<'a> {
-    db: &'a sled::Db,
+    view: View<'a>,
     applied: Applied,
     known: &'a HashMap<Account, Journal>,
     taken: HashSet<Vec<u8>>,
@@ -33,20 +33,20 @@ struct Build<'a> {
 
 /// Checks a batch against the database and builds what is to be written.
 pub(super) fn batch(
-    db: &sled::Db,
+    view: View<'_>,
     ops: &[RawOp],
     journals: &HashMap<Account, Journal>,
     keep: u64,
     tell: bool,
 ) -> Result<Applied, StoreError> {
     let applied = Applied {
-        batch: sled::Batch::default(),
+        changes: Changes::new(),
         receipt: Receipt::default(),
         journals: HashMap::new(),
         records: Vec::new(),
     };
     let (taken, freed) = (HashSet::new(), HashSet::new());
-    let mut build = Build { db, applied, known: journals, taken, freed, tell };
+    let mut build = Build { view, applied, known: journals, taken, freed, tell };
     let mut seen = HashSet::new();
     let mut heads = Vec::with_capacity(ops.len());
     for op in ops {
@@ -54,7 +54,7 @@ pub(super) fn batch(
         if !seen.insert(key.clone()) {
             return Err(StoreError::Key { detail: format!("two changes of {} in one batch", op.id) });
         }
-        let old = db.get(&key).map_err(failed)?.map(|value| Head::decode(&value)).transpose()?;
+        let old = view.get(&key)?.map(|value| Head::decode(&value)).transpose()?;
         let fits = match op.expect {
             Expect::Any => true,
             Expect::Absent => old.is_none(),
@@ -80,11 +80,12 @@ impl Build<'_> {
     fn remove(&mut self, op: &RawOp, old: &Head) -> Result<(), StoreError> {
         for index in &old.indexes {
             let place = layout::index_entry(op.kind, &index.name, &index.key, index.unique, &op.id);
-            self.applied.batch.remove(place.clone());
+            self.applied.changes.push((place.clone(), None));
             self.freed.insert(place);
         }
         for number in 0..old.chunks {
-            self.applied.batch.remove(layout::chunk(op.kind, &op.id, old.version, number)?);
+            let key = layout::chunk(op.kind, &op.id, old.version, number)?;
+            self.applied.changes.push((key, None));
         }
         Ok(())
     }
@@ -92,16 +93,17 @@ impl Build<'_> {
     fn write(&mut self, op: &RawOp, key: Vec<u8>, old: Option<&Head>) -> Result<(), StoreError> {
         let version = old.map_or(0, |old| old.version) + 1;
         match &op.write {
-            None => self.applied.batch.remove(key),
+            None => self.applied.changes.push((key, None)),
             Some(write) => {
                 for index in &write.indexes {
                     self.claim(op, &index.name, &index.key, index.unique)?;
                 }
                 let (head, rest) = Head::split(version, write.schema, write.indexes.clone(), &write.body)?;
                 for (number, piece) in rest.into_iter().enumerate() {
-                    self.applied.batch.insert(layout::chunk(op.kind, &op.id, version, number as u16)?, piece);
+                    let key = layout::chunk(op.kind, &op.id, version, number as u16)?;
+                    self.applied.changes.push((key, Some(piece.to_vec())));
                 }
-                self.applied.batch.insert(key, head.encode());
+                self.applied.changes.push((key, Some(head.encode())));
             }
         }
         self.applied.receipt.versions.push(version);
@@ -129,12 +131,11 @@ impl Build<'_> {
     fn claim(&mut self, op: &RawOp, name: &str, key: &[u8], unique: bool) -> Result<(), StoreError> {
         keys::check(name, &op.id)?;
         let place = layout::index_entry(op.kind, name, key, unique, &op.id);
-        let occupied =
-            unique && !self.freed.contains(&place) && self.db.contains_key(&place).map_err(failed)?;
+        let occupied = unique && !self.freed.contains(&place) && self.view.get(&place)?.is_some();
         if occupied || (!self.taken.insert(place.clone()) && unique) {
             return Err(StoreError::Taken { kind: op.kind, index: name.to_owned() });
         }
-        self.applied.batch.insert(place, op.id.as_bytes());
+        self.applied.changes.push((place, Some(op.id.clone().into_bytes())));
         Ok(())
     }
 
@@ -162,7 +163,7 @@ impl Build<'_> {
         self.applied.receipt.last_seq = Some(entry.seq);
         let body =
             serde_json::to_vec(&entry).map_err(|source| StoreError::Encode { kind: op.kind, source })?;
-        insert_entry(&mut self.applied.batch, change.account, entry.seq, &body)?;
+        insert_entry(&mut self.applied.changes, change.account, entry.seq, &body)?;
         if self.tell {
             self.applied.records.push(Record::Entry { account: change.account, seq: entry.seq, body });
         }
@@ -177,7 +178,7 @@ impl Build<'_> {
                 if journal.seq < journal.oldest + keep {
                     break;
                 }
-                drop_entry(self.db, &mut self.applied.batch, *account, journal.oldest)?;
+                drop_entry(self.view, &mut self.applied.changes, *account, journal.oldest)?;
                 journal.oldest += 1;
             }
             if self.tell && journal.oldest != first {
@@ -190,7 +191,7 @@ impl Build<'_> {
 
 /// Writes a journal entry.
 pub(super) fn insert_entry(
-    batch: &mut sled::Batch,
+    changes: &mut Changes,
     account: Account,
     seq: u64,
     body: &[u8],
@@ -198,25 +199,25 @@ pub(super) fn insert_entry(
     let (head, rest) = Head::split(0, 1, Vec::new(), body)?;
     let key = layout::journal(account, seq);
     for (number, piece) in rest.into_iter().enumerate() {
-        batch.insert(layout::journal_chunk(&key, number as u16), piece);
+        changes.push((layout::journal_chunk(&key, number as u16), Some(piece.to_vec())));
     }
-    batch.insert(key, head.encode());
+    changes.push((key, Some(head.encode())));
     Ok(())
 }
 
 /// Removes a journal entry with all that belongs to it.
 pub(super) fn drop_entry(
-    db: &sled::Db,
-    batch: &mut sled::Batch,
+    view: View<'_>,
+    changes: &mut Changes,
     account: Account,
     seq: u64,
 ) -> Result<(), StoreError> {
     let key = layout::journal(account, seq);
-    if let Some(value) = db.get(&key).map_err(failed)? {
+    if let Some(value) = view.get(&key)? {
         for number in 0..Head::decode(&value)?.chunks {
-            batch.remove(layout::journal_chunk(&key, number));
+            changes.push((layout::journal_chunk(&key, number), None));
         }
     }
-    batch.remove(key);
+    changes.push((key, None));
     Ok(())
 }

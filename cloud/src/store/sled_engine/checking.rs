@@ -25,8 +25,8 @@ pub(super) fn check(files: &Files, tell: &Tell) -> Result<Vec<Fault>, StoreError
     let mut check = Check { db: &db, faults: Vec::new(), journals: HashMap::new() };
     for (number, key) in (1..).zip(db.iter().keys()) {
         let key = key.map_err(failed)?;
-        if number % 256 == 0 {
-            tell(number);
+        if number % 256 == 0 && !tell(number) {
+            return Err(StoreError::Cancelled);
         }
         check.key(&key)?;
         if check.faults.len() >= MAX_FAULTS {

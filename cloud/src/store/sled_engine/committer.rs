@@ -1,9 +1,10 @@
 //! The one thread that writes: it groups waiting batches and syncs once for all of them.
 
 use super::apply::{self, Applied};
-use super::files::{Files, failed};
+use super::files::Files;
 use super::heads;
 use super::layout;
+use super::pending::{Pending, View};
 use super::space::Space;
 use crate::store::engine::{Expect, RawOp, Receipt};
 use crate::store::heads::{Heads, Journal};
@@ -16,6 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Batches that share one sync.
 const GROUP: usize = 256;
+/// Bytes of a group after which it is written, whoever else waits.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// Whom an answer goes to.
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -30,6 +33,8 @@ pub(super) enum Job {
     Import { records: Vec<Record>, reply: Reply<()> },
     /// Tells what is written from now on.
     Tap { reply: Reply<mpsc::UnboundedReceiver<Vec<Record>>> },
+    /// Waits for what came before.
+    Settle { reply: Reply<()> },
     /// Ends the committer after what came before.
     Close,
 }
@@ -50,6 +55,8 @@ pub(super) struct Committer {
     /// Why the database must be opened anew: after an error of the disk its state in memory is not the disk's.
     broken: Option<String>,
     taps: Vec<mpsc::UnboundedSender<Vec<Record>>>,
+    /// What this group writes.
+    pending: Pending,
     /// What the taps are told once it is on disk.
     told: Vec<Record>,
 }
@@ -68,8 +75,8 @@ impl Committer {
         let file = files.file().map_err(|error| StoreError::Engine(error.to_string()))?;
         let journals = heads::read(&db)?;
         heads.tell(&journals);
-        let (broken, taps, told) = (None, Vec::new(), Vec::new());
-        Ok(Self { files, file, journals, keep, heads, space, healthy, broken, taps, told })
+        let (broken, taps, pending, told) = (None, Vec::new(), Pending::default(), Vec::new());
+        Ok(Self { files, file, journals, keep, heads, space, healthy, broken, taps, pending, told })
     }
 
     /// Works until the queue is closed.
@@ -84,19 +91,21 @@ impl Committer {
             let mut next = Some(first);
             while let Some(job) = next {
                 open &= self.take(job, &mut answers);
-                next = if answers.len() < GROUP && open { queue.try_recv().ok() } else { None };
+                let more = open && answers.len() < GROUP && self.pending.bytes() < GROUP_BYTES;
+                next = if more { queue.try_recv().ok() } else { None };
             }
             self.finish(answers);
         }
         self.files.close();
     }
 
-    /// Syncs, tells the taps and the journals' readers, and answers.
+    /// Writes and syncs the group, tells the taps and the journals' readers, and answers.
     fn finish(&mut self, answers: Vec<Answer>) {
+        let pending = std::mem::take(&mut self.pending);
         let synced = match &self.broken {
             Some(reason) => Err(reason.clone()),
             None if answers.is_empty() => Ok(()),
-            None => self.sync().inspect_err(|reason| self.break_off(reason)),
+            None => self.write(pending).inspect_err(|reason| self.break_off(reason)),
         };
         let told = std::mem::take(&mut self.told);
         if synced.is_ok() {
@@ -128,11 +137,11 @@ impl Committer {
                 settle(result, reply, answers);
             }
             Job::Tap { reply } => {
-                // What was applied before in this group is told too, which does no harm.
                 let (sender, receiver) = mpsc::unbounded_channel();
                 self.taps.push(sender);
-                let _ = reply.send(Ok(receiver));
+                settle(Ok(receiver), reply, answers);
             }
+            Job::Settle { reply } => settle(Ok(()), reply, answers),
         }
         true
     }
@@ -181,17 +190,18 @@ impl Committer {
         }
     }
 
-    fn sync(&self) -> Result<(), String> {
+    fn write(&self, pending: Pending) -> Result<(), String> {
         let db = self.files.db().map_err(|error| error.to_string())?;
+        pending.apply(&db).map_err(|error| error.to_string())?;
         db.flush().map_err(|error| error.to_string())?;
         self.file.sync_data().map_err(|error| error.to_string())
     }
 
     fn allocate(&mut self, counter: &str) -> Result<u64, StoreError> {
         let (db, key) = (self.files.db()?, layout::counter(counter));
-        let last = db.get(&key).map_err(failed)?;
+        let last = View { db: &db, pending: &self.pending }.get(&key)?;
         let last = last.and_then(|value| value.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes);
-        db.insert(key, &(last + 1).to_be_bytes()).map_err(failed)?;
+        self.pending.add(vec![(key, Some((last + 1).to_be_bytes().to_vec()))]);
         if !self.taps.is_empty() {
             self.told.push(Record::Counter { name: counter.to_owned(), value: last + 1 });
         }
@@ -200,17 +210,22 @@ impl Committer {
 
     fn commit(&mut self, ops: &[RawOp]) -> Result<Receipt, StoreError> {
         let db = self.files.db()?;
-        let Applied { batch, receipt, journals, records } =
-            apply::batch(&db, ops, &self.journals, self.keep, !self.taps.is_empty())?;
-        db.apply_batch(batch).map_err(failed)?;
+        let view = View { db: &db, pending: &self.pending };
+        let Applied { changes, receipt, journals, records } =
+            apply::batch(view, ops, &self.journals, self.keep, !self.taps.is_empty())?;
+        self.pending.add(changes);
         self.journals.extend(journals);
         self.told.extend(records);
         Ok(receipt)
     }
 
     fn import(&mut self, records: Vec<Record>) -> Result<(), StoreError> {
-        let journals = super::transfer::import(&self.files.db()?, &records, &self.journals)?;
-        self.journals.extend(journals);
+        let db = self.files.db()?;
+        for record in &records {
+            let view = View { db: &db, pending: &self.pending };
+            let changes = super::transfer::import(view, record, &mut self.journals)?;
+            self.pending.add(changes);
+        }
         if !self.taps.is_empty() {
             self.told.extend(records);
         }

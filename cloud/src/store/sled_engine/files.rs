@@ -22,6 +22,7 @@ pub(super) struct Files {
     db: RwLock<Option<sled::Db>>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 pub(super) fn failed(error: sled::Error) -> StoreError {
     StoreError::Engine(error.to_string())
 }
@@ -30,9 +31,7 @@ impl Files {
     /// Opens or creates the database.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let wrong = |detail: String| StoreError::Open { path: path.display().to_string(), detail };
-        std::fs::create_dir_all(path).map_err(|error| wrong(error.to_string()))?;
         let db = open_db(path).map_err(wrong)?;
-        sync_directory(path).map_err(|error| wrong(error.to_string()))?;
         check_format(&db).map_err(wrong)?;
         Ok(Self { path: path.to_owned(), db: RwLock::new(Some(db)) })
     }
@@ -70,7 +69,7 @@ impl Files {
 fn open_db(path: &Path) -> Result<sled::Db, String> {
     let mut attempts = LOCK_ATTEMPTS;
     loop {
-        let error = match sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open() {
+        let error = match stagebox_durable::open(path, CACHE_BYTES) {
             Ok(db) => return Ok(db),
             Err(error) => error,
         };
@@ -84,15 +83,6 @@ fn open_db(path: &Path) -> Result<sled::Db, String> {
             return Err(format!("{error}; is another stagebox-cloud running on it?"));
         }
         std::thread::sleep(LOCK_WAIT);
-    }
-}
-
-/// Makes sure that a power cut leaves the names of the files, in the directory and of the directory itself.
-fn sync_directory(path: &Path) -> std::io::Result<()> {
-    File::open(path)?.sync_all()?;
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ mod committer;
 mod files;
 mod heads;
 mod layout;
+mod pending;
 mod reading;
 mod record;
 mod space;
@@ -154,6 +155,10 @@ impl Engine for SledEngine {
 
     fn tap(&self) -> BoxFuture<'_, Result<mpsc::UnboundedReceiver<Vec<Record>>, StoreError>> {
         Box::pin(self.ask(|reply| Job::Tap { reply }))
+    }
+
+    fn settle(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.ask(|reply| Job::Settle { reply }))
     }
 
     fn import(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), StoreError>> {

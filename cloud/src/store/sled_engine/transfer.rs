@@ -3,6 +3,7 @@
 use super::apply::{drop_entry, insert_entry};
 use super::files::{Files, failed};
 use super::layout::{self, Place};
+use super::pending::{Changes, View};
 use super::reading;
 use super::record::Head;
 use crate::store::heads::Journal;
@@ -108,78 +109,66 @@ fn read(db: &sled::Db, key: &[u8]) -> Result<Option<Record>, StoreError> {
     }
 }
 
-/// Writes records over what is there; returns the journals that changed.
+/// Puts a record over what is there; `journals` are kept in line with it.
 pub(super) fn import(
-    db: &sled::Db,
-    records: &[Record],
-    known: &HashMap<Account, Journal>,
-) -> Result<HashMap<Account, Journal>, StoreError> {
-    let mut journals = HashMap::new();
-    for record in records {
-        let mut batch = sled::Batch::default();
-        match record {
-            Record::Document { kind, id, version, schema, indexes, body } => {
-                let key = layout::document(kind, id)?;
-                forget(db, &mut batch, kind, id, &key)?;
-                for index in indexes {
-                    keys::check(&index.name, id)?;
-                    let place = layout::index_entry(kind, &index.name, &index.key, index.unique, id);
-                    batch.insert(place, id.as_bytes());
-                }
-                let (head, rest) = Head::split(*version, *schema, indexes.clone(), body)?;
-                for (number, piece) in rest.into_iter().enumerate() {
-                    batch.insert(layout::chunk(kind, id, *version, number as u16)?, piece);
-                }
-                batch.insert(key, head.encode());
+    view: View<'_>,
+    record: &Record,
+    journals: &mut HashMap<Account, Journal>,
+) -> Result<Changes, StoreError> {
+    let mut changes = Changes::new();
+    match record {
+        Record::Document { kind, id, version, schema, indexes, body } => {
+            let key = layout::document(kind, id)?;
+            forget(view, &mut changes, kind, id, &key)?;
+            for index in indexes {
+                keys::check(&index.name, id)?;
+                let place = layout::index_entry(kind, &index.name, &index.key, index.unique, id);
+                changes.push((place, Some(id.clone().into_bytes())));
             }
-            Record::Gone { kind, id } => {
-                let key = layout::document(kind, id)?;
-                forget(db, &mut batch, kind, id, &key)?;
-                batch.remove(key);
+            let (head, rest) = Head::split(*version, *schema, indexes.clone(), body)?;
+            for (number, piece) in rest.into_iter().enumerate() {
+                changes.push((layout::chunk(kind, id, *version, number as u16)?, Some(piece.to_vec())));
             }
-            Record::Entry { account, seq, body } => {
-                let fresh = known.get(account).copied();
-                let journal = journals
-                    .entry(*account)
-                    .or_insert_with(|| fresh.unwrap_or(Journal { seq: *seq, oldest: *seq }));
-                journal.seq = journal.seq.max(*seq);
-                journal.oldest = journal.oldest.min(*seq);
-                insert_entry(&mut batch, *account, *seq, body)?;
-            }
-            Record::Oldest { account, seq } => {
-                let fresh = known.get(account).copied().unwrap_or_default();
-                let journal = journals.entry(*account).or_insert(fresh);
-                for old in journal.oldest..*seq {
-                    drop_entry(db, &mut batch, *account, old)?;
-                }
-                journal.oldest = journal.oldest.max(*seq);
-            }
-            Record::Counter { name, value } => batch.insert(layout::counter(name), &value.to_be_bytes()),
+            changes.push((key, Some(head.encode())));
         }
-        db.apply_batch(batch).map_err(failed)?;
+        Record::Gone { kind, id } => {
+            let key = layout::document(kind, id)?;
+            forget(view, &mut changes, kind, id, &key)?;
+            changes.push((key, None));
+        }
+        Record::Entry { account, seq, body } => {
+            let journal = journals.entry(*account).or_insert(Journal { seq: *seq, oldest: *seq });
+            journal.seq = journal.seq.max(*seq);
+            journal.oldest = journal.oldest.min(*seq);
+            insert_entry(&mut changes, *account, *seq, body)?;
+        }
+        Record::Oldest { account, seq } => {
+            let journal = journals.entry(*account).or_default();
+            for old in journal.oldest..*seq {
+                drop_entry(view, &mut changes, *account, old)?;
+            }
+            journal.oldest = journal.oldest.max(*seq);
+        }
+        Record::Counter { name, value } => {
+            changes.push((layout::counter(name), Some(value.to_be_bytes().to_vec())));
+        }
     }
-    Ok(journals)
+    Ok(changes)
 }
 
 /// Takes back a document's chunks, and those index entries that are still its own.
-fn forget(
-    db: &sled::Db,
-    batch: &mut sled::Batch,
-    kind: &str,
-    id: &str,
-    key: &[u8],
-) -> Result<(), StoreError> {
-    let Some(old) = db.get(key).map_err(failed)? else { return Ok(()) };
+fn forget(view: View<'_>, changes: &mut Changes, kind: &str, id: &str, key: &[u8]) -> Result<(), StoreError> {
+    let Some(old) = view.get(key)? else { return Ok(()) };
     let old = Head::decode(&old)?;
     for index in &old.indexes {
         let place = layout::index_entry(kind, &index.name, &index.key, index.unique, id);
         // A unique key may have gone to another document that was written before this one.
-        if db.get(&place).map_err(failed)?.is_some_and(|owner| owner.as_ref() == id.as_bytes()) {
-            batch.remove(place);
+        if view.get(&place)?.is_some_and(|owner| owner.as_ref() == id.as_bytes()) {
+            changes.push((place, None));
         }
     }
     for number in 0..old.chunks {
-        batch.remove(layout::chunk(kind, id, old.version, number)?);
+        changes.push((layout::chunk(kind, id, old.version, number)?, None));
     }
     Ok(())
 }

@@ -1,9 +1,12 @@
 //! Several engines on one database, as several processes are.
 
 use super::{Postgres, Thing, engine, store};
-use crate::store::{Account, Engine, Record, Store, StoreError};
+use crate::clock::{Clock, Timestamp};
+use crate::store::{Account, Engine, Progress, Record, SledEngine, SledOptions, Store, StoreError, Target};
 use futures_util::StreamExt as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio_util::sync::CancellationToken;
 
 const PROCESSES: usize = 4;
 const WRITERS: usize = 4;
@@ -80,7 +83,7 @@ async fn the_journal_has_no_gap_when_several_processes_write() {
     let writes = (PROCESSES * WRITERS) as u64 * WRITES;
     assert_eq!((shared.document.rank, shared.version), (writes, writes + 1));
     assert_eq!(stores[1].next_number("numbers").await.unwrap(), writes + 1);
-    assert_eq!(engines[0].check(Arc::new(|_| {})).await.unwrap(), []);
+    assert_eq!(engines[0].check(Arc::new(|_| true)).await.unwrap(), []);
     engines[0].close().await;
     assert_eq!(listening.nodes().await.unwrap().len(), PROCESSES);
 }
@@ -113,7 +116,7 @@ async fn one_of_many_gets_an_id_a_key_and_a_version() {
         let (first, second) = tokio::join!(change(&stores[0], 5), change(&stores[1], 6));
         assert_ne!(first.is_ok(), second.is_ok(), "{first:?} {second:?}");
     }
-    assert_eq!(stores[0].engine().check(Arc::new(|_| {})).await.unwrap(), []);
+    assert_eq!(stores[0].engine().check(Arc::new(|_| true)).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,4 +136,59 @@ async fn an_export_is_of_one_moment_while_others_write() {
     }
     let documents = records.iter().filter(|record| matches!(record, Record::Document { .. })).count();
     assert_eq!((documents, records.len()), (600, 1200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_moves_to_postgres_and_back_while_it_is_written_to() {
+    let server = Postgres::start().unwrap();
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let clock = || Clock::manual(Timestamp::from_unix_ms(1_000_000));
+    let store = Store::open_sled(here.path(), clock()).unwrap();
+    let (stop, written) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let (store, stop, written) = (store.clone(), stop.clone(), Arc::clone(&written));
+            tokio::spawn(async move {
+                for number in 0u64.. {
+                    if stop.is_cancelled() {
+                        break;
+                    }
+                    // A unique key goes from document to document.
+                    let id = format!("w{writer}n{number}");
+                    store.create(Thing::new(&id, &format!("last{writer}"), number)).await.unwrap();
+                    let renamed = store.update::<Thing, StoreError>(&id, None, |thing, _, _| {
+                        thing.name.clone_from(&thing.id);
+                        Ok(true)
+                    });
+                    renamed.await.unwrap();
+                    store.next_number("numbers").await.unwrap();
+                    written.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let grown = async |more| {
+        let wanted = written.load(Ordering::Relaxed) + more;
+        while written.load(Ordering::Relaxed) < wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    grown(100).await;
+    let target = |engine: Arc<dyn Engine>| Target { engine, name: "elsewhere".to_owned(), mark: false };
+    let progress = Progress::unwatched();
+    let postgres = engine(&server, "stagebox").await;
+    store.move_to(target(postgres.clone()), &progress, async || Ok(())).await.unwrap();
+    grown(100).await;
+    assert_eq!(postgres.check(Arc::new(|_| true)).await.unwrap(), []);
+    let sled = SledEngine::open(there.path(), SledOptions::default()).unwrap();
+    store.move_to(target(Arc::new(sled)), &progress, async || Ok(())).await.unwrap();
+    grown(100).await;
+    stop.cancel();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let all = written.load(Ordering::Relaxed);
+    assert_eq!(store.next_number("numbers").await.unwrap(), all + 1);
+    assert_eq!(store.journal_seq(Account::FIRST), 2 * all);
+    assert_eq!(store.engine().check(Arc::new(|_| true)).await.unwrap(), []);
 }

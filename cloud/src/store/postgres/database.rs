@@ -22,10 +22,10 @@ const MAX_PASSWORD: usize = 4096;
 
 /// A database on a server.
 #[derive(Clone)]
-pub(in crate::store) struct Target {
+pub(in crate::store) struct Database {
     pub(super) config: Config,
     pub(super) schema: String,
-    /// Only where TLS is wanted, and only once [`Target::prepare`] has run.
+    /// Only where TLS is wanted, and only once [`Database::prepare`] has run.
     pub(super) tls: Option<MakeRustlsConnect>,
     encrypted: bool,
     name: String,
@@ -33,7 +33,7 @@ pub(in crate::store) struct Target {
     ca_file: Option<PathBuf>,
 }
 
-impl Target {
+impl Database {
     /// Reads the configuration without looking at any file; says what is wrong with `url`.
     pub(in crate::store) fn parse(config: &StoreConfig) -> Result<Self, String> {
         let example = "postgres://stagebox@db.example.org/stagebox";
@@ -224,7 +224,7 @@ mod tests {
             ("postgres://a@localhost,db.example.org/d", true),
             ("postgres://a@localhost/d?hostaddr=192.0.2.1", true),
         ] {
-            let target = Target::parse(&config(url)).unwrap();
+            let target = Database::parse(&config(url)).unwrap();
             assert_eq!(target.encrypted, encrypted, "{url}");
             let mode = if encrypted { SslMode::Require } else { SslMode::Disable };
             assert_eq!(target.config.get_ssl_mode(), mode, "{url}");
@@ -242,10 +242,10 @@ mod tests {
             ("postgres://a:hunter2@h:port/d", "port"),
             ("postgres://a:hunter2@h/d?what=1", "what"),
         ] {
-            let error = Target::parse(&config(url)).err().unwrap();
+            let error = Database::parse(&config(url)).err().unwrap();
             assert!(error.contains(wanted) && !error.contains("hunter2"), "{url}: {error}");
         }
-        let whole = Target::parse(&config("postgres://a:hunter2@db.example.org:6000/d")).unwrap();
+        let whole = Database::parse(&config("postgres://a:hunter2@db.example.org:6000/d")).unwrap();
         assert_eq!(whole.name(), "PostgreSQL at db.example.org:6000, database d");
         assert!(!format!("{:?} {:?}", config("postgres://a:hunter2@h/d"), whole.config).contains("hunter2"));
     }
@@ -254,7 +254,7 @@ mod tests {
     fn a_password_comes_from_its_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("password");
-        let mut target = Target::parse(&StoreConfig {
+        let mut target = Database::parse(&StoreConfig {
             password_file: Some(path.clone()),
             ..config("postgres://a@localhost/d")
         })

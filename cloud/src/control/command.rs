@@ -1,0 +1,342 @@
+//! `stagebox-cloud store …`: on a running server or on its files.
+
+use super::client::Running;
+use super::{Line, Work};
+use crate::app;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::store::{Engine, Fault, Hidden, PostgresEngine, PostgresOptions, Progress};
+use crate::store::{SledOptions, Store, StoreConfig, StoreError, StoreKind, Target};
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+/// What can be done with the store as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub enum StoreCommand {
+    /// Writes all documents and the journal to one file, also while the server runs; media are not in it.
+    Backup {
+        /// The file; `-` is the standard output.
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Fills an empty store from a backup; the server must not be running.
+    Restore {
+        /// The file; `-` is the standard input.
+        #[arg(long)]
+        from: PathBuf,
+    },
+    /// Moves everything to another engine, also while the server runs, which then goes on there.
+    Copy {
+        /// A directory for the embedded store, or `postgres://…`.
+        #[arg(long)]
+        to: String,
+    },
+    /// Looks for what does not fit together; the exit status says whether something was found.
+    Check,
+    /// Writes the embedded store anew, without what it holds no more.
+    Rewrite,
+}
+
+/// Where a store can be moved to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A directory for the embedded store.
+    Directory(PathBuf),
+    /// A database on a PostgreSQL server, by its URL.
+    Postgres(Hidden),
+}
+
+impl FromStr for Destination {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once("://") {
+            Some(("postgres" | "postgresql", _)) => {
+                let url = Hidden::new(text);
+                postgres(&url).check().map_err(|(_, detail)| format!("the URL in `to` {detail}"))?;
+                Ok(Self::Postgres(url))
+            }
+            Some((scheme, _)) => Err(format!("`to` cannot be {scheme}://: give a directory or postgres://…")),
+            None if Path::new(text).is_absolute() => Ok(Self::Directory(PathBuf::from(text))),
+            None => Err(format!("`to` must be an absolute directory or postgres://…, not {text:?}")),
+        }
+    }
+}
+
+impl Destination {
+    /// Opens what is to be filled.
+    pub async fn open(&self) -> Result<Target, StoreError> {
+        match self {
+            Self::Directory(path) => {
+                let store = Store::open_home(path, SledOptions::default(), Clock::system())?;
+                let engine: Arc<dyn Engine> = store.engine();
+                Ok(Target { engine, name: path.display().to_string(), mark: true })
+            }
+            Self::Postgres(url) => {
+                let engine = PostgresEngine::open(&postgres(url), PostgresOptions::default()).await?;
+                let name = engine.name().to_owned();
+                Ok(Target { engine: Arc::new(engine), name, mark: true })
+            }
+        }
+    }
+
+    /// What the configuration must say from then on.
+    pub fn configuration(&self) -> String {
+        match self {
+            Self::Directory(path) => {
+                format!("put {} in the place of `store` in the data directory", path.display())
+            }
+            Self::Postgres(_) => {
+                "the configuration's [store] must say kind = \"postgres\" and the same url".to_owned()
+            }
+        }
+    }
+}
+
+fn postgres(url: &Hidden) -> StoreConfig {
+    StoreConfig { kind: StoreKind::Postgres, url: Some(url.clone()), ..StoreConfig::default() }
+}
+
+/// Carries out a command; Ctrl-C cancels it.
+pub async fn run(config: Config, command: StoreCommand) -> anyhow::Result<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let running = Running::find(&config.data_dir).await?;
+    let cancelled = CancellationToken::new();
+    let carried_out = carry_out(config, running, command, cancelled.clone());
+    tokio::pin!(carried_out);
+    tokio::select! {
+        result = &mut carried_out => result,
+        _ = tokio::signal::ctrl_c() => {
+            cancelled.cancel();
+            // What runs here ends at a good place; what runs in a server is told by the closed connection.
+            carried_out.await
+        }
+    }
+}
+
+async fn carry_out(
+    config: Config,
+    running: Option<Running>,
+    command: StoreCommand,
+    cancelled: CancellationToken,
+) -> anyhow::Result<()> {
+    let meter = Meter::default();
+    match (command, running) {
+        (StoreCommand::Backup { to }, Some(running)) => {
+            let pieces = running.post("/store/backup", None).await?;
+            write_backup(pieces, &to, &meter, &cancelled).await
+        }
+        (StoreCommand::Backup { to }, None) => {
+            let store = open(config).await?;
+            let pieces = ReceiverStream::new(store.backup(Progress::unwatched())?);
+            let pieces = pieces.map(|piece| piece.map_err(io::Error::other));
+            let written = write_backup(pieces, &to, &meter, &cancelled).await;
+            store.close().await;
+            written
+        }
+        (StoreCommand::Restore { .. }, Some(_)) => {
+            bail!("a server runs on this data directory: end it first, a restore fills an empty store")
+        }
+        (StoreCommand::Restore { from }, None) => restore(config, &from, meter, cancelled).await,
+        (command, running) => {
+            let (path, body, work) = match command {
+                StoreCommand::Copy { to } => {
+                    let to = absolute(to);
+                    to.parse::<Destination>().map_err(anyhow::Error::msg)?;
+                    ("/store/copy", Some(serde_json::json!({ "to": to })), Work::Copy { to })
+                }
+                StoreCommand::Rewrite => ("/store/rewrite", None, Work::Rewrite),
+                _ => ("/store/check", None, Work::Check),
+            };
+            let last = match running {
+                Some(running) => {
+                    let asked = running.work(path, body, |percent, words| meter.tell(percent, words));
+                    tokio::select! {
+                        last = asked => last?,
+                        () = cancelled.cancelled() => bail!("cancelled"),
+                    }
+                }
+                None => here(config, work, &meter, cancelled).await?,
+            };
+            meter.end();
+            told(last)
+        }
+    }
+}
+
+/// A directory that was named from where the command was given.
+fn absolute(to: String) -> String {
+    if to.contains("://") {
+        return to;
+    }
+    std::path::absolute(&to).map_or(to, |path| path.display().to_string())
+}
+
+async fn open(mut config: Config) -> anyhow::Result<Store> {
+    let (store, _) = app::open_store(&mut config, &Clock::system()).await?;
+    Ok(store)
+}
+
+async fn here(
+    config: Config,
+    work: Work,
+    meter: &Meter,
+    cancelled: CancellationToken,
+) -> anyhow::Result<Line> {
+    let store = open(config).await?;
+    let meter = meter.clone();
+    let progress = Progress::new(move |percent, words| meter.tell(percent, &words), cancelled);
+    let result = work.run(&store, progress).await;
+    store.close().await;
+    Ok(match result {
+        Ok((done, faults)) => Line::Done { done, faults },
+        Err(error) => Line::Failed { error: error.to_string() },
+    })
+}
+
+fn told(last: Line) -> anyhow::Result<()> {
+    match last {
+        Line::Done { done, faults } => {
+            for Fault { place, detail } in &faults {
+                println!("{place}: {detail}");
+            }
+            println!("{done}");
+            if faults.is_empty() { Ok(()) } else { bail!("{} faults", faults.len()) }
+        }
+        Line::Failed { error } => bail!("{error}"),
+        Line::Progress { .. } => bail!("the running server broke off"),
+    }
+}
+
+/// Writes beside and renames, so that a file with the wanted name is a whole backup on the disk.
+async fn write_backup(
+    mut pieces: impl Stream<Item = io::Result<Bytes>> + Unpin,
+    to: &Path,
+    meter: &Meter,
+    cancelled: &CancellationToken,
+) -> anyhow::Result<()> {
+    let to_terminal = to.as_os_str() == "-";
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let beside = to.with_file_name(name);
+    let mut out: Box<dyn Write + Send> = if to_terminal {
+        Box::new(io::stdout())
+    } else {
+        Box::new(File::create(&beside).with_context(|| format!("--to: cannot write {}", beside.display()))?)
+    };
+    let mut counted = Counted::default();
+    let result = loop {
+        let piece = tokio::select! {
+            piece = pieces.next() => piece,
+            () = cancelled.cancelled() => break Err(anyhow::anyhow!("cancelled; no backup was made")),
+        };
+        match piece {
+            None => break Ok(()),
+            Some(Err(error)) => break Err(error).context("the backup broke off; the server's log says why"),
+            Some(Ok(piece)) => {
+                counted.take(&piece);
+                if let Err(error) = out.write_all(&piece) {
+                    break Err(error).context("--to: cannot write the backup");
+                }
+                meter.tell(counted.percent(), &format!("{} records", counted.lines));
+            }
+        }
+    };
+    meter.end();
+    drop(out);
+    if to_terminal {
+        return result;
+    }
+    if let Err(error) = result {
+        let _ = std::fs::remove_file(&beside);
+        return Err(error);
+    }
+    settle(&beside, to).with_context(|| format!("--to: cannot keep {}", to.display()))?;
+    println!("{} records in {}", counted.lines.saturating_sub(2), to.display());
+    Ok(())
+}
+
+fn settle(beside: &Path, to: &Path) -> io::Result<()> {
+    File::open(beside)?.sync_all()?;
+    std::fs::rename(beside, to)?;
+    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// How far a backup is, by its head and its lines.
+#[derive(Default)]
+struct Counted {
+    head: Vec<u8>,
+    all: Option<u64>,
+    lines: u64,
+}
+
+impl Counted {
+    fn take(&mut self, piece: &[u8]) {
+        self.lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+        if self.all.is_none() {
+            self.head.extend(piece.iter().take_while(|byte| **byte != b'\n'));
+            let head: Option<serde_json::Value> = serde_json::from_slice(&self.head).ok();
+            self.all = head.and_then(|head| head["records"].as_u64());
+        }
+    }
+
+    fn percent(&self) -> u8 {
+        (self.lines * 100).checked_div(self.all.unwrap_or(0)).unwrap_or(0).min(99) as u8
+    }
+}
+
+async fn restore(
+    config: Config,
+    from: &Path,
+    meter: Meter,
+    cancelled: CancellationToken,
+) -> anyhow::Result<()> {
+    let input: Box<dyn BufRead + Send> = if from.as_os_str() == "-" {
+        Box::new(BufReader::new(io::stdin()))
+    } else {
+        let file = File::open(from).with_context(|| format!("--from: cannot read {}", from.display()))?;
+        Box::new(BufReader::new(file))
+    };
+    let mut config = config;
+    let store = app::open_bare_store(&mut config, &Clock::system()).await?;
+    let shown = meter.clone();
+    let progress = Progress::new(move |percent, words| shown.tell(percent, &words), cancelled);
+    let restored = store.restore(input, &progress).await;
+    store.close().await;
+    meter.end();
+    println!("{} records are back", restored?);
+    Ok(())
+}
+
+/// Shows on a terminal how far it is; elsewhere a line every ten percent.
+#[derive(Debug, Clone, Default)]
+struct Meter(Arc<Mutex<Option<u8>>>);
+
+impl Meter {
+    fn tell(&self, percent: u8, words: &str) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = io::stderr();
+        if out.is_terminal() {
+            let _ = write!(out, "\r\x1b[K{percent:>3} %  {words}");
+        } else if last.is_none_or(|last| percent / 10 != last / 10) {
+            let _ = writeln!(out, "{percent:>3} %  {words}");
+        }
+        *last = Some(percent);
+    }
+
+    fn end(&self) {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some() && io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}

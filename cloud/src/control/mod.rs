@@ -1,0 +1,97 @@
+//! Commands to a running server, over a socket in its data directory.
+//!
+//! `<data_dir>/control.sock` speaks HTTP/1.1; only the user that the server runs as, and root,
+//! may connect. The command line uses it where a server runs, and opens the store itself where
+//! none does. Whoever closes the connection cancels what it asked for.
+//!
+//! | request | body | answer |
+//! |---|---|---|
+//! | `POST /store/backup` | | the backup, see [`crate::store`] |
+//! | `POST /store/check` | | lines |
+//! | `POST /store/rewrite` | | lines |
+//! | `POST /store/copy` | `{"to":"…"}` | lines |
+//!
+//! *Lines* are JSON documents, one a line: `{"percent":…,"words":…}` while it goes on, at the
+//! end `{"done":…}` with the outcome in words and `"faults":[{"place","detail"}]` where some
+//! were found, or `{"error":…}`.
+
+mod client;
+mod command;
+mod server;
+
+pub use command::{Destination, StoreCommand, run};
+pub use server::start;
+
+use crate::store::{Fault, Progress, Store, StoreError};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The socket's name in the data directory.
+const SOCKET: &str = "control.sock";
+
+fn socket(data_dir: &Path) -> PathBuf {
+    data_dir.join(SOCKET)
+}
+
+/// What is told about something long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Progress {
+        percent: u8,
+        words: String,
+    },
+    Done {
+        done: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        faults: Vec<Fault>,
+    },
+    Failed {
+        error: String,
+    },
+}
+
+/// What can be asked for besides a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Work {
+    Check,
+    Rewrite,
+    Copy { to: String },
+}
+
+impl Work {
+    /// Carries it out on a store; the outcome in words and what was found wrong.
+    async fn run(self, store: &Store, progress: Progress) -> Result<(String, Vec<Fault>), StoreError> {
+        match self {
+            Self::Check => {
+                let (found, records) = store.check(progress).await?;
+                let words = match found.len() {
+                    0 => format!("{records} records, and all fit together"),
+                    faults => format!("{records} records, {faults} faults"),
+                };
+                Ok((words, found))
+            }
+            Self::Rewrite => {
+                let (before, after) = store.rewrite(&progress).await?;
+                let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
+                Ok((format!("{:.1} MiB before, {:.1} MiB now", mib(before), mib(after)), Vec::new()))
+            }
+            Self::Copy { to } => {
+                let destination: Destination = to.parse().map_err(StoreError::Copy)?;
+                let target = destination.open().await?;
+                let engine = Arc::clone(&target.engine);
+                match store.move_to(target, &progress, async || Ok(())).await {
+                    Ok(sum) => {
+                        let next = destination.configuration();
+                        Ok((format!("{} records moved; at the next start, {next}", sum.records), Vec::new()))
+                    }
+                    Err(error) => {
+                        engine.close().await;
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The server's end of the socket.
+#![allow(clippy::disallowed_methods, reason = "a driver: it waits when it cannot accept")]
+
+use super::{Line, Work, socket};
+use crate::app::App;
+use crate::store::{Progress, StoreError};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use serde::Deserialize;
+use std::convert::Infallible;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+/// Longest request.
+const MAX_REQUEST: usize = 16 * 1024;
+/// Lines that may wait for a slow reader; progress beyond that is not told.
+const WAITING: usize = 64;
+
+type Body = BoxBody<Bytes, StoreError>;
+
+/// Listens until the server ends; without the socket the server runs all the same.
+pub fn start(app: &App) {
+    let path = socket(&app.config.data_dir);
+    match bind(&path) {
+        Ok(listener) => {
+            tokio::spawn(listen(app.clone(), listener));
+        }
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "no commands can be given to this running server");
+        }
+    }
+}
+
+fn bind(path: &std::path::Path) -> io::Result<UnixListener> {
+    // One that a killed server left; a running one would hold the store.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn listen(app: App, listener: UnixListener) {
+    loop {
+        let accepted = tokio::select! {
+            () = app.shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) if is_owner(&stream) => {
+                tokio::spawn(serve(app.clone(), stream));
+            }
+            Ok(_) => tracing::warn!("another user tried to give this server commands"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a command");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    let _ = std::fs::remove_file(socket(&app.config.data_dir));
+}
+
+fn is_owner(stream: &UnixStream) -> bool {
+    let own = nix::unistd::Uid::effective().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+}
+
+async fn serve(app: App, stream: UnixStream) {
+    let service = service_fn(move |request| {
+        let app = app.clone();
+        async move { Ok::<_, Infallible>(answer(app, request).await) }
+    });
+    let served =
+        auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a command's connection broke");
+    }
+}
+
+async fn answer(app: App, request: Request<Incoming>) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    if request.method() != Method::POST {
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "commands are POSTed");
+    }
+    let Ok(body) = Limited::new(request.into_body(), MAX_REQUEST).collect().await else {
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, "a command is short");
+    };
+    let work = match path.as_str() {
+        "/store/backup" => return backup(&app),
+        "/store/check" => Work::Check,
+        "/store/rewrite" => Work::Rewrite,
+        "/store/copy" => match serde_json::from_slice::<Copy>(&body.to_bytes()) {
+            Ok(copy) => Work::Copy { to: copy.to },
+            Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+        },
+        _ => return refused(StatusCode::NOT_FOUND, "there is no such command"),
+    };
+    lines(app, work)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Copy {
+    to: String,
+}
+
+fn refused(status: StatusCode, words: &str) -> Response<Body> {
+    let line = Line::Failed { error: words.to_owned() };
+    let mut response = Response::new(Full::new(encode(&line)).map_err(|never| match never {}).boxed());
+    *response.status_mut() = status;
+    response
+}
+
+fn encode(line: &Line) -> Bytes {
+    let mut text = serde_json::to_vec(line).unwrap_or_default();
+    text.push(b'\n');
+    text.into()
+}
+
+fn backup(app: &App) -> Response<Body> {
+    match app.store.backup(Progress::unwatched()) {
+        Ok(pieces) => {
+            tracing::info!("a backup is taken");
+            // An error breaks the answer off, which its reader notices.
+            let frames = ReceiverStream::new(pieces).map(|piece| piece.map(Frame::data));
+            let mut response = Response::new(BodyExt::boxed(StreamBody::new(frames)));
+            let kind = header::HeaderValue::from_static("application/x-ndjson");
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            response
+        }
+        Err(error) => refused(StatusCode::CONFLICT, &error.to_string()),
+    }
+}
+
+/// Carries work out on its own task: it is told to end when the reader goes, never dropped in the midst.
+fn lines(app: App, work: Work) -> Response<Body> {
+    let (out, pieces) = mpsc::channel::<Line>(WAITING);
+    tokio::spawn(async move {
+        let cancelled = CancellationToken::new();
+        let teller = out.clone();
+        let tell = move |percent, words| {
+            let _ = teller.try_send(Line::Progress { percent, words });
+        };
+        let progress = Progress::new(tell, cancelled.clone());
+        tracing::info!(?work, "a command begins");
+        let running = work.run(&app.store, progress);
+        tokio::pin!(running);
+        let result = tokio::select! {
+            result = &mut running => result,
+            () = out.closed() => {
+                cancelled.cancel();
+                running.await
+            }
+        };
+        let last = match result {
+            Ok((done, faults)) => {
+                tracing::info!(done, "a command is done");
+                Line::Done { done, faults }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a command failed");
+                Line::Failed { error: error.to_string() }
+            }
+        };
+        let _ = out.send(last).await;
+    });
+    let frames = ReceiverStream::new(pieces).map(|line| Ok(Frame::data(encode(&line))));
+    Response::new(BodyExt::boxed(StreamBody::new(frames)))
+}

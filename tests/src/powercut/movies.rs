@@ -1,0 +1,90 @@
+//! Recordings as a foreign player would read them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use stagebox_media::cmaf::CmafReader;
+use stagebox_media::{Epoch, Packet, Track, h264};
+use tokio::process::Command;
+
+use crate::house::probe::recordings;
+
+/// The frames of a file, as far as it can be read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Movie {
+    pub(super) path: PathBuf,
+    pub(super) epoch: Epoch,
+    pub(super) video: Vec<Bytes>,
+    pub(super) audio: Vec<Bytes>,
+    /// It ends with an index of its keyframes, as a file does that was closed.
+    pub(super) closed: bool,
+    /// Why reading ended before the end of the file.
+    pub(super) broken: Option<String>,
+}
+
+impl Movie {
+    pub(super) fn parse(path: &Path, bytes: &[u8]) -> Self {
+        let mut movie = Self { path: path.to_owned(), closed: ends_with_index(bytes), ..Self::default() };
+        let mut reader = CmafReader::new();
+        reader.push(Bytes::copy_from_slice(bytes));
+        loop {
+            match reader.next() {
+                Ok(Some(Packet::Frame(frame))) => match frame.track {
+                    Track::Video => movie.video.push(frame.data),
+                    Track::Audio => movie.audio.push(frame.data),
+                },
+                Ok(Some(Packet::Config(_))) => {}
+                Ok(None) => break,
+                Err(error) => {
+                    movie.broken = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        movie.epoch = movie.video.iter().find_map(|data| h264::read_epoch(data)).unwrap_or(Epoch::UNKNOWN);
+        movie
+    }
+}
+
+/// All files of a folder, oldest name first.
+pub(super) fn read_all(folder: &Path) -> Result<Vec<Movie>> {
+    let paths = recordings(folder);
+    let read = |path: &PathBuf| Ok(Movie::parse(path, &std::fs::read(path).context("reading a recording")?));
+    paths.iter().map(read).collect()
+}
+
+/// ISO/IEC 14496-12, 8.8.11: the last four bytes say how long the index is that they end.
+fn ends_with_index(bytes: &[u8]) -> bool {
+    let Some((rest, length)) = bytes.split_last_chunk::<4>() else { return false };
+    let start = bytes.len().checked_sub(u32::from_be_bytes(*length) as usize);
+    start.and_then(|start| rest.get(start..)).is_some_and(|index| index.get(4..8) == Some(b"mfra"))
+}
+
+/// The first frames of the folder's files are these, at least `count` of them.
+pub(super) fn begin_with(what: &str, found: &[&Bytes], expected: &[Bytes], count: usize) -> Result<()> {
+    ensure!(found.len() >= count, "{} {what} frames play, {count} must", found.len());
+    ensure!(
+        found.len() <= expected.len(),
+        "{} {what} frames play, {} there were",
+        found.len(),
+        expected.len()
+    );
+    match found.iter().zip(expected).position(|(found, expected)| *found != expected) {
+        Some(number) => bail!("{what} frame {number} is not the one that was recorded"),
+        None => Ok(()),
+    }
+}
+
+/// ffprobe decodes all video frames of a file without a complaint.
+pub(super) async fn plays(movie: &Movie) -> Result<()> {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "warning", "-count_frames", "-select_streams", "v"]);
+    command.args(["-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"]).arg(&movie.path);
+    let output = command.output().await.context("starting ffprobe")?;
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    ensure!(complaints.is_empty(), "ffprobe {}: {complaints}", movie.path.display());
+    let frames = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    ensure!(frames == movie.video.len().to_string(), "ffprobe plays {frames} of {}", movie.video.len());
+    Ok(())
+}
