@@ -11,7 +11,7 @@ use crate::item::Items;
 use crate::job::Jobs;
 use crate::live::Live;
 use crate::secret::{SecretError, Vault};
-use crate::store::{SledOptions, Store};
+use crate::store::{Store, StoreKind};
 use object_store::ObjectStore;
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -146,17 +146,40 @@ pub async fn open_store(config: &mut Config, clock: &Clock) -> Result<(Store, Va
     if key.starts_with(&data) {
         return Err(StartError::of("the secrets")(SecretError::Inside(key)));
     }
-    let vault = Vault::open(&key, data.join("store").exists()).map_err(StartError::of("the secrets"))?;
-    let store = open_engine(config, clock)?;
+    let wrong = StartError::of("the secrets");
+    let vault = match config.store.kind {
+        // Before it is opened: an embedded store that is there is data already. A server must be asked.
+        StoreKind::Sled => Some(Vault::open(&key, data.join("store").exists()).map_err(wrong)?),
+        StoreKind::Postgres => None,
+    };
+    let store = open_engine(config, clock).await?;
+    match unlock(&store, vault, &key).await {
+        Ok(vault) => Ok((store, vault)),
+        Err(error) => {
+            store.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Makes sure that this is the current store and that the key is its own.
+async fn unlock(store: &Store, vault: Option<Vault>, key: &Path) -> Result<Vault, StartError> {
     store.refuse_if_moved().await.map_err(StartError::of("the store"))?;
-    vault.check(&store, &key).await.map_err(StartError::of("the secrets"))?;
-    Ok((store, vault))
+    let opened = async {
+        let vault = match vault {
+            Some(vault) => vault,
+            None => Vault::open(key, Vault::has_data(store).await?)?,
+        };
+        vault.check(store, key).await?;
+        Ok::<_, SecretError>(vault)
+    };
+    opened.await.map_err(StartError::of("the secrets"))
 }
 
 /// Opens the store without its secrets, for filling it from a backup.
 pub async fn open_bare_store(config: &mut Config, clock: &Clock) -> Result<Store, StartError> {
     prepare_data_dir(config)?;
-    open_engine(config, clock)
+    open_engine(config, clock).await
 }
 
 fn prepare_data_dir(config: &mut Config) -> Result<PathBuf, StartError> {
@@ -166,10 +189,9 @@ fn prepare_data_dir(config: &mut Config) -> Result<PathBuf, StartError> {
     Ok(data)
 }
 
-fn open_engine(config: &Config, clock: &Clock) -> Result<Store, StartError> {
-    let options = SledOptions { reserve_mib: config.store.reserve_mib, ..SledOptions::default() };
-    let home = config.data_dir.join("store");
-    Store::open_home(&home, options, clock.clone()).map_err(StartError::of("the store"))
+async fn open_engine(config: &Config, clock: &Clock) -> Result<Store, StartError> {
+    let store = Store::open(&config.store, &config.data_dir, clock.clone()).await;
+    store.map_err(StartError::of("the store"))
 }
 
 /// Makes the directory so that only its owner looks into it, and returns its real place.

@@ -1,6 +1,7 @@
 //! The configuration: one strict tree from a TOML file and the environment.
 
 use crate::job::JobsConfig;
+use crate::store::StoreConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -42,7 +43,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The key file that secrets are encrypted with; `<data_dir>.key` beside the data if absent.
     pub secrets_key_file: Option<PathBuf>,
-    /// Documents.
+    /// Where documents are kept.
     pub store: StoreConfig,
     /// HTTP.
     pub http: Http,
@@ -74,20 +75,6 @@ impl Default for Config {
             hooks: Hooks::default(),
             jobs: JobsConfig::default(),
         }
-    }
-}
-
-/// `[store]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreConfig {
-    /// Disk that is to stay free: below it nothing new is taken in, below half of it nothing is written.
-    pub reserve_mib: u64,
-}
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self { reserve_mib: 256 }
     }
 }
 
@@ -228,7 +215,8 @@ impl Config {
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let wrong = |detail: String| ConfigError::Parse { origin: origin.to_owned(), detail };
+        // What is wrong is shown with its line, but not what a line may hold of a password.
+        let wrong = |detail: String| ConfigError::Parse { origin: origin.to_owned(), detail: mask(&detail) };
         // Once from the text itself, so that errors carry its line and column.
         toml::from_str::<Self>(text).map_err(|error| wrong(error.to_string()))?;
         let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
@@ -287,6 +275,7 @@ impl Config {
                 );
             }
         }
+        self.store.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         for network in &self.hooks.allow {
             if let Err(detail) = network.parse::<crate::hook::Network>() {
                 return Err(ConfigError::Value { field: "hooks.allow", detail });
@@ -310,68 +299,30 @@ fn overlay(table: &mut toml::Table, name: &str, value: &str) -> Result<(), Confi
             .as_table_mut()
             .ok_or_else(|| wrong("a key is no section"))?;
     }
-    // A number, a truth value or a list where it reads as one, else the text itself.
+    // A number, a truth value or a list where it reads as one, else the text itself; a password always is text.
     let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"))
         .ok()
+        .filter(|_| key != "password")
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
     place.insert(key.to_owned(), parsed);
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::parse("test", text, environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
-    }
-
-    #[test]
-    fn the_shipped_example_parses() {
-        let config = parse(include_str!("../stagebox-cloud.example.toml"), &[]).unwrap();
-        assert_eq!(config.live.part_ms, 500);
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file() {
-        let config = parse(
-            "data_dir = \"/a\"\n[http]\nlisten = \"127.0.0.1:1\"",
-            &[
-                ("STAGEBOX_HTTP__LISTEN", "127.0.0.1:0"),
-                ("STAGEBOX_DATA_DIR", "/b"),
-                ("STAGEBOX_LIVE__TRANSCODE", "false"),
-                ("STAGEBOX_HOOKS__ALLOW", "[\"127.0.0.0/8\"]"),
-                ("PATH", "/bin"),
-            ],
-        )
-        .unwrap();
-        assert_eq!(config.http.listen.port(), 0);
-        assert_eq!(config.data_dir, PathBuf::from("/b"));
-        assert_eq!(config.secrets_key_path(), PathBuf::from("/b.key"));
-        assert!(!config.live.transcode);
-        assert_eq!(config.hooks.allow, ["127.0.0.0/8"]);
-    }
-
-    #[test]
-    fn wrong_keys_and_values_are_named() {
-        for (text, environment, wanted) in [
-            ("[http]\nlistn = \"x\"", None, "listn"),
-            ("[http]\nlisten = \"nowhere\"", None, "listen"),
-            ("[live]\npart_ms = 5", None, "live.part_ms"),
-            ("[live]\nsegment_ms = 600", None, "live.segment_ms"),
-            ("[admin]\nemail = \"nobody\"", None, "admin.email"),
-            ("[http]\npublic_url = \"live.example.org\"", None, "http.public_url"),
-            ("[rtmp]\npublic_url = \"http://x/live\"", None, "rtmp.public_url"),
-            ("[hooks]\nallow = [\"loopback\"]", None, "hooks.allow"),
-            ("[jobs]\nlease_ms = 5", None, "jobs.lease_ms"),
-            ("[jobs]\nkeep_ended_h = 0", None, "jobs.keep_ended_h"),
-            ("data_dir = ", None, "line 1"),
-            ("", Some(("STAGEBOX_HTTP__PORT", "1")), "port"),
-            ("", Some(("STAGEBOX_DATA_DIR__X", "1")), "data_dir"),
-        ] {
-            let error = parse(text, environment.as_slice()).unwrap_err().to_string();
-            assert!(error.contains(wanted), "{text} {environment:?}: {error}");
+/// Takes out what follows `password =`, and what stands between a URL's user and its host.
+fn mask(text: &str) -> String {
+    let line = |line: &str| {
+        if let Some((before, _)) =
+            line.split_once("password").filter(|(_, rest)| rest.trim_start().starts_with('='))
+        {
+            return format!("{before}password = (hidden)");
         }
-    }
+        let Some((scheme, rest)) = line.split_once("://") else { return line.to_owned() };
+        let hidden = rest.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host)));
+        hidden.map_or_else(|| line.to_owned(), |(user, host)| format!("{scheme}://{user}:(hidden)@{host}"))
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests;

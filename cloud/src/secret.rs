@@ -118,11 +118,17 @@ impl Vault {
         match store.get::<KeyCheck>(KEY_CHECK).await? {
             Some(kept) if kept.document.fingerprint == fingerprint => Ok(()),
             Some(_) => Err(SecretError::Foreign(path.to_owned())),
-            None => {
-                store.create(KeyCheck { fingerprint }).await?;
-                Ok(())
-            }
+            None => match store.create(KeyCheck { fingerprint }).await {
+                // Another process has just begun with the same store, with this key or with another.
+                Err(StoreError::Conflict { .. }) => Box::pin(self.check(store, path)).await,
+                created => Ok(created.map(|_| ())?),
+            },
         }
+    }
+
+    /// Whether the store holds what was made with some key.
+    pub async fn has_data(store: &Store) -> Result<bool, SecretError> {
+        Ok(store.get::<KeyCheck>(KEY_CHECK).await?.is_some())
     }
 
     /// Takes a key as it is.

@@ -4,6 +4,7 @@
 mod foreign;
 mod management;
 mod outputs;
+mod postgres;
 mod powercut;
 mod recovery;
 mod store;

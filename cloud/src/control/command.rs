@@ -5,7 +5,8 @@ use super::{Line, Work};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{Engine, Fault, Progress, SledOptions, Store, StoreError, Target};
+use crate::store::{Engine, Fault, Hidden, PostgresEngine, PostgresOptions, Progress};
+use crate::store::{SledOptions, Store, StoreConfig, StoreError, StoreKind, Target};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
@@ -49,6 +50,8 @@ pub enum StoreCommand {
 pub enum Destination {
     /// A directory for the embedded store.
     Directory(PathBuf),
+    /// A database on a PostgreSQL server, by its URL.
+    Postgres(Hidden),
 }
 
 impl FromStr for Destination {
@@ -56,6 +59,11 @@ impl FromStr for Destination {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once("://") {
+            Some(("postgres" | "postgresql", _)) => {
+                let url = Hidden::new(text);
+                postgres(&url).check().map_err(|(_, detail)| format!("the URL in `to` {detail}"))?;
+                Ok(Self::Postgres(url))
+            }
             Some((scheme, _)) => Err(format!("`to` cannot be {scheme}://: give a directory or postgres://…")),
             None if Path::new(text).is_absolute() => Ok(Self::Directory(PathBuf::from(text))),
             None => Err(format!("`to` must be an absolute directory or postgres://…, not {text:?}")),
@@ -72,6 +80,11 @@ impl Destination {
                 let engine: Arc<dyn Engine> = store.engine();
                 Ok(Target { engine, name: path.display().to_string(), mark: true })
             }
+            Self::Postgres(url) => {
+                let engine = PostgresEngine::open(&postgres(url), PostgresOptions::default()).await?;
+                let name = engine.name().to_owned();
+                Ok(Target { engine: Arc::new(engine), name, mark: true })
+            }
         }
     }
 
@@ -81,8 +94,15 @@ impl Destination {
             Self::Directory(path) => {
                 format!("put {} in the place of `store` in the data directory", path.display())
             }
+            Self::Postgres(_) => {
+                "the configuration's [store] must say kind = \"postgres\" and the same url".to_owned()
+            }
         }
     }
+}
+
+fn postgres(url: &Hidden) -> StoreConfig {
+    StoreConfig { kind: StoreKind::Postgres, url: Some(url.clone()), ..StoreConfig::default() }
 }
 
 /// Carries out a command; Ctrl-C cancels it.

@@ -65,6 +65,14 @@ pub enum StoreError {
         /// Why, and what to do.
         detail: String,
     },
+    /// The database server is there, but cannot be used as it is.
+    #[error("cannot use {target} (`store.url`): {detail}")]
+    Database {
+        /// Host, port and database.
+        target: String,
+        /// Why, and what to do.
+        detail: String,
+    },
     /// The disk is nearly full; what is left is kept for what must go on.
     #[error(
         "the disk of the store is nearly full ({free_mib} MiB free, {reserve_mib} MiB are kept): free some space"

@@ -6,14 +6,21 @@
 
 mod backup;
 mod batch;
+mod config;
 #[cfg(test)]
 mod conformance;
 mod copy;
 mod document;
 mod engine;
 mod error;
+mod heads;
 mod home;
 mod journal;
+mod keys;
+#[cfg(test)]
+mod model;
+mod packed;
+mod postgres;
 mod progress;
 mod queue;
 mod record;
@@ -25,11 +32,13 @@ mod tests;
 mod walk_tests;
 
 pub use batch::Batch;
+pub use config::{Hidden, StoreConfig, StoreKind};
 pub use copy::Target;
 pub use document::{Document, Index, IndexKey, Versioned};
 pub use engine::{Engine, Expect, Order, Receipt, Tell};
 pub use error::StoreError;
 pub use journal::{Account, Change, Entry, JournalPage};
+pub use postgres::{Node, PostgresEngine, PostgresOptions};
 pub use progress::Progress;
 pub use queue::{
     After, Backoff, EntryState, Lease, NewEntry, Priority, Pushed, Queue, QueueEntry, QueueError, Settle,
@@ -142,6 +151,20 @@ pub struct Store {
 }
 
 impl Store {
+    /// Opens the engine that the configuration names; the embedded one is in `<data>/store`.
+    pub async fn open(config: &StoreConfig, data: &Path, clock: Clock) -> Result<Self, StoreError> {
+        match config.kind {
+            StoreKind::Sled => {
+                let options = SledOptions { reserve_mib: config.reserve_mib, ..SledOptions::default() };
+                Self::open_home(&data.join("store"), options, clock)
+            }
+            StoreKind::Postgres => {
+                let engine = PostgresEngine::open(config, PostgresOptions::default()).await?;
+                Ok(Self::new(Arc::new(engine), clock))
+            }
+        }
+    }
+
     /// Opens or creates the embedded engine in a directory, run as is usual.
     pub fn open_sled(path: &Path, clock: Clock) -> Result<Self, StoreError> {
         Ok(Self::new(Arc::new(SledEngine::open(path, SledOptions::default())?), clock))

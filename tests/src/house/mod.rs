@@ -5,6 +5,7 @@ mod api;
 mod cloud;
 pub mod peer;
 pub mod playlist;
+pub mod postgres;
 pub mod probe;
 mod process;
 

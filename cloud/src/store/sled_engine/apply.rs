@@ -1,12 +1,12 @@
 //! Turns a batch of the store into changes of keys, checking what it expects.
 
-use super::heads::Journal;
 use super::layout;
 use super::pending::{Changes, View};
 use super::record::Head;
 use crate::store::engine::{Expect, RawChange, RawOp, Receipt};
+use crate::store::heads::Journal;
 use crate::store::journal::{Change, Entry};
-use crate::store::{Account, Record, StoreError};
+use crate::store::{Account, Record, StoreError, keys};
 use std::collections::{HashMap, HashSet};
 
 /// Old entries dropped with each batch that adds some, at most.
@@ -129,7 +129,7 @@ impl Build<'_> {
 
     /// Takes a place in an index; in a unique one nobody else may have it.
     fn claim(&mut self, op: &RawOp, name: &str, key: &[u8], unique: bool) -> Result<(), StoreError> {
-        layout::check(name, &op.id)?;
+        keys::check(name, &op.id)?;
         let place = layout::index_entry(op.kind, name, key, unique, &op.id);
         let occupied = unique && !self.freed.contains(&place) && self.view.get(&place)?.is_some();
         if occupied || (!self.taken.insert(place.clone()) && unique) {

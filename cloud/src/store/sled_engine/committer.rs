@@ -2,11 +2,12 @@
 
 use super::apply::{self, Applied};
 use super::files::Files;
-use super::heads::{self, Heads, Journal};
+use super::heads;
 use super::layout;
 use super::pending::{Pending, View};
 use super::space::Space;
 use crate::store::engine::{Expect, RawOp, Receipt};
+use crate::store::heads::{Heads, Journal};
 use crate::store::{Account, Record, StoreError};
 use std::collections::HashMap;
 use std::fs::File;

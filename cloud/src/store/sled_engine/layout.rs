@@ -1,5 +1,6 @@
 //! Where things are in the one sorted map: the first byte says what a key is.
 
+use crate::store::keys::{self, check};
 use crate::store::{Account, StoreError};
 
 const DOCUMENT: u8 = b'd';
@@ -10,11 +11,6 @@ const JOURNAL_CHUNK: u8 = b'k';
 const COUNTER: u8 = b'n';
 const FORMAT: u8 = b'f';
 
-/// Longest kind or index name.
-const MAX_NAME: usize = 24;
-/// Longest id.
-const MAX_ID: usize = 64;
-
 fn named(class: u8, names: &[&str], more: usize) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + names.iter().map(|name| name.len() + 1).sum::<usize>() + more);
     key.push(class);
@@ -23,20 +19,6 @@ fn named(class: u8, names: &[&str], more: usize) -> Vec<u8> {
         key.push(0);
     }
     key
-}
-
-/// Refuses names that would make keys long or ambiguous.
-pub(super) fn check(kind: &str, id: &str) -> Result<(), StoreError> {
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    if kind.is_empty() || kind.len() > MAX_NAME || !plain(kind) {
-        return Err(StoreError::Key { detail: format!("the name {kind:?}") });
-    }
-    if id.is_empty() || id.len() > MAX_ID || !plain(id) {
-        return Err(StoreError::Key {
-            detail: format!("the id {:?}", id.chars().take(80).collect::<String>()),
-        });
-    }
-    Ok(())
 }
 
 /// A document's head.
@@ -63,11 +45,7 @@ pub(super) fn index(kind: &str, index: &str, rest: &[u8]) -> Vec<u8> {
 
 /// An index entry of a document; in a unique index the key alone is the place.
 pub(super) fn index_entry(kind: &str, name: &str, key: &[u8], unique: bool, id: &str) -> Vec<u8> {
-    let mut place = index(kind, name, key);
-    if !unique {
-        place.extend_from_slice(id.as_bytes());
-    }
-    place
+    index(kind, name, &keys::place(key, unique, id))
 }
 
 /// A journal entry.
@@ -156,21 +134,10 @@ pub(super) fn counters() -> std::ops::Range<Vec<u8>> {
     vec![COUNTER]..vec![COUNTER + 1]
 }
 
-/// The first key that does not begin with `prefix`.
-pub(super) fn successor(prefix: &[u8]) -> Vec<u8> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            break;
-        }
-    }
-    end
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::keys::{MAX_ID, MAX_NAME};
 
     #[test]
     fn keys_stay_under_two_hundred_bytes() {
@@ -202,11 +169,5 @@ mod tests {
         assert!(journal_range(account).contains(&journal(account, u64::MAX)));
         assert!(!journals_after(Some(account)).contains(&journal(account, 5)));
         assert!(journals_after(Some(account)).contains(&journal(Account(8), 0)));
-    }
-
-    #[test]
-    fn a_successor_is_the_end_of_its_prefix() {
-        assert_eq!(successor(b"ab"), b"ac");
-        assert_eq!(successor(&[1, 255]), [2]);
     }
 }

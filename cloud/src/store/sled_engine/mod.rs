@@ -18,13 +18,13 @@ mod transfer;
 
 use super::engine::{Engine, RawDocument, RawOp, RawPage, RawScan, Receipt, Tell};
 use super::error::StoreError;
+use super::heads::Heads;
 use super::journal::{Account, JournalPage};
 use super::record::{Fault, Record};
 use committer::{Committer, Job};
 use files::{Files, failed};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use heads::Heads;
 use space::Space;
 use std::path::Path;
 use std::sync::Arc;

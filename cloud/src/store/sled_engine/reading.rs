@@ -1,12 +1,12 @@
 //! Documents, indexes and journals as they are read.
 
 use super::files::failed;
-use super::heads::Heads;
 use super::layout;
 use super::record::Head;
-use crate::store::StoreError;
 use crate::store::engine::{Order, RawDocument, RawPage, RawScan};
+use crate::store::heads::Heads;
 use crate::store::journal::{Account, Entry, JournalPage};
+use crate::store::{StoreError, keys};
 use std::ops::Bound;
 
 /// How often a document is read again when its chunks change under the reader.
@@ -36,7 +36,7 @@ pub(super) fn get(db: &sled::Db, kind: &str, id: &str) -> Result<Option<RawDocum
 /// Reads a part of an index, with the documents.
 pub(super) fn scan(db: &sled::Db, scan: &RawScan) -> Result<RawPage, StoreError> {
     let start = layout::index(scan.kind, scan.index, &scan.prefix);
-    let end = layout::successor(&start);
+    let end = keys::successor(&start);
     let after = scan.after.as_ref().map(|after| layout::index(scan.kind, scan.index, after));
     let (mut low, mut high) = (Bound::Included(start.clone()), Bound::Excluded(end));
     if let Some(after) = after.filter(|after| after.starts_with(&start)) {

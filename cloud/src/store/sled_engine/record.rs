@@ -1,12 +1,8 @@
 //! A stored value: version, index entries and body, the body in chunks where it is long.
 
-use crate::store::StoreError;
 use crate::store::engine::RawIndex;
-
-/// Longest piece of a body in one value: sled keeps sixteen values of any size in a leaf.
-const CHUNK: usize = 4096;
-/// Longest body: what a chunk number can count.
-const MAX_BODY: usize = CHUNK * u16::MAX as usize;
+use crate::store::packed::{self, Cut};
+use crate::store::{StoreError, keys};
 
 /// The first value of a document or of a journal entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,29 +18,6 @@ pub(super) struct Head {
     first: Vec<u8>,
 }
 
-fn broken() -> StoreError {
-    StoreError::Engine("a stored value is broken".to_owned())
-}
-
-/// Cuts bytes off the front of a value.
-struct Cut<'a>(&'a [u8]);
-
-impl<'a> Cut<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], StoreError> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or_else(broken)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
-        self.take(N)?.try_into().map_err(|_| broken())
-    }
-
-    fn byte(&mut self) -> Result<u8, StoreError> {
-        Ok(self.array::<1>()?[0])
-    }
-}
-
 impl Head {
     /// Splits a body into a head and the chunks that follow it.
     pub(super) fn split(
@@ -53,10 +26,8 @@ impl Head {
         indexes: Vec<RawIndex>,
         body: &[u8],
     ) -> Result<(Self, Vec<&[u8]>), StoreError> {
-        if body.len() > MAX_BODY || indexes.len() > usize::from(u8::MAX) {
-            return Err(StoreError::Key { detail: format!("a document of {} bytes", body.len()) });
-        }
-        let mut pieces = body.chunks(CHUNK);
+        keys::check_value(body.len(), indexes.len())?;
+        let mut pieces = body.chunks(keys::CHUNK);
         let first = pieces.next().unwrap_or_default().to_vec();
         let rest: Vec<&[u8]> = pieces.collect();
         Ok((Self { version, schema, indexes, chunks: rest.len() as u16, first }, rest))
@@ -83,35 +54,19 @@ impl Head {
         out.extend_from_slice(&self.version.to_be_bytes());
         out.extend_from_slice(&self.schema.to_be_bytes());
         out.extend_from_slice(&self.chunks.to_be_bytes());
-        out.push(self.indexes.len() as u8);
-        for index in &self.indexes {
-            out.push(u8::from(index.unique));
-            out.push(index.name.len() as u8);
-            out.extend_from_slice(index.name.as_bytes());
-            out.push(index.key.len() as u8);
-            out.extend_from_slice(&index.key);
-        }
+        packed::put_indexes(&mut out, &self.indexes);
         out.extend_from_slice(&self.first);
         out
     }
 
     /// Reads a head.
     pub(super) fn decode(value: &[u8]) -> Result<Self, StoreError> {
-        let mut cut = Cut(value);
+        let mut cut = Cut::new(value);
         let version = u64::from_be_bytes(cut.array()?);
         let schema = u32::from_be_bytes(cut.array()?);
         let chunks = u16::from_be_bytes(cut.array()?);
-        let count = cut.byte()?;
-        let mut indexes = Vec::with_capacity(usize::from(count));
-        for _ in 0..count {
-            let unique = cut.byte()? != 0;
-            let length = usize::from(cut.byte()?);
-            let name = String::from_utf8(cut.take(length)?.to_vec()).map_err(|_| broken())?;
-            let length = usize::from(cut.byte()?);
-            let key = cut.take(length)?.to_vec();
-            indexes.push(RawIndex { name, key, unique });
-        }
-        Ok(Self { version, schema, indexes, chunks, first: cut.0.to_vec() })
+        let indexes = cut.indexes()?;
+        Ok(Self { version, schema, indexes, chunks, first: cut.rest().to_vec() })
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::apply::{drop_entry, insert_entry};
 use super::files::{Files, failed};
-use super::heads::Journal;
 use super::layout::{self, Place};
 use super::pending::{Changes, View};
 use super::reading;
 use super::record::Head;
-use crate::store::{Account, Record, StoreError};
+use crate::store::heads::Journal;
+use crate::store::{Account, Record, StoreError, keys};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use std::collections::HashMap;
@@ -121,7 +121,7 @@ pub(super) fn import(
             let key = layout::document(kind, id)?;
             forget(view, &mut changes, kind, id, &key)?;
             for index in indexes {
-                layout::check(&index.name, id)?;
+                keys::check(&index.name, id)?;
                 let place = layout::index_entry(kind, &index.name, &index.key, index.unique, id);
                 changes.push((place, Some(id.clone().into_bytes())));
             }

@@ -1,0 +1,94 @@
+//! What an error of the database means for whoever asked.
+
+use super::database::{Database, cause};
+use crate::store::StoreError;
+use tokio_postgres::error::{DbError, SqlState};
+
+/// The kinds of trouble that are met in different ways.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The connection is gone or about to go.
+    Lost(String),
+    /// Another process was in the way; the same again may succeed.
+    Raced(String),
+    /// The database will not do it.
+    Refused(String),
+}
+
+impl From<tokio_postgres::Error> for Trouble {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(database) = error.as_db_error() else {
+            let words = cause(&error);
+            let io =
+                std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+            return if error.is_closed() || io { Self::Lost(words) } else { Self::Refused(words) };
+        };
+        let words = words(database);
+        let code = database.code();
+        let raced = [
+            SqlState::UNIQUE_VIOLATION,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::LOCK_NOT_AVAILABLE,
+        ];
+        // After a failover a connection may still lead to what has become a standby.
+        let moved = [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::TOO_MANY_CONNECTIONS];
+        let class = code.code().get(..2).unwrap_or_default();
+        let fatal = database.parsed_severity().is_some_and(|severity| {
+            use tokio_postgres::error::Severity::{Fatal, Panic};
+            matches!(severity, Fatal | Panic)
+        });
+        if raced.contains(code) {
+            Self::Raced(words)
+        } else if fatal || class == "08" || moved.contains(code) {
+            Self::Lost(words)
+        } else {
+            Self::Refused(words)
+        }
+    }
+}
+
+impl Trouble {
+    /// What happened, in words.
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Lost(reason) | Self::Raced(reason) | Self::Refused(reason) => reason,
+        }
+    }
+
+    /// What is said to whoever asked, where it is not tried again.
+    pub(super) fn to_error(&self, target: &Database) -> StoreError {
+        match self {
+            Self::Lost(reason) => target.away(reason),
+            Self::Raced(reason) | Self::Refused(reason) => {
+                StoreError::Engine(format!("{}: {reason}", target.name()))
+            }
+        }
+    }
+}
+
+/// The server's own words, with its code.
+pub(super) fn words(error: &DbError) -> String {
+    format!("{} ({})", error.message(), error.code().code())
+}
+
+/// Why a connection was not made, and what to do; whether waiting may help.
+pub(super) fn connecting(error: &tokio_postgres::Error) -> (bool, String) {
+    let Some(database) = error.as_db_error() else {
+        let words = cause(error);
+        let certificate = words.contains("certificate");
+        let hint = if certificate { ": put its authority's certificate into `store.ca_file`" } else { "" };
+        return (!certificate, format!("{words}{hint}"));
+    };
+    let code = database.code();
+    let hint = if *code == SqlState::INVALID_PASSWORD {
+        ": check `store.password_file`"
+    } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+        ": check the user in `store.url`, and the server's pg_hba.conf"
+    } else if *code == SqlState::INVALID_CATALOG_NAME {
+        ": create the database, or check `store.url`"
+    } else {
+        return (true, words(database));
+    };
+    (false, format!("{}{hint}", words(database)))
+}
