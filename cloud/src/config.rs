@@ -1,5 +1,6 @@
 //! The configuration: one strict tree from a TOML file and the environment.
 
+use crate::media::config::MediaConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Live packaging.
     pub live: Live,
+    /// Where media are kept.
+    pub media: MediaConfig,
     /// The administrator.
     pub admin: Admin,
     /// Notifications to the user's server.
@@ -64,6 +67,7 @@ impl Default for Config {
             rtmp: Rtmp::default(),
             mqtt: Mqtt::default(),
             live: Live::default(),
+            media: MediaConfig::default(),
             admin: Admin::default(),
             hooks: Hooks::default(),
         }
@@ -263,6 +267,7 @@ impl Config {
                 );
             }
         }
+        self.media.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         for network in &self.hooks.allow {
             if let Err(detail) = network.parse::<crate::hook::Network>() {
                 return Err(ConfigError::Value { field: "hooks.allow", detail });
@@ -340,6 +345,8 @@ mod tests {
             ("[http]\npublic_url = \"live.example.org\"", None, "http.public_url"),
             ("[rtmp]\npublic_url = \"http://x/live\"", None, "rtmp.public_url"),
             ("[hooks]\nallow = [\"loopback\"]", None, "hooks.allow"),
+            ("[media]\nkind = \"s3\"", None, "media.bucket"),
+            ("[media]\nkind = \"ftp\"", None, "kind"),
             ("data_dir = ", None, "line 1"),
             ("", Some(("STAGEBOX_HTTP__PORT", "1")), "port"),
             ("", Some(("STAGEBOX_DATA_DIR__X", "1")), "data_dir"),

@@ -56,10 +56,8 @@ async fn set() -> Result<Outputs> {
     let options = AgentOptions { extra, bitrate_kbps: 3000, ..AgentOptions::default() };
     let cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
     let agent = Agent::start(directory.path(), &cloud, &options).await?;
-    wait_until("start_recording", STEP, || async {
-        Ok(agent.command(&cloud, "start_recording").await.ok())
-    })
-    .await?;
+    wait_until("start_recording", STEP, || async { Ok(agent.command(&cloud, "start_recording").await.ok()) })
+        .await?;
     press(&agent).await?;
     Ok(Outputs { main, backup, agent, cloud, directory })
 }

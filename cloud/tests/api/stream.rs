@@ -48,7 +48,7 @@ impl Reader {
             let (name, id, data) = self.next().await;
             match name.as_str() {
                 "change" => return (id, data),
-                "alive" | "telemetry" => {}
+                "alive" | "telemetry" | "alarms" => {}
                 other => panic!("{other}"),
             }
         }
