@@ -28,7 +28,7 @@ pub async fn start(app: &App) -> Result<(), MediaError> {
     Ok(())
 }
 
-async fn run(media: Media, shutdown: CancellationToken) {
+pub(super) async fn run(media: Media, shutdown: CancellationToken) {
     let mut attempts = JoinSet::new();
     loop {
         // In a statement of its own, so that the ledger is not held while something is sent.

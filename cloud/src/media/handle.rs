@@ -29,6 +29,8 @@ use crate::id::random_bytes;
 
 /// How long the store may take to show that it is there.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a viewer waits for a store that is known to be away.
+const AWAY_LIMIT: Duration = Duration::from_secs(2);
 
 /// Media, in the store or on their way to it; cloned freely.
 #[derive(Clone)]
@@ -36,8 +38,9 @@ pub struct Media(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn ObjectStore>,
-    /// Away if the store is this machine's disk.
     bucket: Option<Bucket>,
+    /// The store is a disk of this machine.
+    local: bool,
     place: String,
     cache: Cache,
     spool: Spool,
@@ -65,19 +68,21 @@ impl Media {
         let directory = config.data_dir.join("spool/media");
         let limit_bytes = config.media.spool_limit_mib * 1024 * 1024;
         let spool = Spool::open(&directory, limit_bytes, clock.instant())?;
-        Ok(Self::over(store, bucket, place, spool, alarms, clock))
+        let local = bucket.is_none();
+        Ok(Self::over(store, bucket, local, place, spool, alarms, clock))
     }
 
     pub(super) fn over(
         store: Arc<dyn ObjectStore>,
         bucket: Option<Bucket>,
+        local: bool,
         place: String,
         spool: Spool,
         alarms: Alarms,
         clock: Clock,
     ) -> Self {
         let (cache, work) = (Cache::default(), Notify::new());
-        Self(Arc::new(Inner { store, bucket, place, cache, spool, alarms, clock, work }))
+        Self(Arc::new(Inner { store, bucket, local, place, cache, spool, alarms, clock, work }))
     }
 
     /// Keeps an object: it is on a disk of this machine or in the store when this returns.
@@ -91,7 +96,7 @@ impl Media {
             match upload(&*inner.store, path, &Source::Memory(data.clone())).await {
                 Ok(()) => return Ok(()),
                 Err(UploadError::Store(error)) => {
-                    tracing::debug!(%path, %error, "the spool takes it instead")
+                    tracing::debug!(%path, %error, "the spool takes it instead");
                 }
                 Err(UploadError::Source(error)) => return Err(error),
                 Err(UploadError::Gone) => return Err(MediaError::Task),
@@ -113,7 +118,7 @@ impl Media {
         if let Some(found) = self.0.cache.get(path) {
             return Ok(Some(found));
         }
-        let data = self.from_store(path).await?;
+        let data = self.stored(path).await?;
         if let Some(data) = &data {
             self.0.cache.insert(path.clone(), data.clone());
         }
@@ -125,7 +130,7 @@ impl Media {
         match self.0.spool.find(path, 0..u64::MAX).await? {
             Waiting::Here(data) => Ok(Some(data)),
             Waiting::Deleted => Ok(None),
-            Waiting::Nothing => self.from_store(path).await,
+            Waiting::Nothing => self.stored(path).await,
         }
     }
 
@@ -136,11 +141,7 @@ impl Media {
             Waiting::Deleted => return Ok(None),
             Waiting::Nothing => {}
         }
-        match self.0.store.get_range(path, range).await {
-            Ok(data) => Ok(Some(data)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.wrong(&error, "read from it")),
-        }
+        self.read(self.0.store.get_range(path, range)).await
     }
 
     /// How long an object is; `None` if there is none.
@@ -148,11 +149,7 @@ impl Media {
         if let Some(job) = self.0.spool.ledger().find(path) {
             return Ok((job.order != Order::Delete).then_some(job.bytes));
         }
-        match self.0.store.head(path).await {
-            Ok(meta) => Ok(Some(meta.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.wrong(&error, "read from it")),
-        }
+        Ok(self.read(self.0.store.head(path)).await?.map(|meta| meta.size))
     }
 
     /// Removes an object, now or when the store is back; one that is gone already is as good.
@@ -243,7 +240,7 @@ impl Media {
         let fault = explain(error, doing);
         let full = |detail: &str| detail.contains("No space left");
         match fault {
-            Fault::Away(detail) | Fault::Other(detail) if self.0.bucket.is_none() && !full(&detail) => {
+            Fault::Away(detail) | Fault::Other(detail) if self.0.local && !full(&detail) => {
                 MediaError::Config { field: "media.directory", detail: format!("cannot {doing}: {detail}") }
             }
             fault => fault.into_error(&self.0.place, doing),
@@ -253,16 +250,28 @@ impl Media {
     /// Writes to a disk of this machine need no detour, unless it failed or an older order waits.
     fn goes_directly(&self, path: &Path) -> bool {
         let ledger = self.0.spool.ledger();
-        self.0.bucket.is_none() && ledger.is_here() && ledger.find(path).is_none()
+        self.0.local && ledger.is_here() && ledger.find(path).is_none()
     }
 
-    async fn from_store(&self, path: &Path) -> Result<Option<Bytes>, MediaError> {
-        let read = match self.0.store.get(path).await {
-            Ok(found) => found.bytes().await,
-            Err(error) => Err(error),
+    async fn stored(&self, path: &Path) -> Result<Option<Bytes>, MediaError> {
+        self.read(async { self.0.store.get(path).await?.bytes().await }).await
+    }
+
+    /// Carries out a reading request; one to a store that is away must not keep a viewer for long.
+    async fn read<T>(
+        &self,
+        request: impl Future<Output = Result<T, object_store::Error>>,
+    ) -> Result<Option<T>, MediaError> {
+        let is_here = self.0.spool.ledger().is_here();
+        let read = if is_here {
+            request.await
+        } else {
+            tokio::time::timeout(AWAY_LIMIT, request).await.map_err(|_| {
+                Fault::Away("it does not answer".to_owned()).into_error(&self.0.place, "read from it")
+            })?
         };
         match read {
-            Ok(data) => Ok(Some(data)),
+            Ok(read) => Ok(Some(read)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.wrong(&error, "read from it")),
         }

@@ -15,6 +15,8 @@ mod handle;
 mod http;
 mod s3;
 mod spool;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 pub use drain::start;

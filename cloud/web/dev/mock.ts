@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
 import { mayBecome } from "../src/admin/data/transitions.ts";
-import type { Device, Item, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
+import type { Alarm, Device, Item, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
 
 const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
@@ -52,6 +52,13 @@ const events = [
 ];
 const items: Item[] = [
   { id: "itm_mock1", number: 1, title: "Rehearsal", version: 1, created_at: at(20), duration_ms: 1_812_000, event_id: "evt_mock1", recording_id: "rec_1" },
+];
+
+const alarms: Alarm[] = [
+  {
+    name: "media-store-away", since: at(12),
+    words: "The media store (bucket media at https://s3.example.org) does not take media: it does not answer in time. They wait on this machine's disk and go there by themselves.",
+  },
 ];
 
 const streams = new Set<ServerResponse>();
@@ -118,6 +125,7 @@ export function mock(): Plugin {
         if (path === "/api/v1/stream") {
           response.writeHead(200, { "content-type": "text/event-stream" });
           response.write("event: alive\ndata: {}\n\n");
+          response.write(`event: alarms\ndata: ${JSON.stringify({ alarms })}\n\n`);
           streams.add(response);
           request.on("close", () => streams.delete(response));
         } else if (path.startsWith("/api/v1/")) {

@@ -7,6 +7,7 @@ pub mod peer;
 pub mod playlist;
 pub mod probe;
 mod process;
+pub mod s3;
 
 pub use agent::{Agent, AgentOptions, Source};
 pub use api::{Api, ApiFailure};

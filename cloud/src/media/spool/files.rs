@@ -18,7 +18,13 @@ const UNFINISHED: &str = ".part";
 
 /// Makes the directory and lists what is in it, the lowest number first.
 pub(super) fn open(directory: &FilePath) -> io::Result<Vec<Job>> {
-    fs::create_dir_all(directory)?;
+    if !directory.exists() {
+        fs::create_dir_all(directory)?;
+        // What is put into it must not vanish in a power cut because the directory itself does.
+        for above in directory.ancestors().skip(1).take(2) {
+            File::open(above)?.sync_all()?;
+        }
+    }
     let mut jobs = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

@@ -104,9 +104,10 @@ impl Ledger {
         let mut give_way = Vec::new();
         let over = |ledger: &Self| ledger.bytes + bytes > ledger.limit_bytes;
         let no_disk = |free: u64| free < RESERVE_BYTES.saturating_add(bytes);
-        while over(self) || no_disk(free) {
+        // A deletion takes no room, and makes some.
+        while order != Order::Delete && (over(self) || no_disk(free)) {
             self.level = Level::Full;
-            let Some(job) = self.oldest_look_back().and_then(|oldest| self.remove(oldest)) else { break };
+            let Some(job) = self.oldest_look_back().and_then(|oldest| self.take(oldest)) else { break };
             free = free.saturating_add(job.bytes);
             self.given_up += 1;
             give_way.push(job);
@@ -305,12 +306,17 @@ impl Ledger {
     }
 
     fn remove(&mut self, number: u64) -> Option<Job> {
+        let job = self.take(number);
+        self.measure();
+        job
+    }
+
+    fn take(&mut self, number: u64) -> Option<Job> {
         let entry = self.entries.remove(&number)?;
         self.bytes -= entry.bytes;
         if self.newest.get(&entry.path) == Some(&number) {
             self.newest.remove(&entry.path);
         }
-        self.measure();
         Some(entry.job(number))
     }
 
@@ -324,7 +330,7 @@ impl Ledger {
             Level::Low if percent >= 50 => Level::Half,
             _ => Level::Low,
         };
-        if self.level != Level::Full {
+        if self.level == Level::Low {
             self.given_up = 0;
         }
         if self.entries.is_empty() {
