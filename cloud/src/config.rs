@@ -1,6 +1,7 @@
 //! The configuration: one strict tree from a TOML file and the environment.
 
 use crate::job::JobsConfig;
+use crate::media::config::MediaConfig;
 use crate::store::StoreConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -53,6 +54,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Live packaging.
     pub live: Live,
+    /// Where media are kept.
+    pub media: MediaConfig,
     /// The administrator.
     pub admin: Admin,
     /// Notifications to the user's server.
@@ -71,6 +74,7 @@ impl Default for Config {
             rtmp: Rtmp::default(),
             mqtt: Mqtt::default(),
             live: Live::default(),
+            media: MediaConfig::default(),
             admin: Admin::default(),
             hooks: Hooks::default(),
             jobs: JobsConfig::default(),
@@ -276,6 +280,7 @@ impl Config {
             }
         }
         self.store.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
+        self.media.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         for network in &self.hooks.allow {
             if let Err(detail) = network.parse::<crate::hook::Network>() {
                 return Err(ConfigError::Value { field: "hooks.allow", detail });

@@ -1,6 +1,7 @@
 //! Stagebox's cloud: boxes push to it, events go live in it, viewers watch from it.
 
 pub mod account;
+pub mod alarm;
 pub mod app;
 pub mod broker;
 pub mod clock;

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Router, Server};
 use crate::recording::DeleteMedia;
-use crate::{app, broker, control, device, hook, ingest, job, live};
+use crate::{app, broker, control, device, hook, ingest, job, live, media};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,7 @@ pub async fn start(
     let server = Server::bind(config.http.listen).await.map_err(StartError::of("HTTP"))?;
     let app = App::open(config, clock).await?;
     let _ = app.addresses.http.set(server.address());
+    media::start(&app).await.map_err(StartError::of("the media store"))?;
     app.accounts.start(&app.config.admin.email, tell).await.map_err(StartError::of("accounts"))?;
     app.events.start().await.map_err(StartError::of("events"))?;
     broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;

@@ -48,6 +48,8 @@ fn wrong_keys_and_values_are_named() {
         ("[store]\nurl = \"postgres://a@h/d\"", None, "store.kind"),
         ("[store]\nkind = \"postgres\"\nurl = \"postgres://a@h\"", None, "names no database"),
         ("[store]\nkind = \"postgres\"\nurl = \"postgres://a@h/d\"\nschema = \"No\"", None, "store.schema"),
+        ("[media]\nkind = \"s3\"", None, "media.bucket"),
+        ("[media]\nkind = \"ftp\"", None, "kind"),
         ("[jobs]\nlease_ms = 5", None, "jobs.lease_ms"),
         ("[jobs]\nkeep_ended_h = 0", None, "jobs.keep_ended_h"),
         ("data_dir = ", None, "line 1"),

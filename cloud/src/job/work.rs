@@ -3,6 +3,7 @@
 use super::document::Progress;
 use super::state::Why;
 use crate::id::JobId;
+use crate::media::MediaError;
 use crate::store::{Batch, StoreError};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -76,9 +77,9 @@ impl From<StoreError> for WorkError {
     }
 }
 
-impl From<object_store::Error> for WorkError {
-    fn from(error: object_store::Error) -> Self {
-        Self::failed(format!("the media store: {error}"))
+impl From<MediaError> for WorkError {
+    fn from(error: MediaError) -> Self {
+        Self::failed(error)
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::spool::{self, Entry};
 use crate::id::EventId;
+use crate::media::Worth;
 use crate::recording::{Manifest, Recording, RecordingError, Recordings};
 
 /// What of an event is being recorded.
@@ -47,6 +48,11 @@ impl Span {
     pub(super) fn holds(&self, msn: u64) -> bool {
         self.first_segment().is_some_and(|from| msn >= from)
             || self.held.iter().any(|(from, to)| (*from..*to).contains(&msn))
+    }
+
+    /// What a segment is worth when there is no room for all.
+    pub(super) fn worth(&self, msn: u64) -> Worth {
+        if self.holds(msn) { Worth::Recorded } else { Worth::LookBack }
     }
 
     pub(super) async fn begin(&mut self, from_segment: u64) {

@@ -3,11 +3,8 @@
 //! It looks at what lies there each time it begins, so that a second run does what the first
 //! one left, and nothing if that was all. The recording itself goes last.
 
-use std::sync::Arc;
-
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::references::{Needs, unneeded};
@@ -17,11 +14,11 @@ use crate::event::{Event, EventError, EventStatus, Events};
 use crate::id::{EventId, RecordingId};
 use crate::item::Items;
 use crate::job::{JobHandle, Outcome, Work, WorkError};
-use crate::media;
+use crate::media::{self, Media};
 use crate::store::Store;
 
-/// Files that are removed between two looks at whether to go on.
-const AT_ONCE: usize = 100;
+/// Files that are removed at a time.
+const AT_ONCE: usize = 8;
 
 /// Whose media to remove.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +32,7 @@ pub struct Removed {
 /// Removes media.
 pub struct DeleteMedia {
     store: Store,
-    media: Arc<dyn ObjectStore>,
+    media: Media,
     events: Events,
     items: Items,
     recordings: Recordings,
@@ -65,7 +62,7 @@ impl Work for DeleteMedia {
             (files, kept) = (unneeded.len(), all - unneeded.len());
             self.remove(&job, unneeded).await?;
         }
-        self.remove_one(media::recording_path(&recording_id)).await?;
+        self.media.delete(&media::recording_path(&recording_id)).await?;
         let words = match (files, kept) {
             (0, _) => "There was nothing to remove".to_owned(),
             (files, 0) => format!("{files} files removed"),
@@ -85,7 +82,7 @@ impl DeleteMedia {
     pub fn new(app: &App) -> Self {
         Self {
             store: app.store.clone(),
-            media: Arc::clone(&app.media),
+            media: app.media.clone(),
             events: app.events.clone(),
             items: app.items.clone(),
             recordings: app.live.recordings().clone(),
@@ -119,36 +116,21 @@ impl DeleteMedia {
     }
 
     async fn there(&self, event: &EventId) -> Result<Vec<Path>, WorkError> {
-        let prefix = Path::from(format!("live/{event}"));
-        let found = self.media.list(Some(&prefix)).map_ok(|object| object.location);
-        Ok(found.try_collect().await?)
+        Ok(self.media.list(&Path::from(format!("live/{event}"))).await?)
     }
 
+    /// Removes what nobody needs; one that is gone already is as good.
     async fn remove(&self, job: &JobHandle, paths: Vec<Path>) -> Result<(), WorkError> {
-        let (total, mut done) = (paths.len() as u64, 0);
-        for some in paths.chunks(AT_ONCE) {
+        let total = paths.len() as u64;
+        let removed = stream::iter(paths).map(async |path| self.media.delete(&path).await);
+        let mut removed = removed.buffer_unordered(AT_ONCE);
+        let mut done = 0;
+        while let Some(result) = removed.next().await {
+            result?;
             job.check()?;
+            done += 1;
             job.counted(done, total, "files removed");
-            let some = some.to_vec();
-            done += some.len() as u64;
-            let mut removed = self.media.delete_stream(stream::iter(some).map(Ok).boxed());
-            while let Some(result) = removed.next().await {
-                gone(result.map(drop))?;
-            }
         }
-        job.counted(done, total, "files removed");
         Ok(())
-    }
-
-    async fn remove_one(&self, path: Path) -> Result<(), WorkError> {
-        gone(self.media.delete(&path).await)
-    }
-}
-
-/// What is gone already is as good.
-fn gone(result: Result<(), object_store::Error>) -> Result<(), WorkError> {
-    match result {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
 import { mayBecome } from "../src/admin/data/transitions.ts";
-import type { Device, Item, Job, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
+import type { Alarm, Device, Item, Job, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
 
 const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
@@ -68,6 +68,13 @@ const jobs = [
   job(3, "Back up the store", "done", { kind: "store-backup", percent: 100, words: "812 MB written", ended_at: at(40) }),
   job(2, "Delete the media of “Rehearsal”", "failed", { error: "the media store: no space left on device", attempts: 8, ended_at: at(55) }),
   job(1, "Rewrite the store", "cancelled", { kind: "store-rewrite", ended_at: at(58) }),
+];
+
+const alarms: Alarm[] = [
+  {
+    name: "media-store-away", since: at(12),
+    words: "The media store (bucket media at https://s3.example.org) does not take media: it does not answer in time. They wait on this machine's disk and go there by themselves.",
+  },
 ];
 
 const streams = new Set<ServerResponse>();
@@ -151,6 +158,7 @@ export function mock(): Plugin {
         if (path === "/api/v1/stream") {
           response.writeHead(200, { "content-type": "text/event-stream" });
           response.write("event: alive\ndata: {}\n\n");
+          response.write(`event: alarms\ndata: ${JSON.stringify({ alarms })}\n\n`);
           streams.add(response);
           request.on("close", () => streams.delete(response));
         } else if (path.startsWith("/api/v1/")) {

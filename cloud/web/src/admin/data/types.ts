@@ -129,3 +129,10 @@ export type CommandName =
   | "stop_recording"
   | "reconnect"
   | "identify";
+
+/** A condition that an operator should know of, as long as it lasts. */
+export interface Alarm {
+  name: string;
+  words: string;
+  since: string;
+}
