@@ -28,6 +28,7 @@ mod seat;
 mod sled_engine;
 #[cfg(test)]
 mod tests;
+mod walk;
 #[cfg(test)]
 mod walk_tests;
 
