@@ -9,6 +9,7 @@ mod footage;
 mod glass;
 mod http;
 mod ingest;
+mod postgres;
 mod redb_peer;
 mod store;
 
@@ -42,7 +43,8 @@ struct Arguments {
 }
 
 /// What can be measured, by name.
-const NAMES: &[&str] = &["box", "ingest", "delivery", "glass", "store", "million"];
+const NAMES: &[&str] =
+    &["box", "ingest", "delivery", "glass", "store", "million", "postgres", "postgres-million"];
 
 async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
     match name {
@@ -51,6 +53,8 @@ async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
         "delivery" => delivery::measure(runs).await,
         "store" => store::writes(runs).await,
         "million" => store::million(runs).await,
+        "postgres" => postgres::writes(runs).await,
+        "postgres-million" => postgres::million(runs).await,
         "glass" => glass::measure(runs).await,
         _ => bail!("no figure '{name}'; there are: {}", NAMES.join(", ")),
     }

@@ -24,9 +24,9 @@ use super::redb_peer::Peer;
 
 /// How long each side writes in a run.
 const WINDOW: Duration = Duration::from_secs(3);
-const WRITERS: [usize; 3] = [1, 16, 64];
+pub(crate) const WRITERS: [usize; 3] = [1, 16, 64];
 /// Documents among which is read.
-const DOCUMENTS: u64 = 1_000_000;
+pub(crate) const DOCUMENTS: u64 = 1_000_000;
 /// Writers that fill the store.
 const FILLERS: u64 = 128;
 const POINT_READS: usize = 20_000;
@@ -131,7 +131,7 @@ async fn ours(writers: usize) -> Result<Rate> {
     Ok(rate)
 }
 
-async fn peer(writers: usize) -> Result<Rate> {
+pub(crate) async fn peer(writers: usize) -> Result<Rate> {
     let directory = tempfile::tempdir()?;
     rate(Arc::new(Peer::open(&directory.path().join("redb"))?), writers).await
 }
@@ -157,12 +157,12 @@ pub(crate) async fn writes(runs: usize) -> Result<Vec<Figure>> {
 
 /// What the reading process tells.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Told {
-    opened_s: f64,
-    point_p50_ms: f64,
-    point_p99_ms: f64,
-    page_p50_ms: f64,
-    page_p99_ms: f64,
+pub(crate) struct Told {
+    pub(crate) opened_s: f64,
+    pub(crate) point_p50_ms: f64,
+    pub(crate) point_p99_ms: f64,
+    pub(crate) page_p50_ms: f64,
+    pub(crate) page_p99_ms: f64,
 }
 
 /// Reads at random in a store, tells how long it took, and goes on writing until it is killed.
@@ -179,7 +179,7 @@ pub(crate) async fn reader(path: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn reads(store: &Store) -> Result<Told> {
+pub(crate) async fn reads(store: &Store) -> Result<Told> {
     let mut random = SmallRng::seed_from_u64(7);
     let mut number = || random.random_range(0..DOCUMENTS);
     let (mut points, mut pages) = (Vec::new(), Vec::new());
@@ -209,7 +209,7 @@ async fn reads(store: &Store) -> Result<Told> {
 }
 
 /// Fills a store with all documents.
-async fn fill(store: &Store) -> Result<()> {
+pub(crate) async fn fill(store: &Store) -> Result<()> {
     let mut tasks = JoinSet::new();
     for writer in 0..FILLERS {
         let store = store.clone();
