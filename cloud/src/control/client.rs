@@ -12,11 +12,11 @@ use tokio::net::UnixStream;
 use tokio_util::io::StreamReader;
 
 /// A server that runs on a data directory.
-pub(super) struct Running(reqwest::Client);
+pub(crate) struct Running(reqwest::Client);
 
 impl Running {
     /// Finds out whether a server runs.
-    pub(super) async fn find(data_dir: &Path) -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn find(data_dir: &Path) -> anyhow::Result<Option<Self>> {
         let path = socket(data_dir);
         match UnixStream::connect(&path).await {
             Ok(_) => {
@@ -33,7 +33,7 @@ impl Running {
     }
 
     /// Asks for something; the pieces of what is answered.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         path: &str,
         body: Option<Value>,

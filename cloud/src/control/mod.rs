@@ -10,6 +10,7 @@
 //! | `POST /store/check` | | lines |
 //! | `POST /store/rewrite` | | lines |
 //! | `POST /store/copy` | `{"to":"…"}` | lines |
+//! | `POST /media/check` | | as `POST /api/v1/media/check` |
 //!
 //! *Lines* are JSON documents, one a line: `{"percent":…,"words":…}` while it goes on, at the
 //! end `{"done":…}` with the outcome in words and `"faults":[{"place","detail"}]` where some
@@ -19,6 +20,7 @@ mod client;
 mod command;
 mod server;
 
+pub(crate) use client::Running;
 pub use command::{Destination, StoreCommand, run};
 pub use server::start;
 

@@ -3,6 +3,7 @@
 
 use super::{Line, Work, socket};
 use crate::app::App;
+use crate::media::check;
 use crate::store::{Progress, StoreError};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -101,6 +102,7 @@ async fn answer(app: App, request: Request<Incoming>) -> Response<Body> {
     };
     let work = match path.as_str() {
         "/store/backup" => return backup(&app),
+        "/media/check" => return media_check(app),
         "/store/check" => Work::Check,
         "/store/rewrite" => Work::Rewrite,
         "/store/copy" => match serde_json::from_slice::<Copy>(&body.to_bytes()) {
@@ -143,6 +145,19 @@ fn backup(app: &App) -> Response<Body> {
             response
         }
         Err(error) => refused(StatusCode::CONFLICT, &error.to_string()),
+    }
+}
+
+fn media_check(app: App) -> Response<Body> {
+    match check::begin(app) {
+        Some(lines) => {
+            let frames = ReceiverStream::new(lines).map(|line| match line {
+                Ok(line) => Ok(Frame::data(line)),
+                Err(never) => match never {},
+            });
+            Response::new(BodyExt::boxed(StreamBody::new(frames)))
+        }
+        None => refused(StatusCode::CONFLICT, check::BUSY),
     }
 }
 

@@ -5,14 +5,14 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: a check ends after a while")]
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::{Method, header};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use warp::{Filter, Reply};
@@ -26,34 +26,44 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_millis(250);
 
+/// A second check would only slow the first one down.
+static PLACE: Semaphore = Semaphore::const_new(1);
+/// Why there is no second one.
+pub(crate) const BUSY: &str = "a check is going on already: wait until it is done";
+
 type Lines = mpsc::Sender<Result<Bytes, Infallible>>;
 
 /// The slice's paths.
 pub(in crate::media) fn routes(app: App) -> Routes {
-    // A second check would only slow the first one down.
-    let place = Arc::new(Semaphore::new(1));
     warp::path!("api" / "v1" / "media" / "check")
         .and(http::call())
-        .then(move |call| answer(run(app.clone(), Arc::clone(&place), call)))
+        .then(move |call| answer(run(app.clone(), call)))
         .boxed()
 }
 
-async fn run(app: App, place: Arc<Semaphore>, call: Call) -> Result<Response, ApiError> {
+async fn run(app: App, call: Call) -> Result<Response, ApiError> {
     app.accounts.admin(&call).await?;
     if call.method != Method::POST {
         return Err(ApiError::method_not_allowed(&["POST"]));
     }
-    let busy = || ApiError::conflict("a check is going on already: wait until it is done");
-    let place = place.try_acquire_owned().map_err(|_| busy())?;
-    let (lines, received) = mpsc::channel(4);
-    tokio::spawn(drive(app, place, lines));
-    let response = warp::reply::stream(ReceiverStream::new(received)).into_response();
+    let lines = begin(app).ok_or_else(|| ApiError::conflict(BUSY))?;
+    let response = warp::reply::stream(ReceiverStream::new(lines)).into_response();
     let response = http::with_header(response, header::CONTENT_TYPE, "application/x-ndjson");
     Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"))
 }
 
-async fn drive(app: App, place: OwnedSemaphorePermit, lines: Lines) {
-    let _place = place;
+/// Begins a check, which ends when its lines are dropped; `None` while another one goes on.
+pub(crate) fn begin(app: App) -> Option<mpsc::Receiver<Result<Bytes, Infallible>>> {
+    let place = PLACE.try_acquire().ok()?;
+    let (lines, received) = mpsc::channel(4);
+    tokio::spawn(async move {
+        let _place = place;
+        drive(app, lines).await;
+    });
+    Some(received)
+}
+
+async fn drive(app: App, lines: Lines) {
     let (stop, counts) = (CancellationToken::new(), Mutex::new(Counts::default()));
     let seen = |now: &Counts| now.clone_into(&mut counts.lock().unwrap_or_else(PoisonError::into_inner));
     let checking = check(&app, seen, &stop);

@@ -10,6 +10,7 @@ mod references;
 mod report;
 
 pub(super) use http::routes;
+pub(crate) use http::{BUSY, begin};
 pub use report::{Counts, Finding, Missing, Report};
 
 use std::collections::{BTreeMap, BTreeSet};

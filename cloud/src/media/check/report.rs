@@ -1,7 +1,7 @@
 //! What a check found.
 
 use object_store::path::Path;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::references::Need;
 
@@ -9,7 +9,7 @@ use super::references::Need;
 const MAX_NAMED: usize = 10_000;
 
 /// How much was looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Events so far.
     pub events: u64,
@@ -24,7 +24,7 @@ pub struct Counts {
 }
 
 /// An object that nobody needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Its name in the store.
     pub path: String,
@@ -33,7 +33,7 @@ pub struct Finding {
 }
 
 /// An object that is needed and not there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// Its name in the store.
     pub path: String,
@@ -46,7 +46,7 @@ pub struct Missing {
 }
 
 /// The outcome of a check.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// How much was looked at.
     pub counts: Counts,
