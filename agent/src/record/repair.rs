@@ -89,6 +89,11 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
         epoch = first_epoch(&file, &header, first)?;
     }
     let bytes = if closed { length } else { close(&file, &scan, end)? };
+    // Its end comes to disk before its durations do.
+    if closed && let Some(timed) = scan.header().filter(|timed| *timed != header) {
+        file.write_all_at(&timed, 0)?;
+        file.sync_all()?;
+    }
     Ok(Some(Measured {
         bytes,
         duration_ns: scan.duration_ns(),

@@ -19,13 +19,16 @@ pub(super) struct Movie {
     pub(super) audio: Vec<Bytes>,
     /// It ends with an index of its keyframes, as a file does that was closed.
     pub(super) closed: bool,
+    /// Its header says how long it is, as the header of a file does that was closed.
+    pub(super) timed: bool,
     /// Why reading ended before the end of the file.
     pub(super) broken: Option<String>,
 }
 
 impl Movie {
     pub(super) fn parse(path: &Path, bytes: &[u8]) -> Self {
-        let mut movie = Self { path: path.to_owned(), closed: ends_with_index(bytes), ..Self::default() };
+        let (closed, timed) = (ends_with_index(bytes), says_how_long(bytes));
+        let mut movie = Self { path: path.to_owned(), closed, timed, ..Self::default() };
         let mut reader = CmafReader::new();
         reader.push(Bytes::copy_from_slice(bytes));
         loop {
@@ -59,6 +62,14 @@ fn ends_with_index(bytes: &[u8]) -> bool {
     let Some((rest, length)) = bytes.split_last_chunk::<4>() else { return false };
     let start = bytes.len().checked_sub(u32::from_be_bytes(*length) as usize);
     start.and_then(|start| rest.get(start..)).is_some_and(|index| index.get(4..8) == Some(b"mfra"))
+}
+
+/// ISO/IEC 14496-12, 8.8.2: `mehd` ends with the length of the movie, after a version and flags.
+fn says_how_long(bytes: &[u8]) -> bool {
+    let Some(place) = bytes.windows(4).take(4096).position(|kind| kind == b"mehd") else { return false };
+    let long = bytes.get(place + 4) == Some(&1);
+    let length = bytes.get(place + 8..place + if long { 16 } else { 12 });
+    length.is_some_and(|length| length.iter().any(|byte| *byte != 0))
 }
 
 /// The first frames of the folder's files are these, at least `count` of them.

@@ -88,7 +88,7 @@ pub(super) async fn judge(root: &Path, clip: &Path, lines: &[String]) -> Result<
         let files: Vec<_> = raw.iter().filter(|movie| movie.epoch == Epoch(take)).cloned().collect();
         for movie in &files {
             ensure!(
-                movie.closed && movie.broken.is_none(),
+                movie.closed && movie.timed && movie.broken.is_none(),
                 "{} was closed: {:?}",
                 movie.path.display(),
                 movie.broken
@@ -102,7 +102,7 @@ pub(super) async fn judge(root: &Path, clip: &Path, lines: &[String]) -> Result<
     let mended = movies::read_all(&folder(root))?;
     for movie in &mended {
         ensure!(
-            movie.closed && movie.broken.is_none(),
+            movie.closed && movie.timed && movie.broken.is_none(),
             "{} is not mended: {:?}",
             movie.path.display(),
             movie.broken

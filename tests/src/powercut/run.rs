@@ -15,6 +15,8 @@ use super::Part;
 use crate::house::binary;
 
 const LIBRARY: &str = "libstagebox_powercut_preload.so";
+/// Records in which a program opens what the one before left.
+const OPENING: usize = 60;
 /// The longest that a writer may take.
 const LIMIT: Duration = Duration::from_secs(50);
 
@@ -107,7 +109,12 @@ impl Run {
     /// Places to cut at, in the order of the log; the last is its end.
     pub fn places(&self, random: &mut impl Rng, count: usize) -> Vec<usize> {
         let end = self.records.len();
-        let mut places: Vec<_> = (1..count).map(|_| random.random_range(0..=end)).collect();
+        // Opening and mending are soon done, and much can go wrong in them.
+        let mut place = || {
+            let end = if random.random_bool(0.3) { end.min(OPENING) } else { end };
+            random.random_range(0..=end)
+        };
+        let mut places: Vec<_> = (1..count).map(|_| place()).collect();
         places.push(end);
         places.sort_unstable();
         places
