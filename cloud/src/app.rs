@@ -1,6 +1,7 @@
 //! What all slices share: the handles of one running server.
 
 use crate::account::Accounts;
+use crate::alarm::Alarms;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::device::Devices;
@@ -8,10 +9,11 @@ use crate::event::Events;
 use crate::hook::Hooks;
 use crate::http::Counters;
 use crate::item::Items;
+use crate::job::Jobs;
 use crate::live::Live;
+use crate::media::Media;
 use crate::secret::{SecretError, Vault};
 use crate::store::{Store, StoreKind};
-use object_store::ObjectStore;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -104,8 +106,10 @@ pub struct Parts {
     pub store: Store,
     /// Secrets.
     pub vault: Vault,
+    /// What an operator should know of.
+    pub alarms: Alarms,
     /// Media.
-    pub media: Arc<dyn ObjectStore>,
+    pub media: Media,
     /// Who may do what.
     pub accounts: Accounts,
     /// Events.
@@ -118,6 +122,8 @@ pub struct Parts {
     pub live: Live,
     /// Notifications.
     pub hooks: Hooks,
+    /// What is done in the background.
+    pub jobs: Jobs,
     /// Bound addresses.
     pub addresses: Arc<Addresses>,
     /// What the HTTP server counts.
@@ -202,7 +208,9 @@ impl App {
     pub async fn open(mut config: Config, clock: Clock) -> Result<Self, StartError> {
         let (store, vault) = open_store(&mut config, &clock).await?;
         let config = Arc::new(config);
-        let media = crate::media::open(&config).map_err(StartError::of("the media store"))?;
+        let alarms = Alarms::new(clock.clone());
+        let media = Media::open(&config, alarms.clone(), clock.clone());
+        let media = media.map_err(StartError::of("the media store"))?;
         let addresses = Arc::new(Addresses::default());
         let shutdown = CancellationToken::new();
         let accounts = Accounts::new(store.clone(), vault.clone(), clock.clone());
@@ -210,6 +218,7 @@ impl App {
         let items = Items::new(store.clone());
         let devices = Devices::new(&store, &events, &clock);
         let live = Live::new(&config, &store, &events, &items, &media);
+        let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
         let hooks = Hooks::new(&config, store.clone(), vault.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             started: clock.instant(),
@@ -217,6 +226,7 @@ impl App {
             clock,
             store,
             vault,
+            alarms,
             media,
             accounts,
             events,
@@ -224,6 +234,7 @@ impl App {
             devices,
             live,
             hooks,
+            jobs,
             addresses,
             http_counters: Arc::default(),
             shutdown,

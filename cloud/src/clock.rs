@@ -23,6 +23,12 @@ impl Timestamp {
     pub fn unix_ms(self) -> i64 {
         self.0
     }
+
+    /// The time so long after this one.
+    pub fn plus(self, by: Duration) -> Self {
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        Self::from_unix_ms(self.0.saturating_add(by_ms))
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -122,6 +128,13 @@ mod tests {
         assert_eq!(time.to_string(), "2023-11-14T22:13:20.123Z");
         let json = serde_json::to_string(&time).unwrap();
         assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), time);
+    }
+
+    #[test]
+    fn no_time_lies_beyond_the_last_one() {
+        let time = Timestamp::from_unix_ms(1_000);
+        assert_eq!(time.plus(Duration::from_millis(250)).unix_ms(), 1_250);
+        assert_eq!(time.plus(Duration::MAX).to_string(), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]

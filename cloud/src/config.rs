@@ -1,5 +1,7 @@
 //! The configuration: one strict tree from a TOML file and the environment.
 
+use crate::job::JobsConfig;
+use crate::media::config::MediaConfig;
 use crate::store::StoreConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -52,10 +54,14 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Live packaging.
     pub live: Live,
+    /// Where media are kept.
+    pub media: MediaConfig,
     /// The administrator.
     pub admin: Admin,
     /// Notifications to the user's server.
     pub hooks: Hooks,
+    /// What is done in the background.
+    pub jobs: JobsConfig,
 }
 
 impl Default for Config {
@@ -68,8 +74,10 @@ impl Default for Config {
             rtmp: Rtmp::default(),
             mqtt: Mqtt::default(),
             live: Live::default(),
+            media: MediaConfig::default(),
             admin: Admin::default(),
             hooks: Hooks::default(),
+            jobs: JobsConfig::default(),
         }
     }
 }
@@ -253,6 +261,9 @@ impl Config {
         if self.http.max_connections == 0 {
             return value("http.max_connections", "must be at least 1");
         }
+        if let Some((field, detail)) = self.jobs.wrong() {
+            return value(field, detail);
+        }
         for (field, url, schemes) in [
             ("http.public_url", &self.http.public_url, &["http", "https"][..]),
             ("rtmp.public_url", &self.rtmp.public_url, &["rtmp", "rtmps"]),
@@ -269,6 +280,7 @@ impl Config {
             }
         }
         self.store.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
+        self.media.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         for network in &self.hooks.allow {
             if let Err(detail) = network.parse::<crate::hook::Network>() {
                 return Err(ConfigError::Value { field: "hooks.allow", detail });

@@ -109,6 +109,8 @@ ids! {
     BoxId = "box_";
     /// Names a recording: one started span of an event.
     RecordingId = "rec_";
+    /// Names a job: something long that the server does.
+    JobId = "job_";
     /// Names a user.
     UserId = "usr_";
 }

@@ -1,6 +1,7 @@
 //! Stagebox's cloud: boxes push to it, events go live in it, viewers watch from it.
 
 pub mod account;
+pub mod alarm;
 pub mod app;
 pub mod broker;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod http;
 pub mod id;
 pub mod ingest;
 pub mod item;
+pub mod job;
 pub mod live;
 pub mod media;
 pub mod player;

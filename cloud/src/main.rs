@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use stagebox_cloud::config::Config;
 use stagebox_cloud::control::{self, StoreCommand};
+use stagebox_cloud::media;
 use stagebox_cloud::serve::{self, ServeOptions};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,9 @@ enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Looks after the media store.
+    #[command(subcommand)]
+    Media(MediaCommand),
     /// Decodes and encodes for the server, which starts it: frames in on stdin, frames out on stdout.
     Worker,
     /// Becomes the broker that the server starts, and ends with it.
@@ -75,13 +79,32 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum MediaCommand {
+    /// Lists objects that nobody needs, and what is needed and not there; changes nothing.
+    ///
+    /// Ends with 0 only if nothing is missing.
+    Check {
+        /// The configuration.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Where data is kept, instead of the configuration's `data_dir`.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Prints the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("STAGEBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_env("STAGEBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info,object_store=warn"));
     let colour = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     match run(arguments.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // What went wrong and where, in one line: whoever started it has no use for the program's stack.
             eprintln!("stagebox-cloud: {}", in_words(&error));
@@ -102,13 +125,13 @@ fn in_words(error: &anyhow::Error) -> String {
     })
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { config, data, ports_file, admin_password_file } => {
             let config = load(config.as_deref(), data)?;
             let options = ServeOptions { ports_file, admin_password_file };
             runtime()?.block_on(serve::run(config, options))?;
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
         Command::BrokerExec { parent, program, configuration } => {
             Err(stagebox_cloud::broker::exec::exec(parent, &program, &configuration))
@@ -117,13 +140,22 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::ResetPassword { config, data, admin_password_file } => {
             let config = load(config.as_deref(), data)?;
             runtime()?.block_on(serve::reset_password(config, admin_password_file.as_deref()))?;
-            Ok(())
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Media(MediaCommand::Check { config, data, json }) => {
+            let config = load(config.as_deref(), data)?;
+            let whole = runtime()?.block_on(media::command::check_and_print(config, json))?;
+            Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Worker => {
+            stagebox_cloud::transcode::worker_main().context("the worker failed")?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Store { config, data, command } => {
             let config = load(config.as_deref(), data)?;
-            runtime()?.block_on(control::run(config, command))
+            runtime()?.block_on(control::run(config, command))?;
+            Ok(ExitCode::SUCCESS)
         }
-        Command::Worker => stagebox_cloud::transcode::worker_main().context("the worker failed"),
     }
 }
 

@@ -5,7 +5,8 @@ use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Router, Server};
-use crate::{app, broker, control, device, hook, ingest, live};
+use crate::recording::DeleteMedia;
+use crate::{app, broker, control, device, hook, ingest, job, live, media};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ impl Running {
             tracing::error!(%error, "the HTTP server failed");
         }
         self.app.live.stop().await;
+        self.app.jobs.stop().await;
         self.app.store.close().await;
     }
 }
@@ -53,6 +55,7 @@ pub async fn start(
     let server = Server::bind(config.http.listen).await.map_err(StartError::of("HTTP"))?;
     let app = App::open(config, clock).await?;
     let _ = app.addresses.http.set(server.address());
+    media::start(&app).await.map_err(StartError::of("the media store"))?;
     app.accounts.start(&app.config.admin.email, tell).await.map_err(StartError::of("accounts"))?;
     app.events.start().await.map_err(StartError::of("events"))?;
     broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
@@ -60,6 +63,8 @@ pub async fn start(
     live::start(app.clone()).await.map_err(StartError::of("live"))?;
     ingest::start(app.clone()).await.map_err(StartError::of("RTMP ingest"))?;
     hook::start(app.clone()).await.map_err(StartError::of("hooks"))?;
+    app.jobs.register(DeleteMedia::new(&app));
+    job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
     let router = Router::new(&app);
     let http = tokio::spawn(server.run(app.clone(), router));
     control::start(&app);

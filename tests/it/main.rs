@@ -3,6 +3,7 @@
 
 mod foreign;
 mod management;
+mod media;
 mod outputs;
 mod postgres;
 mod powercut;

@@ -165,6 +165,16 @@ impl Events {
         .await
     }
 
+    /// Takes a recording off the event's list, where it may be gone already.
+    pub async fn remove_recording(&self, id: &EventId, recording: RecordingId) -> Result<(), EventError> {
+        self.change_activity(id, |activity| {
+            let before = activity.recordings.len();
+            activity.recordings.retain(|known| *known != recording);
+            activity.recordings.len() != before
+        })
+        .await
+    }
+
     /// Changes what a user decides; `expected` is the version that the user has seen.
     pub async fn patch(
         &self,

@@ -3,6 +3,7 @@
 //! | event | data |
 //! |---|---|
 //! | `change` | `{"seq","kind":"event"\|"item"\|"device"\|…,"id","change","version","deleted"}`; its id is the `seq` |
+//! | `alarms` | `{"alarms":[{"name","words","since"},…]}`: all that is wrong now, at the start and at each change |
 //! | `telemetry` | `{"device_id","telemetry"}` |
 //! | `alive` | `{}`, when nothing else was sent for a while |
 //! | `reset` | `{}`: more was missed than is kept; read everything anew |

@@ -68,8 +68,11 @@ async fn drive(app: &App, known: Option<u64>, headers: &HeaderMap, sender: &Send
     let mut head = app.store.journal_head(Account::FIRST);
     let now = *head.borrow_and_update();
     let mut cursor = known.unwrap_or(now);
+    let mut alarms = app.alarms.subscribe();
     // At once, so that the page knows that the stream is open.
     send(sender, alive()).await?;
+    alarms.mark_unchanged();
+    send(sender, raised(app)).await?;
     if cursor > now || now - cursor > MAX_BEHIND {
         cursor = now;
         send(sender, reset(cursor)).await?;
@@ -90,6 +93,10 @@ async fn drive(app: &App, known: Option<u64>, headers: &HeaderMap, sender: &Send
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Err(End::Gone),
             },
+            changed = alarms.changed() => {
+                changed.map_err(|_| End::Gone)?;
+                send(sender, raised(app)).await?;
+            }
             _ = heartbeat.tick() => {
                 if app.accounts.admin_of(&Method::GET, headers, None).await.is_err() {
                     return Err(End::Gone);
@@ -118,6 +125,11 @@ async fn catch_up(app: &App, mut cursor: u64, sender: &Sender) -> Result<u64, En
 
 fn alive() -> Event {
     Event::default().event("alive").data("{}")
+}
+
+/// All of them each time: there are few, and a page that missed one needs the others as well.
+fn raised(app: &App) -> Event {
+    Event::default().event("alarms").data(json!({ "alarms": app.alarms.list() }).to_string())
 }
 
 fn reset(cursor: u64) -> Event {

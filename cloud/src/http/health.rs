@@ -38,14 +38,27 @@ async fn metrics(app: &App) -> String {
     let head = app.store.journal_seq(Account::FIRST);
     let bytes = app.store.size_on_disk().await.unwrap_or(0);
     let uptime = app.uptime().as_secs();
-    format!(
+    let waiting = app.media.status();
+    let mut text = format!(
         "# TYPE stagebox_ready gauge\nstagebox_ready {ready}\n\
          # TYPE stagebox_uptime_seconds gauge\nstagebox_uptime_seconds {uptime}\n\
          # TYPE stagebox_http_connections gauge\nstagebox_http_connections {}\n\
          # TYPE stagebox_http_requests_total counter\nstagebox_http_requests_total {}\n\
          # TYPE stagebox_journal_seq counter\nstagebox_journal_seq {head}\n\
-         # TYPE stagebox_store_bytes gauge\nstagebox_store_bytes {bytes}\n",
+         # TYPE stagebox_store_bytes gauge\nstagebox_store_bytes {bytes}\n\
+         # TYPE stagebox_media_waiting_bytes gauge\nstagebox_media_waiting_bytes {}\n\
+         # TYPE stagebox_media_waiting_limit_bytes gauge\nstagebox_media_waiting_limit_bytes {}\n\
+         # TYPE stagebox_media_waiting_objects gauge\nstagebox_media_waiting_objects {}\n\
+         # TYPE stagebox_alarm gauge\n",
         app.http_counters.connections(),
         app.http_counters.requests(),
-    )
+        waiting.bytes,
+        waiting.limit_bytes,
+        waiting.objects,
+    );
+    for alarm in app.alarms.list() {
+        // Names are ours: nothing in them needs escaping.
+        text.push_str(&format!("stagebox_alarm{{name=\"{}\"}} 1\n", alarm.name));
+    }
+    text
 }

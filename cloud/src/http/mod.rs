@@ -14,6 +14,7 @@ mod call;
 mod fields;
 mod health;
 mod problem;
+mod range;
 mod reply;
 mod router;
 mod server;
@@ -21,7 +22,8 @@ mod server;
 pub use call::{Call, Peer, answer, call};
 pub use fields::{Fields, Parsed, line};
 pub use problem::{ApiError, FieldError};
-pub use reply::{created, empty, json, list, page_request, with_header};
+pub(crate) use range::Range;
+pub use reply::{accepted, created, empty, filtered_request, json, list, page_request, with_header};
 pub use router::Router;
 pub use server::{Counters, ServeError, Server};
 

@@ -29,6 +29,13 @@ pub fn created(path: &str, value: &impl Serialize) -> Result<Response, ApiError>
     Ok(with_header(response, header::LOCATION, path))
 }
 
+/// 202 with JSON and the path at which to follow what was begun.
+pub fn accepted(path: &str, value: &impl Serialize) -> Result<Response, ApiError> {
+    let mut response = json(value)?;
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(with_header(response, header::LOCATION, path))
+}
+
 /// 204.
 pub fn empty() -> Response {
     let mut response = Response::default();
@@ -52,6 +59,14 @@ pub fn with_header(mut response: Response, name: HeaderName, value: &str) -> Res
 
 /// Reads `limit` and `after` of a list request; other keys are refused.
 pub fn page_request(call: &Call) -> Result<(Option<Cursor>, usize), ApiError> {
+    filtered_request(call, |_, _| None)
+}
+
+/// Reads `limit` and `after` of a list request, and what else `filter` knows: it says what is wrong with a value.
+pub fn filtered_request(
+    call: &Call,
+    mut filter: impl FnMut(&str, &str) -> Option<Result<(), String>>,
+) -> Result<(Option<Cursor>, usize), ApiError> {
     let (mut after, mut limit, mut errors) = (None, LIMIT, Vec::new());
     let mut wrong = |field: &str, detail: String| {
         errors.push(super::FieldError { field: field.chars().take(64).collect(), detail });
@@ -66,7 +81,11 @@ pub fn page_request(call: &Call) -> Result<(Option<Cursor>, usize), ApiError> {
                 Ok(count) if (1..=MAX_LIMIT).contains(&count) => limit = count,
                 _ => wrong("limit", format!("must be a number from 1 to {MAX_LIMIT}")),
             },
-            other => wrong(other, "is not known here".to_owned()),
+            other => match filter(other, &value) {
+                Some(Ok(())) => {}
+                Some(Err(detail)) => wrong(other, detail),
+                None => wrong(other, "is not known here".to_owned()),
+            },
         }
     }
     if errors.is_empty() { Ok((after, limit)) } else { Err(ApiError::invalid(errors)) }

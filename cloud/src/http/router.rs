@@ -3,7 +3,7 @@
 use super::problem::ApiError;
 use super::{Response, Routes};
 use crate::app::App;
-use crate::{account, device, event, feed, hook, item, player, viewing};
+use crate::{account, alarm, device, event, feed, hook, item, job, media, player, viewing};
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -48,12 +48,15 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 7] = [
+        let api: [(&str, Routes); 10] = [
+            ("alarms", alarm::routes(app.clone())),
+            ("media", media::routes(app.clone())),
             ("session", account::routes(app.clone())),
             ("events", event::routes(app.clone())),
             ("items", item::routes(app.clone())),
             ("devices", device::routes(app.clone())),
             ("recordings", crate::recording::routes(app.clone())),
+            ("jobs", job::routes(app.clone())),
             ("hook", hook::routes(app.clone())),
             ("stream", feed::routes(app.clone())),
         ];

@@ -1,9 +1,10 @@
-//! `/api/v1/items`.
+//! `/api/v1/items`; `DELETE` of one answers 202 with the job that removes its media.
 
 use super::ItemView;
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response, Routes, answer, line};
 use crate::id::ItemId;
+use crate::job;
 use ::http::{Method, header};
 use warp::Filter;
 
@@ -47,7 +48,12 @@ async fn one(app: App, id: ItemId, mut call: Call) -> Result<Response, ApiError>
             let changed = app.items.set_title(&id, &title, expected, Some(admin.user)).await?;
             shown(&changed.ok_or_else(missing)?)
         }
-        _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH"])),
+        Method::DELETE => {
+            let job = super::removal::remove(&app, &id, call.if_match()?, Some(admin.user)).await?;
+            let job = job.ok_or_else(missing)?;
+            http::accepted(&job::path(&job.id), &job)
+        }
+        _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH", "DELETE"])),
     }
 }
 

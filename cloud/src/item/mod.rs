@@ -2,6 +2,7 @@
 
 mod document;
 mod http;
+mod removal;
 
 pub use document::{Item, ItemView, NewItem};
 pub use http::routes;

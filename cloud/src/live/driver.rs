@@ -250,7 +250,10 @@ impl Driver {
                     Keep::Init { rendition, init, data, description }
                 }
                 Packaged::Part { rendition, segment, data } => Keep::Part { rendition, segment, data },
-                Packaged::Close { rendition, segment } => Keep::Segment { rendition, segment, data },
+                Packaged::Close { rendition, segment } => {
+                    let worth = self.span.worth(segment.msn);
+                    Keep::Segment { rendition, segment, data, worth }
+                }
             };
             self.keep(keep).await;
             for (rendition, msn) in dropped {

@@ -4,6 +4,7 @@ use stagebox_media::cmaf::CmafError;
 
 use crate::event::{EventError, Input};
 use crate::id::EventId;
+use crate::media::MediaError;
 use crate::recording::RecordingError;
 
 /// Says why a broadcast is refused or ended.
@@ -34,8 +35,13 @@ pub enum LiveError {
     #[error("cannot open the event's live spool: {0}")]
     Spool(#[from] std::io::Error),
     /// The event's media cannot be read or written.
-    #[error("cannot read or write the event's media: {0}")]
-    Media(#[from] object_store::Error),
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// What a decoder needs is neither in the event's files nor in the media store.
+    #[error(
+        "the event's initialisation section {0} is missing: `stagebox-cloud media check` tells what else is"
+    )]
+    InitMissing(u32),
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,

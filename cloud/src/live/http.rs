@@ -157,8 +157,7 @@ async fn segment(app: &App, stream: &Arc<Stream>, rendition: Rendition, msn: u64
         Found::Missing | Found::Coming => Err(missing()),
         Found::Stored => {
             let path = media::segment_path(&stream.event, rendition, msn);
-            let found = app.live.cache().get(&path).await.map_err(|error| ApiError::internal(&error))?;
-            found.ok_or_else(missing)
+            app.media.get(&path).await?.ok_or_else(missing)
         }
     }
 }

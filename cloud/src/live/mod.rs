@@ -30,7 +30,7 @@ pub use publisher::{Publisher, SourceInfo};
 pub(crate) use recovery::align;
 pub(crate) use rendition::Rendition;
 pub(crate) use segment::{Description, Segment};
-pub(crate) use spool::Entry;
+pub(crate) use spool::{Entry, read_index};
 pub(crate) use stream::Stream;
 pub(crate) use window::{Rates, master};
 
@@ -39,7 +39,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use object_store::ObjectStore;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,7 +49,7 @@ use crate::config::Config;
 use crate::event::{EventStatus, Events, Input, ListOptions};
 use crate::id::EventId;
 use crate::item::Items;
-use crate::media::MediaCache;
+use crate::media::Media;
 use crate::recording::Recordings;
 use crate::store::Store;
 use crate::viewing::Titles;
@@ -73,8 +72,7 @@ struct Inner {
     config: Arc<Config>,
     events: Events,
     recordings: Recordings,
-    media: Arc<dyn ObjectStore>,
-    cache: MediaCache,
+    media: Media,
     clock: Clock,
     shutdown: CancellationToken,
     streams: RwLock<HashMap<EventId, Arc<Stream>>>,
@@ -87,20 +85,13 @@ struct Inner {
 
 impl Live {
     /// Makes the handle.
-    pub fn new(
-        config: &Arc<Config>,
-        store: &Store,
-        events: &Events,
-        items: &Items,
-        media: &Arc<dyn ObjectStore>,
-    ) -> Self {
-        let recordings = Recordings::new(store.clone(), events.clone(), items.clone(), Arc::clone(media));
+    pub fn new(config: &Arc<Config>, store: &Store, events: &Events, items: &Items, media: &Media) -> Self {
+        let recordings = Recordings::new(store.clone(), events.clone(), items.clone(), media.clone());
         Self(Arc::new(Inner {
             config: Arc::clone(config),
             events: events.clone(),
             recordings,
-            media: Arc::clone(media),
-            cache: MediaCache::new(Arc::clone(media)),
+            media: media.clone(),
             clock: Clock::system(),
             shutdown: CancellationToken::new(),
             streams: RwLock::default(),
@@ -130,21 +121,18 @@ impl Live {
         &self.0.titles
     }
 
-    /// Media that the store has.
-    pub(crate) fn cache(&self) -> &MediaCache {
-        &self.0.cache
-    }
-
     /// Takes a broadcast in; the event's other input may be taken at the same time.
     ///
     /// # Errors
-    /// The event is not there or has ended, or somebody publishes to this input already.
+    /// The event is not there or has ended, somebody publishes to this input already, or nothing
+    /// of it could be kept.
     pub async fn publish(
         &self,
         event: &EventId,
         input: Input,
         source: SourceInfo,
     ) -> Result<Publisher, LiveError> {
+        self.0.media.check_room()?;
         let stream = self.open(event).await?;
         let id = InputId(self.0.next_input.fetch_add(1, Ordering::Relaxed));
         let publisher = Publisher::claim(stream, input, id, self.0.clock.clone())?;
@@ -182,8 +170,8 @@ impl Live {
             window_us: u64::from(live.dvr_window_s) * 1_000_000,
             memory_us: MEMORY_US,
         });
-        let recovered = recovery::recover(event, &dir, &self.0.media, &mut window).await?;
-        let span = Span::open(*event, self.0.recordings.clone(), dir).await?;
+        let span = Span::open(*event, self.0.recordings.clone(), dir.clone()).await?;
+        let recovered = recovery::recover(event, &dir, &self.0.media, &span, &mut window).await?;
         let (commands, received) = mpsc::channel(QUEUE);
         let stream = Arc::new(Stream::new(*event, window, commands));
         stream.set_public_from(span.first_segment());
@@ -195,7 +183,7 @@ impl Live {
                 Lengths { part_ms: live.part_ms, segment_ms: live.segment_ms },
                 recovered.resume,
             ),
-            storage: storage::start(*event, recovered.spool, Arc::clone(&self.0.media)),
+            storage: storage::start(*event, recovered.spool, self.0.media.clone()),
             span,
             scaling: Scaling::new(),
         };

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::task::spawn_blocking;
 
 use super::error::LiveError;
@@ -13,10 +11,11 @@ use super::lane::Packaged;
 use super::rendition::Rendition;
 use super::segment::{Description, Segment};
 use super::segmenter::Resume;
+use super::span::Span;
 use super::spool::{Entry, Spool};
 use super::window::Window;
 use crate::id::EventId;
-use crate::media;
+use crate::media::{self, Media};
 
 /// An event's state from its files.
 #[derive(Debug)]
@@ -31,7 +30,8 @@ pub(super) struct Recovered {
 pub(super) async fn recover(
     event: &EventId,
     dir: &Path,
-    media: &Arc<dyn ObjectStore>,
+    media: &Media,
+    span: &Span,
     window: &mut Window,
 ) -> Result<Recovered, LiveError> {
     let dir = dir.to_owned();
@@ -40,7 +40,8 @@ pub(super) async fn recover(
         .map_err(|error| std::io::Error::other(error.to_string()))??;
     let mut completed = Vec::new();
     for found in unfinished {
-        media.put(&media::segment_path(event, found.rendition, found.segment.msn), found.data.into()).await?;
+        let path = media::segment_path(event, found.rendition, found.segment.msn);
+        media.put(&path, found.data, span.worth(found.segment.msn)).await?;
         completed.push(Entry::Segment { rendition: found.rendition, segment: found.segment });
     }
     entries.extend(completed.iter().cloned());
@@ -63,7 +64,7 @@ pub(super) async fn recover(
 #[derive(Debug, Default)]
 struct Index {
     target_duration_s: Option<u64>,
-    descriptions: BTreeMap<(Rendition, u32), Description>,
+    inits: BTreeMap<(Rendition, u32), (Description, Option<Bytes>)>,
     lanes: BTreeMap<Rendition, Vec<Segment>>,
     end_ns: i64,
 }
@@ -74,8 +75,8 @@ impl Index {
         for entry in entries {
             match entry {
                 Entry::Target { target_duration_s } => index.target_duration_s = Some(target_duration_s),
-                Entry::Init { rendition, init, description } => {
-                    index.descriptions.insert((rendition, init), description);
+                Entry::Init { rendition, init, description, data } => {
+                    index.inits.insert((rendition, init), (description, data));
                 }
                 Entry::Segment { rendition, segment } => {
                     index.end_ns = index.end_ns.max(segment.end_ns);
@@ -91,12 +92,16 @@ impl Index {
     async fn inits(
         &self,
         event: &EventId,
-        media: &Arc<dyn ObjectStore>,
+        media: &Media,
         window: &mut Window,
     ) -> Result<BTreeMap<Rendition, (u32, Bytes)>, LiveError> {
         let mut newest = BTreeMap::new();
-        for ((rendition, init), description) in &self.descriptions {
-            let data = media.get(&media::init_path(event, *rendition, *init)).await?.bytes().await?;
+        for ((rendition, init), (description, data)) in &self.inits {
+            let path = media::init_path(event, *rendition, *init);
+            let data = match data {
+                Some(data) => data.clone(),
+                None => media.get(&path).await?.ok_or(LiveError::InitMissing(*init))?,
+            };
             newest.insert(*rendition, (*init, data.clone()));
             let (rendition, init, description) = (*rendition, *init, description.clone());
             window.apply(Packaged::Init { rendition, init, data, description });

@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::spool::{self, Entry};
 use crate::id::EventId;
+use crate::media::Worth;
 use crate::recording::{Manifest, Recording, RecordingError, Recordings};
 
 /// What of an event is being recorded.
@@ -27,8 +28,10 @@ impl Span {
     ) -> Result<Self, RecordingError> {
         let running = recordings.running(&event).await?;
         let earlier = recordings.of_event(&event).await?;
-        let held =
-            earlier.iter().filter_map(|recording| Some((recording.from_segment, recording.to_segment?)));
+        let held = earlier
+            .iter()
+            .filter(|recording| recording.removed_at.is_none())
+            .filter_map(|recording| Some((recording.from_segment, recording.to_segment?)));
         Ok(Self { event, recordings, spool_dir, running, held: held.collect() })
     }
 
@@ -45,6 +48,11 @@ impl Span {
     pub(super) fn holds(&self, msn: u64) -> bool {
         self.first_segment().is_some_and(|from| msn >= from)
             || self.held.iter().any(|(from, to)| (*from..*to).contains(&msn))
+    }
+
+    /// What a segment is worth when there is no room for all.
+    pub(super) fn worth(&self, msn: u64) -> Worth {
+        if self.holds(msn) { Worth::Recorded } else { Worth::LookBack }
     }
 
     pub(super) async fn begin(&mut self, from_segment: u64) {
@@ -89,6 +97,11 @@ impl Span {
         let entries = entries.ok().and_then(Result::ok).unwrap_or_default();
         let several = recordings.len() > 1;
         for (number, recording) in (1..).zip(&recordings) {
+            // A user may have removed what an earlier try made of it.
+            let known = self.recordings.get(&recording.id).await?;
+            if known.is_none_or(|known| known.document.removed_at.is_some()) {
+                continue;
+            }
             let to = recording.to_segment.unwrap_or(u64::MAX);
             let Some(manifest) = Manifest::of(self.event, entries.clone(), recording.from_segment, to) else {
                 continue;

@@ -27,9 +27,42 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Entry {
-    Target { target_duration_s: u64 },
-    Init { rendition: Rendition, init: u32, description: Description },
-    Segment { rendition: Rendition, segment: Segment },
+    Target {
+        target_duration_s: u64,
+    },
+    Init {
+        rendition: Rendition,
+        init: u32,
+        description: Description,
+        /// Its bytes, so that the event goes on after a restart while the media store is away.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "base64_text")]
+        data: Option<Bytes>,
+    },
+    Segment {
+        rendition: Rendition,
+        segment: Segment,
+    },
+}
+
+/// Bytes as text in JSON.
+mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use bytes::Bytes;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(data: &Option<Bytes>, serializer: S) -> Result<S::Ok, S::Error> {
+        match data {
+            Some(data) => serializer.serialize_str(&STANDARD.encode(data)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let data = text.map(|text| STANDARD.decode(text).map(Bytes::from)).transpose();
+        data.map_err(serde::de::Error::custom)
+    }
 }
 
 /// A segment that was not complete, or not yet in the store.
@@ -134,7 +167,24 @@ impl Spool {
         Ok(())
     }
 
-    fn forget(&mut self, rendition: Rendition, msn: u64) -> io::Result<()> {
+    /// Reads back the parts of a segment that is not kept elsewhere; `None` if they are not all here.
+    pub(crate) fn parts_of(&self, rendition: Rendition, segment: &Segment) -> io::Result<Option<Bytes>> {
+        let data = match fs::read(parts_path(&self.dir, segment.msn)) {
+            Ok(data) => Bytes::from(data),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut all = Vec::with_capacity(segment.bytes as usize);
+        for (header, data) in parse_parts(&data) {
+            if header.rendition == rendition && header.segment.msn == segment.msn {
+                all.extend_from_slice(&data);
+            }
+        }
+        Ok((all.len() as u64 == segment.bytes).then(|| all.into()))
+    }
+
+    /// Removes a segment's parts once no rendition of it needs them any more.
+    pub(crate) fn forget(&mut self, rendition: Rendition, msn: u64) -> io::Result<()> {
         let Some(parts) = self.parts.get_mut(&msn) else { return Ok(()) };
         parts.waiting.remove(&rendition);
         if parts.waiting.is_empty() {

@@ -1,9 +1,9 @@
-//! Puts on disk what the packager makes, in order, without ever holding it up for long.
+//! Has kept what the packager makes, in order, without ever holding it up for long.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use bytes::Bytes;
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use object_store::path::Path;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
@@ -11,12 +11,14 @@ use super::rendition::Rendition;
 use super::segment::{Description, Segment};
 use super::spool::{Entry, Spool};
 use crate::id::EventId;
-use crate::media;
+use crate::media::{self, Media, MediaError, Worth};
 
 /// Orders that may wait: some seconds of all renditions' parts.
 const MAX_WAITING: usize = 256;
 /// Orders carried out together.
 const BATCH: usize = 32;
+/// Segments whose parts are held on to until there is room for them.
+const MAX_UNKEPT: usize = 10_000;
 
 /// What is to be kept.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub(super) enum Keep {
         rendition: Rendition,
         segment: Segment,
         data: Option<Bytes>,
+        worth: Worth,
     },
     /// Neither viewers nor a recording need it any more.
     Forget {
@@ -52,27 +55,32 @@ pub(super) enum Keep {
 
 #[derive(Debug, thiserror::Error)]
 enum StorageError {
-    #[error("the spool: {0}")]
+    #[error("the event's spool: {0}")]
     Spool(#[from] std::io::Error),
-    #[error("the media store: {0}")]
-    Media(#[from] object_store::Error),
+    #[error(transparent)]
+    Media(#[from] MediaError),
     #[error("a writing task failed")]
     Task,
 }
 
 /// Starts the event's storage task, which ends when the sender is dropped.
-pub(super) fn start(event: EventId, spool: Spool, media: Arc<dyn ObjectStore>) -> mpsc::Sender<Keep> {
+pub(super) fn start(event: EventId, spool: Spool, media: Media) -> mpsc::Sender<Keep> {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
-    let storage = Storage { event, media, spool: Some(spool) };
+    let storage =
+        Storage { event, media, spool: Some(spool), unkept: VecDeque::new(), unkept_inits: VecDeque::new() };
     tokio::spawn(storage.run(receiver));
     sender
 }
 
 struct Storage {
     event: EventId,
-    media: Arc<dyn ObjectStore>,
+    media: Media,
     /// Away while a blocking task writes to it.
     spool: Option<Spool>,
+    /// Recorded segments that there was no room for; their parts are still on disk.
+    unkept: VecDeque<(Rendition, Segment)>,
+    /// The same with initialisation sections, which the index has.
+    unkept_inits: VecDeque<(Path, Bytes)>,
 }
 
 impl Storage {
@@ -116,35 +124,93 @@ impl Storage {
         let entry = match order {
             Keep::Part { .. } => return Ok(()),
             Keep::Barrier(done) => {
+                let kept = self.keep_unkept().await;
+                for (rendition, segment) in self.unkept.drain(..) {
+                    tracing::error!(event = %self.event, %rendition, msn = segment.msn, "a segment is lost: there was no room for it");
+                }
                 // Whoever asked may have given up.
                 let _ = done.send(());
-                return Ok(());
+                return kept;
             }
             Keep::Forget { rendition, msn } => {
-                self.media.delete(&media::segment_path(&self.event, rendition, msn)).await?;
-                return Ok(());
+                return Ok(self.media.delete(&media::segment_path(&self.event, rendition, msn)).await?);
             }
             Keep::Target { target_duration_s } => Entry::Target { target_duration_s },
             Keep::Init { rendition, init, data, description } => {
-                self.media.put(&media::init_path(&self.event, rendition, init), data.into()).await?;
-                Entry::Init { rendition, init, description }
-            }
-            Keep::Segment { rendition, segment, data } => {
-                if let Some(data) = data {
-                    self.media
-                        .put(&media::segment_path(&self.event, rendition, segment.msn), data.into())
-                        .await?;
+                let path = media::init_path(&self.event, rendition, init);
+                let put = self.media.put(&path, data.clone(), Worth::Recorded).await;
+                if put.is_err() {
+                    self.unkept_inits.push_back((path, data.clone()));
                 }
-                Entry::Segment { rendition, segment }
+                let entry = Entry::Init { rendition, init, description, data: Some(data) };
+                self.spool(move |spool| spool.record(&[entry])).await?;
+                return Ok(put?);
+            }
+            Keep::Segment { rendition, segment, data, worth } => {
+                return self.segment(rendition, segment, data, worth).await;
             }
         };
         self.spool(move |spool| spool.record(&[entry])).await
     }
 
-    async fn spool(
+    async fn segment(
         &mut self,
-        write: impl FnOnce(&mut Spool) -> std::io::Result<()> + Send + 'static,
+        rendition: Rendition,
+        segment: Segment,
+        data: Option<Bytes>,
+        worth: Worth,
     ) -> Result<(), StorageError> {
+        let Some(data) = data else { return self.record(rendition, segment).await };
+        let path = media::segment_path(&self.event, rendition, segment.msn);
+        match self.media.put(&path, data, worth).await {
+            Ok(()) => {
+                self.record(rendition, segment).await?;
+                self.keep_unkept().await
+            }
+            // Whoever looks back will miss it; the alarm tells.
+            Err(MediaError::NoRoom(_)) if worth == Worth::LookBack => {
+                self.spool(move |spool| spool.forget(rendition, segment.msn)).await
+            }
+            Err(error) => {
+                if self.unkept.len() < MAX_UNKEPT {
+                    self.unkept.push_back((rendition, segment));
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn record(&mut self, rendition: Rendition, segment: Segment) -> Result<(), StorageError> {
+        let entry = Entry::Segment { rendition, segment };
+        self.spool(move |spool| spool.record(&[entry])).await
+    }
+
+    /// Tries again what there was no room for, out of its parts.
+    async fn keep_unkept(&mut self) -> Result<(), StorageError> {
+        while let Some((path, data)) = self.unkept_inits.front() {
+            self.media.put(path, data.clone(), Worth::Recorded).await?;
+            self.unkept_inits.pop_front();
+        }
+        while let Some((rendition, segment)) = self.unkept.pop_front() {
+            let path = media::segment_path(&self.event, rendition, segment.msn);
+            let wanted = segment.clone();
+            let Some(data) = self.spool(move |spool| spool.parts_of(rendition, &wanted)).await? else {
+                tracing::error!(event = %self.event, %rendition, msn = segment.msn, "a segment is lost: its parts are not on disk");
+                continue;
+            };
+            if let Err(error) = self.media.put(&path, data, Worth::Recorded).await {
+                self.unkept.push_front((rendition, segment));
+                return Err(error.into());
+            }
+            self.record(rendition, segment).await?;
+        }
+        Ok(())
+    }
+
+    async fn spool<T: Send + 'static>(
+        &mut self,
+        write: impl FnOnce(&mut Spool) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
         let mut spool = self.spool.take().ok_or(StorageError::Task)?;
         let (spool, written) = spawn_blocking(move || {
             let written = write(&mut spool);

@@ -1,11 +1,10 @@
 //! Media read from the store, kept in memory while they are asked for.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
 
 /// Bytes that are kept at most.
 const CAPACITY_BYTES: usize = 96 * 1024 * 1024;
@@ -18,35 +17,26 @@ struct Kept {
     clock: u64,
 }
 
-/// The newest-used media; cloned freely.
-#[derive(Debug, Clone)]
-pub(crate) struct MediaCache {
-    media: Arc<dyn ObjectStore>,
-    kept: Arc<Mutex<Kept>>,
-    capacity_bytes: usize,
-}
+/// The newest-used media.
+#[derive(Debug, Default)]
+pub(super) struct Cache(Mutex<Kept>);
 
-impl MediaCache {
-    pub(crate) fn new(media: Arc<dyn ObjectStore>) -> Self {
-        Self { media, kept: Arc::default(), capacity_bytes: CAPACITY_BYTES }
+impl Cache {
+    pub(super) fn get(&self, path: &Path) -> Option<Bytes> {
+        self.lock().find(path)
     }
 
-    /// Reads a whole object; `None` if there is none.
-    pub(crate) async fn get(&self, path: &Path) -> Result<Option<Bytes>, object_store::Error> {
-        if let Some(found) = self.lock().find(path) {
-            return Ok(Some(found));
-        }
-        let data = match self.media.get(path).await {
-            Ok(found) => found.bytes().await?,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        self.lock().insert(path.clone(), data.clone(), self.capacity_bytes);
-        Ok(Some(data))
+    pub(super) fn insert(&self, path: Path, data: Bytes) {
+        self.lock().insert(path, data, CAPACITY_BYTES);
+    }
+
+    /// Forgets what is not true any more.
+    pub(super) fn remove(&self, path: &Path) {
+        self.lock().remove(path);
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,6 +46,12 @@ impl Kept {
         let (data, used) = self.entries.get_mut(path)?;
         *used = self.clock;
         Some(data.clone())
+    }
+
+    fn remove(&mut self, path: &Path) {
+        if let Some((data, _)) = self.entries.remove(path) {
+            self.bytes -= data.len();
+        }
     }
 
     fn insert(&mut self, path: Path, data: Bytes, capacity_bytes: usize) {
@@ -69,8 +65,8 @@ impl Kept {
         }
         while self.bytes > capacity_bytes {
             let oldest = self.entries.iter().min_by_key(|(_, (_, used))| *used).map(|(path, _)| path.clone());
-            let Some((data, _)) = oldest.and_then(|path| self.entries.remove(&path)) else { return };
-            self.bytes -= data.len();
+            let Some(oldest) = oldest else { return };
+            self.remove(&oldest);
         }
     }
 }
@@ -93,5 +89,7 @@ mod tests {
         kept.insert(Path::from("huge"), data(26), 100);
         assert!(kept.find(&Path::from("huge")).is_none(), "one object never drives out the rest");
         assert_eq!(kept.bytes, 100);
+        kept.remove(&Path::from("a"));
+        assert_eq!(kept.bytes, 75);
     }
 }

@@ -1,25 +1,33 @@
-//! Where media lie: an object store, and the names in it.
+//! Where media lie: a store of objects, what waits for it, and the names in it.
+//!
+//! The store is a directory or a bucket of an S3 server. [`Media::put`] returns when an
+//! object is on disk: in the store itself if that is a directory, else in the spool
+//! ([`spool`]), from which it goes to the store by itself ([`drain`]). While the store
+//! is away, what waits is read from the spool, and an alarm tells.
 
 mod cache;
+pub mod check;
+pub mod command;
+pub(crate) mod config;
+mod drain;
+mod error;
+mod handle;
+mod http;
+mod s3;
+mod spool;
+#[cfg(test)]
+mod tests;
+mod upload;
 
-pub(crate) use cache::MediaCache;
+pub use drain::start;
+pub use error::MediaError;
+pub use handle::Media;
+pub use http::routes;
+pub(crate) use spool::Worth;
 
-use crate::config::Config;
 use crate::id::{EventId, RecordingId};
 use crate::live::Rendition;
-use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use stagebox_durable::make_folder;
-use std::sync::Arc;
-
-/// Opens the store of local files below the data directory.
-pub fn open(config: &Config) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
-    let root = config.data_dir.join("media");
-    make_folder(&root)
-        .map_err(|error| object_store::Error::Generic { store: "local", source: Box::new(error) })?;
-    Ok(Arc::new(LocalFileSystem::new_with_prefix(root)?.with_fsync(true)))
-}
 
 /// A segment of a live event, and of the recordings made of it.
 pub(crate) fn segment_path(event: &EventId, rendition: Rendition, msn: u64) -> Path {

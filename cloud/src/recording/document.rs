@@ -32,6 +32,9 @@ pub struct Recording {
     pub to_segment: Option<u64>,
     /// How long its media are; known when it has ended.
     pub duration_ms: Option<u64>,
+    /// When its item was removed: a job removes its media and then itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Timestamp>,
 }
 
 impl Document for Recording {

@@ -32,7 +32,7 @@ impl Manifest {
         for entry in entries {
             match entry {
                 Entry::Target { target_duration_s: target } => target_duration_s = target,
-                Entry::Init { rendition, init, description } => {
+                Entry::Init { rendition, init, description, .. } => {
                     descriptions.insert((rendition, init), description);
                 }
                 Entry::Segment { rendition, segment } if (from..to).contains(&segment.msn) => {

@@ -1,10 +1,13 @@
 //! Recordings: the started spans of events, made of the very segments that viewers saw.
 
+mod delete_media;
 mod document;
 mod http;
 mod manifest;
 mod recordings;
+mod references;
 
+pub use delete_media::{DeleteMedia, Removed};
 pub use document::Recording;
 pub use http::routes;
 pub(crate) use manifest::{Manifest, Track};

@@ -1,16 +1,13 @@
 //! The recordings' handle.
 
-use std::sync::Arc;
-
-use object_store::{ObjectStore, ObjectStoreExt as _};
-
 use super::document::{BY_EVENT, BY_NUMBER, RUNNING};
 use super::{Manifest, Recording};
 use crate::event::{EventError, Events};
+use crate::http::ApiError;
 use crate::id::{EventId, RecordingId};
 use crate::item::{Items, NewItem};
 use crate::live::Rendition;
-use crate::media;
+use crate::media::{self, Media, MediaError, Worth};
 use crate::store::{Cursor, IndexKey, Page, Scan, Store, StoreError, Versioned};
 
 /// Says why a recording was not read or written.
@@ -24,10 +21,21 @@ pub enum RecordingError {
     Event(#[from] EventError),
     /// The media store failed.
     #[error("cannot read or write a recording's list of segments: {0}")]
-    Media(#[from] object_store::Error),
+    Media(#[from] MediaError),
     /// What the media store has is no list of segments.
     #[error("a recording's list of segments cannot be understood: {0}")]
     Manifest(#[from] serde_json::Error),
+}
+
+impl From<RecordingError> for ApiError {
+    fn from(error: RecordingError) -> Self {
+        match error {
+            RecordingError::Store(error) => error.into(),
+            RecordingError::Event(error) => error.into(),
+            RecordingError::Media(error) => error.into(),
+            RecordingError::Manifest(_) => Self::internal(&error),
+        }
+    }
 }
 
 /// All recordings; cloned freely.
@@ -36,12 +44,12 @@ pub struct Recordings {
     store: Store,
     events: Events,
     items: Items,
-    media: Arc<dyn ObjectStore>,
+    media: Media,
 }
 
 impl Recordings {
     /// Makes the handle.
-    pub fn new(store: Store, events: Events, items: Items, media: Arc<dyn ObjectStore>) -> Self {
+    pub fn new(store: Store, events: Events, items: Items, media: Media) -> Self {
         Self { store, events, items, media }
     }
 
@@ -97,6 +105,7 @@ impl Recordings {
             from_segment,
             to_segment: None,
             duration_ms: None,
+            removed_at: None,
         };
         self.store.commit(batch.create(&recording)).await?;
         self.events.add_recording(&event_id, recording.id).await?;
@@ -121,7 +130,7 @@ impl Recordings {
     /// Keeps the list of a recording's segments, so that it can be played without the live event.
     pub(crate) async fn keep(&self, id: &RecordingId, manifest: &Manifest) -> Result<(), RecordingError> {
         let json = serde_json::to_vec(manifest)?;
-        self.media.put(&media::recording_path(id), json.into()).await?;
+        self.media.put(&media::recording_path(id), json.into(), Worth::Recorded).await?;
         let duration_ms = manifest.duration_ms();
         self.store
             .update::<Recording, StoreError>(id, None, |recording, _, _| {
@@ -158,18 +167,12 @@ impl Recordings {
         rendition: Rendition,
         msn: u64,
     ) -> Result<(), RecordingError> {
-        match self.media.delete(&media::segment_path(event, rendition, msn)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.media.delete(&media::segment_path(event, rendition, msn)).await?)
     }
 
     /// Reads the list of a recording's segments; `None` if nothing was recorded.
     pub(crate) async fn manifest(&self, id: &RecordingId) -> Result<Option<Manifest>, RecordingError> {
-        match self.media.get(&media::recording_path(id)).await {
-            Ok(found) => Ok(Some(serde_json::from_slice(&found.bytes().await?)?)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let found = self.media.get_anew(&media::recording_path(id)).await?;
+        Ok(found.map(|json| serde_json::from_slice(&json)).transpose()?)
     }
 }

@@ -10,9 +10,9 @@ use super::engine::Engine;
 use super::error::StoreError;
 use super::progress::Progress;
 use super::record::Record;
+use super::walk::Walk;
 use crate::clock::Timestamp;
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::io::BufRead;
@@ -53,6 +53,13 @@ impl Writer {
         self.hash.update(&self.buffer[start..]);
         self.lines += 1;
         if self.buffer.len() >= PIECE { self.pass_on().await } else { Ok(()) }
+    }
+
+    async fn records(&mut self, records: Vec<Record>) -> Result<(), StoreError> {
+        for record in records {
+            self.line(&Line::Record(record)).await?;
+        }
+        Ok(())
     }
 
     async fn pass_on(&mut self) -> Result<(), StoreError> {
@@ -100,33 +107,20 @@ async fn write(
     writer: &mut Writer,
     progress: &Progress,
 ) -> Result<(), StoreError> {
-    let mut tap = engine.tap().await?;
+    let mut walk = Walk::begin(engine).await?;
     let records = engine.count().await?;
     writer.line(&Line::Head { stagebox_backup: FORMAT, taken_at, records }).await?;
-    let (mut export, mut later) = (engine.export(), Vec::new());
     let mut done = 0;
-    while let Some(piece) = export.next().await {
+    while let Some(piece) = walk.next().await? {
         progress.check()?;
-        for record in piece? {
-            writer.line(&Line::Record(record)).await?;
-            done += 1;
-        }
-        // Kept in order behind the walk, not held in the channel.
-        while let Ok(more) = tap.try_recv() {
-            later.push(more);
-        }
-        for record in later.drain(..).flatten() {
-            writer.line(&Line::Record(record)).await?;
-        }
+        done += piece.len() as u64;
+        writer.records(piece).await?;
+        writer.records(walk.told()).await?;
         progress.tell_part(done, records, "records");
     }
     // The walk may have seen what was not on disk yet, and so not told.
     engine.settle().await?;
-    while let Ok(more) = tap.try_recv() {
-        for record in more {
-            writer.line(&Line::Record(record)).await?;
-        }
-    }
+    writer.records(walk.told()).await?;
     let end = Line::End { end: writer.lines, sha256: hex::encode(writer.hash.clone().finalize()) };
     writer.line(&end).await?;
     writer.pass_on().await?;

@@ -5,12 +5,12 @@ use super::engine::Engine;
 use super::error::StoreError;
 use super::progress::Progress;
 use super::record::{Record, Sum};
+use super::walk::Walk;
 use super::{Document, Store};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 /// So few records may be left to copy when writers are held up.
 const NEARLY_EQUAL: u64 = 500;
@@ -64,10 +64,10 @@ impl Store {
         if target.engine.count().await? > 0 {
             return Err(StoreError::NotEmpty { place: target.name });
         }
-        let mut tap = source.tap().await?;
-        let mut copied = copy_all(&*source, &*target.engine, &mut tap, progress).await?;
+        let mut walk = Walk::begin(&source).await?;
+        let mut copied = copy_all(&*source, &*target.engine, &mut walk, progress).await?;
         for _ in 0..ROUNDS {
-            let more = drain(&mut tap, &*target.engine).await?;
+            let more = drain(&mut walk, &*target.engine).await?;
             copied += more;
             progress.check()?;
             if more < NEARLY_EQUAL {
@@ -76,7 +76,7 @@ impl Store {
         }
         progress.tell(99, format!("{copied} records copied; comparing, writers wait"));
         let closed = self.seat.close().await;
-        drain(&mut tap, &*target.engine).await?;
+        drain(&mut walk, &*target.engine).await?;
         let (here, there) = (sum(&*source, progress).await?, sum(&*target.engine, progress).await?);
         if here != there {
             let detail =
@@ -120,29 +120,24 @@ impl Store {
 async fn copy_all(
     source: &dyn Engine,
     target: &dyn Engine,
-    tap: &mut UnboundedReceiver<Vec<Record>>,
+    walk: &mut Walk,
     progress: &Progress,
 ) -> Result<u64, StoreError> {
     let all = source.count().await?;
-    let (mut copied, mut export) = (0, source.export());
-    while let Some(piece) = export.next().await {
+    let mut copied = 0;
+    while let Some(piece) = walk.next().await? {
         progress.check()?;
-        let piece = piece?;
         copied += piece.len() as u64;
         target.import(piece).await?;
-        // What was told before this piece was read is older than it, what came after newer: the order holds.
-        drain(tap, target).await?;
+        drain(walk, target).await?;
         progress.tell_part(copied, all, "records copied");
     }
     Ok(copied)
 }
 
 /// Copies what has been told up to now.
-async fn drain(tap: &mut UnboundedReceiver<Vec<Record>>, target: &dyn Engine) -> Result<u64, StoreError> {
-    let mut records = Vec::new();
-    while let Ok(more) = tap.try_recv() {
-        records.extend(more);
-    }
+async fn drain(walk: &mut Walk, target: &dyn Engine) -> Result<u64, StoreError> {
+    let records = walk.told();
     let count = records.len() as u64;
     if count > 0 {
         target.import(records).await?;

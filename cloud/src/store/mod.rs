@@ -22,11 +22,13 @@ mod model;
 mod packed;
 mod postgres;
 mod progress;
+mod queue;
 mod record;
 mod seat;
 mod sled_engine;
 #[cfg(test)]
 mod tests;
+mod walk;
 #[cfg(test)]
 mod walk_tests;
 
@@ -39,6 +41,9 @@ pub use error::StoreError;
 pub use journal::{Account, Change, Entry, JournalPage};
 pub use postgres::{Node, PostgresEngine, PostgresOptions};
 pub use progress::Progress;
+pub use queue::{
+    After, Backoff, EntryState, Lease, NewEntry, Priority, Pushed, Queue, QueueEntry, QueueError, Settle,
+};
 pub use record::{Fault, Record, Sum};
 pub use sled_engine::{SledEngine, SledOptions};
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::path::Grant;
-use crate::http::{ApiError, Response};
+use crate::http::{ApiError, Range, Response};
 
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 const MP4: HeaderValue = HeaderValue::from_static("video/mp4");
@@ -23,24 +23,35 @@ pub(crate) enum Kind {
 
 /// 200 or 206 with the bytes as they are; none of them is copied.
 pub(crate) fn media(kind: Kind, grant: Grant, data: Bytes, headers: &HeaderMap) -> Response {
-    let segment = matches!(kind, Kind::Init | Kind::Segment);
     let length = data.len() as u64;
-    let range = headers.get(header::RANGE).filter(|_| segment).map(|range| parse_range(range, length));
-    let mut response = match range {
-        None | Some(Range::Whole) => Response::new(data.into()),
-        Some(Range::Of(first, last)) => {
-            let mut response = Response::new(data.slice(first as usize..=last as usize).into());
+    let range = if is_media(kind) { Range::of(headers, length) } else { Range::Whole };
+    let data = match range {
+        Range::Whole => data,
+        Range::Of(first, last) => data.slice(first as usize..=last as usize),
+        Range::Outside => Bytes::new(),
+    };
+    media_range(kind, grant, data, range, length)
+}
+
+fn is_media(kind: Kind) -> bool {
+    matches!(kind, Kind::Init | Kind::Segment)
+}
+
+/// The same with the bytes of `range` only, out of `length`.
+pub(super) fn media_range(kind: Kind, grant: Grant, data: Bytes, range: Range, length: u64) -> Response {
+    let segment = is_media(kind);
+    let mut response = Response::new(data.into());
+    match range {
+        Range::Whole => {}
+        Range::Of(first, last) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             insert(&mut response, header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
-            response
         }
-        Some(Range::Outside) => {
-            let mut response = Response::default();
+        Range::Outside => {
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
             insert(&mut response, header::CONTENT_RANGE, format!("bytes */{length}"));
-            response
         }
-    };
+    }
     let headers = response.headers_mut();
     let content_type = match kind {
         Kind::LivePlaylist | Kind::FinalPlaylist => PLAYLIST,
@@ -94,56 +105,5 @@ pub(super) fn method(method: &Method) -> Result<Option<Response>, ApiError> {
 fn insert(response: &mut Response, name: header::HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         response.headers_mut().insert(name, value);
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Range {
-    /// Not understood or of several ranges: the whole is sent (RFC 9110, 14.2).
-    Whole,
-    Of(u64, u64),
-    Outside,
-}
-
-fn parse_range(value: &HeaderValue, length: u64) -> Range {
-    let spec = value.to_str().ok().and_then(|text| text.strip_prefix("bytes="));
-    let Some((first, last)) = spec.and_then(|spec| spec.split_once('-')) else { return Range::Whole };
-    let number = |text: &str| text.trim().parse::<u64>().ok();
-    let (first, last) = match (first.trim(), last.trim()) {
-        ("", suffix) => match number(suffix) {
-            Some(0) => return Range::Outside,
-            Some(suffix) => (length.saturating_sub(suffix), u64::MAX),
-            None => return Range::Whole,
-        },
-        (first, "") => match number(first) {
-            Some(first) => (first, u64::MAX),
-            None => return Range::Whole,
-        },
-        (first, last) => match (number(first), number(last)) {
-            (Some(first), Some(last)) if first <= last => (first, last),
-            _ => return Range::Whole,
-        },
-    };
-    if first >= length { Range::Outside } else { Range::Of(first, last.min(length - 1)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges() {
-        let range = |text: &'static str| parse_range(&HeaderValue::from_static(text), 10);
-        assert_eq!(range("bytes=0-3"), Range::Of(0, 3));
-        assert_eq!(range("bytes=5-"), Range::Of(5, 9));
-        assert_eq!(range("bytes=-4"), Range::Of(6, 9));
-        assert_eq!(range("bytes=-40"), Range::Of(0, 9));
-        assert_eq!(range("bytes=9-400"), Range::Of(9, 9));
-        assert_eq!(range("bytes=10-"), Range::Outside);
-        assert_eq!(range("bytes=-0"), Range::Outside);
-        for odd in ["bytes=4-2", "bytes=a-b", "bytes=0-1,3-4", "lines=0-1", "bytes=", "bytes=-"] {
-            assert_eq!(range(odd), Range::Whole, "{odd}");
-        }
-        assert_eq!(parse_range(&HeaderValue::from_static("bytes=0-"), 0), Range::Outside);
     }
 }

@@ -24,8 +24,8 @@ pub(crate) struct Title {
 #[derive(Debug)]
 struct PlayedTrack {
     playlist: Bytes,
-    /// Numbers of the segments that can be fetched, rising.
-    segments: Vec<u64>,
+    /// Numbers and lengths of the segments that can be fetched, rising.
+    segments: Vec<(u64, u64)>,
     inits: Vec<u32>,
 }
 
@@ -52,9 +52,11 @@ impl Title {
         self.tracks.get(&rendition).map(|track| track.playlist.clone())
     }
 
-    /// Whether a segment belongs to the recording: others of the same event are not for its viewers.
-    pub(super) fn has_segment(&self, rendition: Rendition, msn: u64) -> bool {
-        self.tracks.get(&rendition).is_some_and(|track| track.segments.binary_search(&msn).is_ok())
+    /// The length of a segment that belongs to the recording: others of the same event are not for its viewers.
+    pub(super) fn segment_length(&self, rendition: Rendition, msn: u64) -> Option<u64> {
+        let segments = &self.tracks.get(&rendition)?.segments;
+        let place = segments.binary_search_by_key(&msn, |(number, _)| *number).ok()?;
+        segments.get(place).map(|(_, length)| *length)
     }
 
     pub(super) fn has_init(&self, rendition: Rendition, init: u32) -> bool {
@@ -77,7 +79,7 @@ fn played(manifest: &Manifest, track: &Track) -> PlayedTrack {
     inits.dedup();
     PlayedTrack {
         playlist: playlist.render().into(),
-        segments: there.map(|segment| segment.msn).collect(),
+        segments: there.map(|segment| (segment.msn, segment.bytes)).collect(),
         inits,
     }
 }

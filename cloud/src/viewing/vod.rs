@@ -3,13 +3,16 @@
 use bytes::Bytes;
 use object_store::path::Path;
 
-use super::answer::{Kind, media as media_answer};
+use super::answer::{Kind, media as media_answer, media_range};
 use super::asked::Asked;
 use super::path::{Address, Grant, Wanted};
 use crate::app::App;
-use crate::http::{ApiError, Response};
+use crate::http::{ApiError, Range, Response};
 use crate::id::ItemId;
 use crate::media;
+
+/// Of segments longer than this, only the part that is asked for is read.
+const KEPT_WHOLE: u64 = 4 * 1024 * 1024;
 
 /// Answers a playback request of an item.
 pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, ApiError> {
@@ -20,17 +23,26 @@ pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, Api
     let no_item = || ApiError::not_found(format!("there is no item {}", address.id));
     let item = app.items.get(&address.id).await?.ok_or_else(no_item)?;
     let title = app.live.titles().get(app.live.recordings(), &item.recording_id).await;
-    let title = title.map_err(|error| ApiError::internal(&error))?.ok_or_else(missing)?;
+    let title = title?.ok_or_else(missing)?;
     let (kind, data) = match address.wanted {
         Wanted::Master => (Kind::FinalPlaylist, title.master(asked.plain()).ok_or_else(missing)?),
         Wanted::Playlist(rendition) => (Kind::FinalPlaylist, title.playlist(rendition).ok_or_else(missing)?),
         Wanted::Init(rendition, init) if title.has_init(rendition, init) => {
             (Kind::Init, stored(app, &media::init_path(&title.event_id, rendition, init)).await?)
         }
-        Wanted::Segment(rendition, msn) if title.has_segment(rendition, msn) => {
-            (Kind::Segment, stored(app, &media::segment_path(&title.event_id, rendition, msn)).await?)
+        Wanted::Segment(rendition, msn) => {
+            let length = title.segment_length(rendition, msn).ok_or_else(missing)?;
+            let path = media::segment_path(&title.event_id, rendition, msn);
+            match Range::of(asked.headers, length) {
+                // A small one is read once and kept, whatever parts of it are asked for.
+                range @ Range::Of(first, last) if length > KEPT_WHOLE => {
+                    let data = app.media.range(&path, first..last + 1).await?.ok_or_else(missing)?;
+                    return Ok(media_range(Kind::Segment, address.grant, data, range, length));
+                }
+                _ => (Kind::Segment, stored(app, &path).await?),
+            }
         }
-        Wanted::Init(..) | Wanted::Segment(..) | Wanted::Part(..) => return Err(missing()),
+        Wanted::Init(..) | Wanted::Part(..) => return Err(missing()),
     };
     Ok(media_answer(kind, address.grant, data, asked.headers))
 }
@@ -40,6 +52,5 @@ fn missing() -> ApiError {
 }
 
 async fn stored(app: &App, path: &Path) -> Result<Bytes, ApiError> {
-    let found = app.live.cache().get(path).await.map_err(|error| ApiError::internal(&error))?;
-    found.ok_or_else(missing)
+    app.media.get(path).await?.ok_or_else(missing)
 }

@@ -33,7 +33,7 @@ async fn stream_keys_are_not_in_the_store_in_the_clear() {
     let key = event["inputs"]["main"]["key"].as_str().unwrap().as_bytes().to_vec();
     let server = server.restart_from_disk().await;
     assert_eq!(server.get(&path(&event)).await.body["inputs"]["main"]["key"], event["inputs"]["main"]["key"]);
-    let files = std::fs::read(server.running.app.config.data_dir.join("store/db")).unwrap();
+    let files = std::fs::read(server.running.app.config.data_dir.join("store/1/db")).unwrap();
     assert!(!files.windows(key.len()).any(|window| window == key));
 }
 

@@ -53,6 +53,6 @@ async fn an_items_title_can_be_changed() {
     answer(stale).await.assert_problem(412);
     server.patch(&path, json!({})).await.assert_problem(422);
     server.patch("/api/v1/items/itm_00000000000000000000", json!({ "title": "x" })).await.assert_problem(404);
-    answer(server.request(Method::DELETE, &path)).await.assert_problem(405);
+    answer(server.request(Method::PUT, &path)).await.assert_problem(405);
     assert_eq!(server.get(&path).await.body["title"], "Better");
 }

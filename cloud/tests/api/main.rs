@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "tests: what cannot be had fails them")]
 #![allow(clippy::disallowed_methods, reason = "tests: they wait for what happens on sockets")]
 
+mod alarms;
 mod events;
 mod hook;
 mod http;
 mod items;
+mod jobs;
 mod pages;
 mod process;
 mod server;

@@ -46,7 +46,7 @@ async fn a_session_outlives_the_server_and_its_token_is_not_in_the_store() {
     let request = server.anonymous(Method::GET, "/api/v1/events").header("cookie", &cookie);
     assert_eq!(answer(request).await.status, 200);
     let token = cookie.split('=').nth(1).unwrap();
-    let files = std::fs::read(server.running.app.config.data_dir.join("store/db")).unwrap();
+    let files = std::fs::read(server.running.app.config.data_dir.join("store/1/db")).unwrap();
     assert!(!files.windows(token.len()).any(|window| window == token.as_bytes()));
 }
 

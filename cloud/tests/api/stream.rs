@@ -23,6 +23,7 @@ impl Reader {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut reader = Self { response, buffer: String::new() };
         assert_eq!(reader.next().await.0, "alive");
+        assert_eq!(reader.next().await.0, "alarms");
         reader
     }
 
@@ -48,7 +49,7 @@ impl Reader {
             let (name, id, data) = self.next().await;
             match name.as_str() {
                 "change" => return (id, data),
-                "alive" | "telemetry" => {}
+                "alive" | "telemetry" | "alarms" => {}
                 other => panic!("{other}"),
             }
         }

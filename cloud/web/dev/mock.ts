@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
 import { mayBecome } from "../src/admin/data/transitions.ts";
-import type { Device, Item, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
+import type { Alarm, Device, Item, Job, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
 
 const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
@@ -54,6 +54,29 @@ const items: Item[] = [
   { id: "itm_mock1", number: 1, title: "Rehearsal", version: 1, created_at: at(20), duration_ms: 1_812_000, event_id: "evt_mock1", recording_id: "rec_1" },
 ];
 
+const job = (n: number, title: string, state: Job["state"], more: Partial<Job> = {}): Job => ({
+  id: `job_mock${n}`, kind: "delete-media", subject: "itm_mock1", title, state, percent: null, words: null, error: null,
+  cancelling: false, attempts: 1, max_attempts: 8, created_at: at(60 - n), run_at: null, started_at: at(60 - n), ended_at: null,
+  version: 1, ...more,
+});
+const jobs = [
+  job(6, "Copy the store to PostgreSQL", "running", { kind: "store-copy", percent: 37, words: "370 000 of 1 000 000 documents copied" }),
+  job(5, "Delete the media of “A very long title that somebody gave to the recording of the second evening of the chamber concert”", "running",
+    { percent: null, words: "Looking for what nothing refers to" }),
+  job(4, "Delete the media of “Board briefing”", "waiting",
+    { error: "the event is not over: as long as it goes on, none of its media are removed", run_at: at(-1.5), attempts: 3 }),
+  job(3, "Back up the store", "done", { kind: "store-backup", percent: 100, words: "812 MB written", ended_at: at(40) }),
+  job(2, "Delete the media of “Rehearsal”", "failed", { error: "the media store: no space left on device", attempts: 8, ended_at: at(55) }),
+  job(1, "Rewrite the store", "cancelled", { kind: "store-rewrite", ended_at: at(58) }),
+];
+
+const alarms: Alarm[] = [
+  {
+    name: "media-store-away", since: at(12),
+    words: "The media store (bucket media at https://s3.example.org) does not take media: it does not answer in time. They wait on this machine's disk and go there by themselves.",
+  },
+];
+
 const streams = new Set<ServerResponse>();
 const say = (name: string, data: unknown): void => {
   for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
@@ -65,7 +88,7 @@ async function read(request: IncomingMessage): Promise<Record<string, unknown>> 
   return text ? (JSON.parse(text) as Record<string, unknown>) : {};
 }
 
-const lists: Record<string, { id: string }[]> = { events, devices, items };
+const lists: Record<string, { id: string }[]> = { events, devices, items, jobs };
 
 type Answer = [status: number, body?: unknown];
 const refuse = (status: number, title: string, detail: string): Answer => [status, { title, status, detail }];
@@ -91,6 +114,23 @@ async function answer(request: IncomingMessage, path: string[]): Promise<Answer>
   if (!found) return refuse(404, "Not found", `There is no ${kind.slice(0, -1)} ${id}`);
   if (sub === "commands") return [200, { status: "done", code: 200, error: null, name }];
   if (request.method === "GET") return [200, found];
+  if (kind === "jobs") {
+    const changed = found as Job;
+    const waits = changed.state === "waiting";
+    if (sub === "retry") Object.assign(changed, { state: "waiting", attempts: 0, run_at: at(0), ended_at: null });
+    else Object.assign(changed, waits ? { state: "cancelled", ended_at: at(0) } : { cancelling: true });
+    changed.version += 1;
+    say("change", { kind: "job", id: changed.id });
+    return [waits ? 200 : 202, changed];
+  }
+  if (request.method === "DELETE") {
+    items.splice(items.indexOf(found as Item), 1);
+    const made = job(jobs.length + 1, `Delete the media of “${(found as Item).title}”`, "running", { percent: 40, words: "4 of 10 files removed" });
+    jobs.push(made);
+    say("change", { kind: "item", id: found.id, deleted: true });
+    say("change", { kind: "job", id: made.id });
+    return [202, made];
+  }
   const changed = found as LiveEvent;
   if (sub === "status") {
     const to = body["status"] as LiveEvent["status"];
@@ -118,6 +158,7 @@ export function mock(): Plugin {
         if (path === "/api/v1/stream") {
           response.writeHead(200, { "content-type": "text/event-stream" });
           response.write("event: alive\ndata: {}\n\n");
+          response.write(`event: alarms\ndata: ${JSON.stringify({ alarms })}\n\n`);
           streams.add(response);
           request.on("close", () => streams.delete(response));
         } else if (path.startsWith("/api/v1/")) {
@@ -126,7 +167,7 @@ export function mock(): Plugin {
             response.end(body === undefined ? "" : JSON.stringify(body));
           });
         } else {
-          if (/^\/(events|devices|items|login)/.test(path)) request.url = "/index.html";
+          if (/^\/(events|devices|items|jobs|login)/.test(path)) request.url = "/index.html";
           next();
         }
       });

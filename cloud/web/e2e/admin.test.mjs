@@ -1,7 +1,7 @@
 // The administrator's pages, driven as a person would.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { api, createEvent, email, openBrowser, overflow, plays, push, setStatus, signIn, skip, url } from "./stack.mjs";
+import { api, createEvent, email, openBrowser, overflow, plays, push, setStatus, signIn, skip, until, url } from "./stack.mjs";
 
 const pressable = (page) =>
   page.$$eval(".transport button", (all) => all.filter((one) => !one.disabled).map((one) => one.textContent.trim()));
@@ -98,6 +98,35 @@ describe("the administrator's pages", { skip }, () => {
     }
   });
 
+  step("a deleted item is gone, and a job has removed its media", async () => {
+    const event = await createEvent("To be deleted");
+    await setStatus(event, "started");
+    const broadcast = push(event);
+    try {
+      const playlist = () => fetch(`${url}/live/public/${event.id}/index.m3u8`);
+      await until("a broadcast", async () => (await playlist()).ok, 30_000);
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+    } finally {
+      await broadcast.stop();
+    }
+    await setStatus(event, "ended");
+    const mine = async () => (await api("GET", "/items")).data.find((item) => item.event_id === event.id);
+    const item = await until("an item", mine, 20_000);
+    await page.goto(`${url}/items/${item.id}`);
+    await page.getByRole("button", { name: "Delete…" }).click();
+    await page.getByText("This cannot be undone.").waitFor();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    assert.ok(await mine());
+    await page.getByRole("button", { name: "Delete…" }).click();
+    await page.click("[data-confirm=delete]");
+    await page.getByRole("heading", { name: "Items", exact: true }).waitFor();
+    assert.equal(await mine(), undefined);
+    assert.equal(await page.locator(`a[href="/items/${item.id}"]`).count(), 0);
+    await page.getByRole("link", { name: "Jobs" }).click();
+    const row = page.locator("[data-job][data-state=done]", { hasText: "Delete the media of “To be deleted”" });
+    await row.getByText(/\d+ files removed/).waitFor();
+  });
+
   step("a device is added, and its secret is shown once as configuration", async () => {
     await page.goto(`${url}/devices`);
     await page.getByRole("button", { name: /Add device|Add the first device/ }).first().click();
@@ -117,7 +146,7 @@ describe("the administrator's pages", { skip }, () => {
   step("no page is wider than a telephone", async () => {
     const event = await createEvent("A title that is long enough to need more than one line on a small telephone");
     await page.setViewportSize({ width: 390, height: 844 });
-    for (const path of ["events", `events/${event.id}`, "devices", "items", "nowhere"]) {
+    for (const path of ["events", `events/${event.id}`, "devices", "items", "jobs", "nowhere"]) {
       await page.goto(`${url}/${path}`);
       await page.waitForSelector("main h1, main h2");
       assert.ok((await overflow(page)) <= 0, path);

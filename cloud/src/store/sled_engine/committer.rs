@@ -124,7 +124,9 @@ impl Committer {
         match job {
             Job::Close => return false,
             Job::Commit { ops, reply } => {
-                let creates = ops.iter().any(|op| op.expect == Expect::Absent);
+                // Whatever also removes something may go on longer: it is how space is made.
+                let creates = ops.iter().any(|op| op.expect == Expect::Absent)
+                    && ops.iter().all(|op| op.write.is_some());
                 let result = self.guarded(creates, |committer| committer.commit(&ops));
                 settle(result, reply, answers);
             }

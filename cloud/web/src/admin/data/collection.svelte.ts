@@ -10,15 +10,17 @@ interface Kept {
   version?: number;
 }
 
-/** All documents of one kind, loaded once and kept up to date by the server's stream. */
+/** All documents of one kind, or the newest of them, loaded once and kept up to date by the server's stream. */
 export class Collection<T extends Kept> {
   readonly #path: string;
+  readonly #most: number;
   all: T[] = $state.raw([]);
   state: "idle" | "loading" | "ready" | "failed" = $state("idle");
   error = $state("");
 
-  constructor(path: string) {
+  constructor(path: string, most = Infinity) {
     this.#path = path;
+    this.#most = most;
   }
 
   get(id: string): T | undefined {
@@ -39,7 +41,7 @@ export class Collection<T extends Kept> {
         const query: string = cursor ? `?limit=200&after=${encodeURIComponent(cursor)}` : "?limit=200";
         const page: Page<T> = await ask<Page<T>>("GET", `${this.#path}${query}`);
         all.push(...page.data);
-        cursor = page.next;
+        cursor = all.length < this.#most ? page.next : null;
       }
       this.all = all;
       this.state = "ready";

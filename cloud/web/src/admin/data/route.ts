@@ -6,6 +6,7 @@ export type Route =
   | { page: "device"; id: string }
   | { page: "items" }
   | { page: "item"; id: string }
+  | { page: "jobs" }
   | { page: "missing" };
 
 /** Pure: reads a path. */
@@ -16,5 +17,6 @@ export function routeOf(path: string): Route {
   if (head === "events") return id ? { page: "event", id } : { page: "events" };
   if (head === "devices") return id ? { page: "device", id } : { page: "devices" };
   if (head === "items") return id ? { page: "item", id } : { page: "items" };
+  if (head === "jobs" && !id) return { page: "jobs" };
   return { page: "missing" };
 }

@@ -1,11 +1,20 @@
 import { followStream } from "../../live/shared_stream.ts";
 import { ApiProblem, ask, setCsrf, whenSignedOut } from "./api.ts";
 import { Collection } from "./collection.svelte.ts";
-import type { Device, Item, LiveEvent, Telemetry } from "./types.ts";
+import type { Alarm, Device, Item, Job, LiveEvent, Telemetry } from "./types.ts";
 
 export const events = new Collection<LiveEvent>("/events");
 export const items = new Collection<Item>("/items");
 export const devices = new Collection<Device>("/devices");
+/** The newest only: whoever looks for an old one asks the API. */
+export const jobs = new Collection<Job>("/jobs", 400);
+
+class Alarms {
+  /** All that is wrong with the server now. */
+  all: Alarm[] = $state.raw([]);
+}
+
+export const alarms = new Alarms();
 
 interface SessionAnswer {
   email: string;
@@ -64,17 +73,19 @@ class Session {
     this.live = true;
     setCsrf("");
     this.state = "out";
-    for (const one of [events, items, devices]) one.forget();
+    for (const one of [events, items, devices, jobs]) one.forget();
+    alarms.all = [];
   }
 }
 
 export const session = new Session();
 
 type StreamMessage =
-  | { kind: "event" | "item" | "device"; id: string; deleted?: boolean }
+  | { kind: "event" | "item" | "device" | "job"; id: string; deleted?: boolean }
+  | { alarms: Alarm[] }
   | { device_id: string; telemetry: Telemetry };
 
-const KINDS = { event: events, item: items, device: devices };
+const KINDS = { event: events, item: items, device: devices, job: jobs };
 
 function readAnew(): void {
   for (const one of Object.values(KINDS)) if (one.state === "ready") void one.load();
@@ -84,12 +95,14 @@ function follow(owner: Session): () => void {
   let wasDown = false;
   let tell: ReturnType<typeof setTimeout> | undefined;
   return followStream("/api/v1/stream", {
-    events: ["change", "telemetry", "alive", "reset"],
+    events: ["change", "alarms", "telemetry", "alive", "reset"],
     message(name, data) {
       const message = data as StreamMessage;
       if (name === "telemetry" && "telemetry" in message) {
         const { telemetry } = message;
         devices.patch(message.device_id, { telemetry, online: true });
+      } else if (name === "alarms" && "alarms" in message) {
+        alarms.all = message.alarms;
       } else if (name === "reset") {
         readAnew();
       } else if (name === "change" && "kind" in message) {

@@ -31,6 +31,31 @@ export interface Item {
   recording_id?: string | null;
 }
 
+export type JobState = "waiting" | "running" | "done" | "failed" | "cancelled";
+
+/** Something long that the server does in the background. */
+export interface Job {
+  id: string;
+  kind: string;
+  subject: string | null;
+  title: string;
+  state: JobState;
+  /** Of a hundred; null while nobody can tell. */
+  percent: number | null;
+  /** What it does just now, or what came of it. */
+  words: string | null;
+  /** Why it failed, or why its last attempt did. */
+  error: string | null;
+  cancelling: boolean;
+  attempts: number;
+  max_attempts: number;
+  created_at: string;
+  run_at: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  version: number;
+}
+
 export interface Output {
   role: "main" | "backup";
   state: "off" | "connecting" | "sending" | "waiting" | "unknown";
@@ -104,3 +129,10 @@ export type CommandName =
   | "stop_recording"
   | "reconnect"
   | "identify";
+
+/** A condition that an operator should know of, as long as it lasts. */
+export interface Alarm {
+  name: string;
+  words: string;
+  since: string;
+}

@@ -1,0 +1,100 @@
+//! `GET /api/v1/jobs/<id>/progress`: one job's way to its end, as server-sent events.
+#![allow(clippy::disallowed_methods, reason = "a driver: a heartbeat goes out after some quiet")]
+
+use super::JobView;
+use super::http::found;
+use crate::app::App;
+use crate::http::{self, ApiError, Call, Response};
+use crate::id::JobId;
+use ::http::{HeaderMap, Method, header};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use warp::Reply;
+use warp::sse::Event;
+
+/// After this much quiet a heartbeat goes out, and the login is looked at again.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// The job is read this often at most, however much else changes.
+const AT_MOST_EVERY: Duration = Duration::from_millis(200);
+/// Events that wait for a slow reader.
+const QUEUE: usize = 4;
+
+type Sender = mpsc::Sender<Result<Event, Infallible>>;
+
+/// Says that there is nobody left to send to.
+struct Gone;
+
+pub(super) async fn open(
+    app: App,
+    places: Arc<Semaphore>,
+    id: JobId,
+    call: Call,
+) -> Result<Response, ApiError> {
+    if call.method != Method::GET {
+        return Err(ApiError::method_not_allowed(&["GET"]));
+    }
+    app.accounts.admin(&call).await?;
+    found(&app, &id).await?;
+    let place =
+        places.try_acquire_owned().map_err(|_| ApiError::unavailable("too many pages follow: close some"))?;
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    tokio::spawn(follow(app, id, call.headers, sender, place));
+    let response = warp::sse::reply(ReceiverStream::new(receiver)).into_response();
+    Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"))
+}
+
+async fn follow(app: App, id: JobId, headers: HeaderMap, sender: Sender, _place: OwnedSemaphorePermit) {
+    tokio::select! {
+        // However it ended, the stream does with it.
+        _ = drive(&app, &id, &headers, &sender) => {}
+        () = app.shutdown.cancelled() => {}
+        () = sender.closed() => {}
+    }
+}
+
+async fn drive(app: &App, id: &JobId, headers: &HeaderMap, sender: &Sender) -> Result<(), Gone> {
+    let mut head = app.store.journal_head(crate::store::Account::FIRST);
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    heartbeat.reset();
+    let mut known = None;
+    loop {
+        head.borrow_and_update();
+        match app.jobs.get(id).await {
+            Ok(None) => return send(sender, Event::default().event("end").data("{}")).await,
+            Ok(Some(job)) if job.ended_at.is_some() => return send(sender, event("end", &job)).await,
+            Ok(Some(job)) if known != Some(job.version) => {
+                known = Some(job.version);
+                send(sender, event("progress", &job)).await?;
+            }
+            Ok(Some(_)) => {}
+            Err(error) => {
+                tracing::warn!(job = %id, %error, "a job's progress cannot be followed");
+                return Err(Gone);
+            }
+        }
+        tokio::select! {
+            changed = head.changed() => {
+                changed.map_err(|_| Gone)?;
+                tokio::time::sleep(AT_MOST_EVERY).await;
+            }
+            _ = heartbeat.tick() => {
+                app.accounts.admin_of(&Method::GET, headers, None).await.map_err(|_| Gone)?;
+                send(sender, Event::default().event("alive").data("{}")).await?;
+            }
+        }
+    }
+}
+
+async fn send(sender: &Sender, event: Event) -> Result<(), Gone> {
+    sender.send(Ok(event)).await.map_err(|_| Gone)
+}
+
+fn event(name: &str, job: &JobView) -> Event {
+    // A job has nothing in it that is no JSON.
+    let data = serde_json::to_string(job).unwrap_or_default();
+    Event::default().event(name).id(job.version.to_string()).data(data)
+}

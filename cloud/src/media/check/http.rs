@@ -1,0 +1,88 @@
+//! `POST /api/v1/media/check`: a check of the running server, as lines of JSON while it goes on.
+//!
+//! `{"progress":{…}}` a few times a second, and at last either `{"report":{…}}` or
+//! `{"error":"…"}`. Whoever goes away ends the check.
+#![allow(clippy::disallowed_methods, reason = "a driver: a check ends after a while")]
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ::http::{Method, header};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use warp::{Filter, Reply};
+
+use super::{Counts, check};
+use crate::app::App;
+use crate::http::{self, ApiError, Call, Response, Routes, answer};
+
+/// The longest that a check over HTTP may take; the command has no limit.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+/// Between two lines of progress.
+const PROGRESS: Duration = Duration::from_millis(250);
+
+type Lines = mpsc::Sender<Result<Bytes, Infallible>>;
+
+/// The slice's paths.
+pub(in crate::media) fn routes(app: App) -> Routes {
+    // A second check would only slow the first one down.
+    let place = Arc::new(Semaphore::new(1));
+    warp::path!("api" / "v1" / "media" / "check")
+        .and(http::call())
+        .then(move |call| answer(run(app.clone(), Arc::clone(&place), call)))
+        .boxed()
+}
+
+async fn run(app: App, place: Arc<Semaphore>, call: Call) -> Result<Response, ApiError> {
+    app.accounts.admin(&call).await?;
+    if call.method != Method::POST {
+        return Err(ApiError::method_not_allowed(&["POST"]));
+    }
+    let busy = || ApiError::conflict("a check is going on already: wait until it is done");
+    let place = place.try_acquire_owned().map_err(|_| busy())?;
+    let (lines, received) = mpsc::channel(4);
+    tokio::spawn(drive(app, place, lines));
+    let response = warp::reply::stream(ReceiverStream::new(received)).into_response();
+    let response = http::with_header(response, header::CONTENT_TYPE, "application/x-ndjson");
+    Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"))
+}
+
+async fn drive(app: App, place: OwnedSemaphorePermit, lines: Lines) {
+    let _place = place;
+    let (stop, counts) = (CancellationToken::new(), Mutex::new(Counts::default()));
+    let seen = |now: &Counts| now.clone_into(&mut counts.lock().unwrap_or_else(PoisonError::into_inner));
+    let checking = check(&app, seen, &stop);
+    tokio::pin!(checking);
+    let limit = tokio::time::sleep(LIMIT);
+    tokio::pin!(limit);
+    let mut tick = tokio::time::interval(PROGRESS);
+    let last = loop {
+        tokio::select! {
+            checked = &mut checking => break match checked {
+                Ok(report) => json!({ "report": report }),
+                Err(error) => json!({ "error": error.to_string() }),
+            },
+            _ = tick.tick() => {
+                let progress = counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                // A reader that is slow misses some of it; one that is gone is noticed below.
+                let _ = lines.try_send(Ok(line(&json!({ "progress": progress }))));
+            }
+            () = &mut limit => break json!({ "error": "the check took too long: run `stagebox-cloud media check`" }),
+            () = lines.closed() => return,
+            () = app.shutdown.cancelled() => break json!({ "error": "the server is stopping" }),
+        }
+    };
+    // Nobody may be there to hear it.
+    let _ = lines.send(Ok(line(&last))).await;
+}
+
+fn line(value: &impl Serialize) -> Bytes {
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    text.push(b'\n');
+    text.into()
+}

@@ -1,0 +1,370 @@
+//! The media's handle: what is put is kept, whatever the store does.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a driver: a store that does not answer is waited for only so long"
+)]
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use tokio::sync::Notify;
+use url::Url;
+
+use super::cache::Cache;
+use super::config::Kind;
+use super::error::{Fault, MediaError, explain};
+use super::s3::{self, Bucket};
+use super::spool::{Level, Order, Spool, Status, Waiting, Worth};
+use super::upload::{Source, UploadError, upload};
+use crate::alarm::Alarms;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::id::random_bytes;
+
+/// How long the store may take to show that it is there.
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a viewer waits for a store that is known to be away.
+const AWAY_LIMIT: Duration = Duration::from_secs(2);
+
+/// Media, in the store or on their way to it; cloned freely.
+#[derive(Clone)]
+pub struct Media(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn ObjectStore>,
+    bucket: Option<Bucket>,
+    /// The store is a disk of this machine.
+    local: bool,
+    place: String,
+    cache: Cache,
+    spool: Spool,
+    alarms: Alarms,
+    clock: Clock,
+    work: Notify,
+}
+
+impl Media {
+    /// Opens what the configuration names, and takes up what has been waiting; nothing is sent yet.
+    ///
+    /// # Errors
+    /// A directory or key file cannot be used; the store itself is not asked.
+    pub fn open(config: &Config, alarms: Alarms, clock: Clock) -> Result<Self, MediaError> {
+        let (store, bucket, place): (Arc<dyn ObjectStore>, _, _) = match config.media.kind {
+            Kind::Files => {
+                let root = config.media.directory.clone().unwrap_or_else(|| config.data_dir.join("media"));
+                (files(&root)?, None, format!("directory {}", root.display()))
+            }
+            Kind::S3 => {
+                let bucket = s3::open(&config.media)?;
+                (bucket.store(), Some(bucket), s3::place(&config.media))
+            }
+        };
+        let directory = config.data_dir.join("spool/media");
+        let limit_bytes = config.media.spool_limit_mib * 1024 * 1024;
+        let spool = Spool::open(&directory, limit_bytes, clock.instant())?;
+        let local = bucket.is_none();
+        Ok(Self::over(store, bucket, local, place, spool, alarms, clock))
+    }
+
+    pub(super) fn over(
+        store: Arc<dyn ObjectStore>,
+        bucket: Option<Bucket>,
+        local: bool,
+        place: String,
+        spool: Spool,
+        alarms: Alarms,
+        clock: Clock,
+    ) -> Self {
+        let (cache, work) = (Cache::default(), Notify::new());
+        Self(Arc::new(Inner { store, bucket, local, place, cache, spool, alarms, clock, work }))
+    }
+
+    /// Keeps an object: it is on a disk of this machine or in the store when this returns.
+    ///
+    /// # Errors
+    /// There is no room for it, or the disk failed: it is not kept.
+    pub(crate) async fn put(&self, path: &Path, data: Bytes, worth: Worth) -> Result<(), MediaError> {
+        let inner = &self.0;
+        inner.cache.remove(path);
+        if self.goes_directly(path) {
+            match upload(&*inner.store, path, &Source::Memory(data.clone())).await {
+                Ok(()) => return Ok(()),
+                Err(UploadError::Store(error)) => {
+                    tracing::debug!(%path, %error, "the spool takes it instead");
+                }
+                Err(UploadError::Source(error)) => return Err(error),
+                Err(UploadError::Gone) => return Err(MediaError::Task),
+            }
+        }
+        let put = inner.spool.put(inner.clock.instant(), path, Order::Put(worth), data).await;
+        inner.work.notify_one();
+        self.tell();
+        put
+    }
+
+    /// Reads a whole object, from memory if it was asked for lately; `None` if there is none.
+    pub(crate) async fn get(&self, path: &Path) -> Result<Option<Bytes>, MediaError> {
+        match self.0.spool.find(path, 0..u64::MAX).await? {
+            Waiting::Here(data) => return Ok(Some(data)),
+            Waiting::Deleted => return Ok(None),
+            Waiting::Nothing => {}
+        }
+        if let Some(found) = self.0.cache.get(path) {
+            return Ok(Some(found));
+        }
+        let data = self.stored(path).await?;
+        if let Some(data) = &data {
+            self.0.cache.insert(path.clone(), data.clone());
+        }
+        Ok(data)
+    }
+
+    /// Reads a whole object that may have been replaced meanwhile; `None` if there is none.
+    pub(crate) async fn get_anew(&self, path: &Path) -> Result<Option<Bytes>, MediaError> {
+        match self.0.spool.find(path, 0..u64::MAX).await? {
+            Waiting::Here(data) => Ok(Some(data)),
+            Waiting::Deleted => Ok(None),
+            Waiting::Nothing => self.stored(path).await,
+        }
+    }
+
+    /// Reads a part of an object, and no more than that; `None` if there is none.
+    pub(crate) async fn range(&self, path: &Path, range: Range<u64>) -> Result<Option<Bytes>, MediaError> {
+        match self.0.spool.find(path, range.clone()).await? {
+            Waiting::Here(data) => return Ok(Some(data)),
+            Waiting::Deleted => return Ok(None),
+            Waiting::Nothing => {}
+        }
+        self.read(self.0.store.get_range(path, range)).await
+    }
+
+    /// How long an object is; `None` if there is none.
+    pub(crate) async fn length(&self, path: &Path) -> Result<Option<u64>, MediaError> {
+        if let Some(job) = self.0.spool.ledger().find(path) {
+            return Ok((job.order != Order::Delete).then_some(job.bytes));
+        }
+        Ok(self.read(self.0.store.head(path)).await?.map(|meta| meta.size))
+    }
+
+    /// Removes an object, now or when the store is back; one that is gone already is as good.
+    ///
+    /// # Errors
+    /// The disk of this machine failed: it is still there.
+    pub(crate) async fn delete(&self, path: &Path) -> Result<(), MediaError> {
+        let inner = &self.0;
+        inner.cache.remove(path);
+        let taken_back = inner.spool.ledger().take_back(path);
+        if let Some(job) = taken_back {
+            inner.spool.remove(&job);
+            self.tell();
+            return Ok(());
+        }
+        if self.goes_directly(path) {
+            match inner.store.delete(path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => return Ok(()),
+                Err(error) => tracing::debug!(%path, %error, "it is deleted later"),
+            }
+        }
+        let noted = inner.spool.put(inner.clock.instant(), path, Order::Delete, Bytes::new()).await;
+        inner.work.notify_one();
+        noted
+    }
+
+    /// The objects below a place, in the store and on their way to it.
+    ///
+    /// # Errors
+    /// The store cannot be asked, so that nobody knows what is in it.
+    pub(crate) async fn list(&self, below: &Path) -> Result<Vec<Path>, MediaError> {
+        let found = self.0.store.list(Some(below)).map_ok(|object| object.location);
+        let found = found.try_collect::<BTreeSet<_>>().await;
+        let mut all = found.map_err(|error| self.wrong(&error, "list it"))?;
+        for job in self.0.spool.ledger().waiting().filter(|job| job.path.prefix_matches(below)) {
+            match job.order {
+                Order::Put(_) => all.insert(job.path),
+                Order::Delete => all.remove(&job.path),
+            };
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    /// An address by which anybody can read one object from the store itself until `lifetime` is over.
+    ///
+    /// `None` if the store is no S3 server, or the object has not reached it yet.
+    pub(crate) async fn download_url(
+        &self,
+        path: &Path,
+        lifetime: Duration,
+    ) -> Result<Option<Url>, MediaError> {
+        let Some(bucket) = &self.0.bucket else { return Ok(None) };
+        if self.0.spool.ledger().find(path).is_some() {
+            return Ok(None);
+        }
+        let signed = bucket.signed_url(path, lifetime).await;
+        signed.map(Some).map_err(|error| self.wrong(&error, "sign addresses"))
+    }
+
+    /// Refuses a new broadcast when nothing of it could be kept.
+    pub(crate) fn check_room(&self) -> Result<(), MediaError> {
+        let inner = &self.0;
+        let reaches = inner.spool.ledger().is_here();
+        if reaches || inner.spool.has_room() {
+            return Ok(());
+        }
+        let words = "the media store is away and this machine's disk is full, so that nothing could be kept: \
+                     make room on it, or bring the media store back";
+        Err(MediaError::NoRoom(words.to_owned()))
+    }
+
+    /// What waits for the store.
+    pub(crate) fn status(&self) -> Status {
+        self.0.spool.ledger().status()
+    }
+
+    /// Asks the store for all that will be asked of it, with a tiny object of its own.
+    ///
+    /// # Errors
+    /// [`MediaError::Away`] if it cannot be reached now; anything else will not mend itself.
+    pub(crate) async fn probe(&self) -> Result<(), MediaError> {
+        match tokio::time::timeout(PROBE_LIMIT, self.try_probe()).await {
+            Ok(probed) => probed,
+            Err(_) => {
+                Err(Fault::Away("it does not answer in time".to_owned()).into_error(&self.0.place, "answer"))
+            }
+        }
+    }
+
+    async fn try_probe(&self) -> Result<(), MediaError> {
+        let store = &self.0.store;
+        let path = Path::from(format!("probe/{}", hex::encode(random_bytes::<8>())));
+        let listed = store.list_with_delimiter(Some(&Path::from("probe"))).await;
+        listed.map_err(|error| self.wrong_at_start(&error, "list it"))?;
+        let written = store.put(&path, Bytes::from_static(b"stagebox\n").into()).await;
+        written.map_err(|error| self.wrong_at_start(&error, "write to it"))?;
+        let read = store.get(&path).await;
+        read.map_err(|error| self.wrong_at_start(&error, "read from it"))?;
+        let deleted = store.delete(&path).await;
+        deleted.map_err(|error| self.wrong_at_start(&error, "delete from it"))
+    }
+
+    /// A directory that cannot be used is a mistake of whoever named it; a full disk may have room again.
+    fn wrong_at_start(&self, error: &object_store::Error, doing: &'static str) -> MediaError {
+        let fault = explain(error, doing);
+        let full = |detail: &str| detail.contains("No space left");
+        match fault {
+            Fault::Away(detail) | Fault::Other(detail) if self.0.local && !full(&detail) => {
+                MediaError::Config { field: "media.directory", detail: format!("cannot {doing}: {detail}") }
+            }
+            fault => fault.into_error(&self.0.place, doing),
+        }
+    }
+
+    /// Writes to a disk of this machine need no detour, unless it failed or an older order waits.
+    fn goes_directly(&self, path: &Path) -> bool {
+        let ledger = self.0.spool.ledger();
+        self.0.local && ledger.is_here() && ledger.find(path).is_none()
+    }
+
+    async fn stored(&self, path: &Path) -> Result<Option<Bytes>, MediaError> {
+        self.read(async { self.0.store.get(path).await?.bytes().await }).await
+    }
+
+    /// Carries out a reading request; one to a store that is away must not keep a viewer for long.
+    async fn read<T>(
+        &self,
+        request: impl Future<Output = Result<T, object_store::Error>>,
+    ) -> Result<Option<T>, MediaError> {
+        let is_here = self.0.spool.ledger().is_here();
+        let read = if is_here {
+            request.await
+        } else {
+            tokio::time::timeout(AWAY_LIMIT, request).await.map_err(|_| {
+                Fault::Away("it does not answer".to_owned()).into_error(&self.0.place, "read from it")
+            })?
+        };
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.wrong(&error, "read from it")),
+        }
+    }
+
+    pub(super) fn wrong(&self, error: &object_store::Error, doing: &'static str) -> MediaError {
+        explain(error, doing).into_error(&self.0.place, doing)
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.0.store
+    }
+
+    pub(super) fn spool(&self) -> &Spool {
+        &self.0.spool
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Resolves when there may be something to send.
+    pub(super) async fn work(&self) {
+        self.0.work.notified().await;
+    }
+
+    /// Raises and clears the alarms by what waits now.
+    pub(super) fn tell(&self) {
+        let (status, alarms) = (self.status(), &self.0.alarms);
+        let set = |name, words: Option<String>| match words {
+            Some(words) => alarms.raise(name, words),
+            None => alarms.clear(name),
+        };
+        set("media-store-away", status.away.as_ref().map(|why| away_words(&self.0.place, why)));
+        set("media-spool-half", (status.level == Level::Half).then(|| half_words(&status)));
+        set("media-spool-full", (status.level == Level::Full).then(|| full_words(&status)));
+        set("media-not-kept", status.refused.map(|words| format!("Media cannot be kept: {words}.")));
+    }
+}
+
+fn away_words(place: &str, why: &str) -> String {
+    format!(
+        "The media store ({place}) does not take media: {why}. They wait on this machine's disk and go there by \
+         themselves; what is in the store already cannot be watched until then."
+    )
+}
+
+fn half_words(status: &Status) -> String {
+    format!(
+        "What waits for the media store has reached half of the {} MiB that it may take (`media.spool_limit_mib`): \
+         bring the store back.",
+        status.limit_bytes / 1024 / 1024
+    )
+}
+
+fn full_words(status: &Status) -> String {
+    let lost = match status.given_up {
+        0 => "nothing is lost yet".to_owned(),
+        1 => "1 segment is lost to viewers who look back".to_owned(),
+        segments => format!("{segments} segments are lost to viewers who look back"),
+    };
+    format!(
+        "What waits for the media store has reached the {} MiB that it may take (`media.spool_limit_mib`): {lost}. \
+         Recordings are still kept as long as the disk has room. Bring the store back.",
+        status.limit_bytes / 1024 / 1024
+    )
+}
+
+fn files(root: &FilePath) -> Result<Arc<dyn ObjectStore>, MediaError> {
+    let wrong = |detail: String| MediaError::Config {
+        field: "media.directory",
+        detail: format!("{}: {detail}", root.display()),
+    };
+    stagebox_durable::make_folder(root).map_err(|error| wrong(error.to_string()))?;
+    let files = LocalFileSystem::new_with_prefix(root).map_err(|error| wrong(error.to_string()))?;
+    Ok(Arc::new(files.with_fsync(true)))
+}
