@@ -115,12 +115,12 @@ async fn write(
         progress.check()?;
         done += piece.len() as u64;
         writer.records(piece).await?;
-        writer.records(walk.told()).await?;
+        writer.records(walk.told()?).await?;
         progress.tell_part(done, records, "records");
     }
     // The walk may have seen what was not on disk yet, and so not told.
     engine.settle().await?;
-    writer.records(walk.told()).await?;
+    writer.records(walk.told()?).await?;
     let end = Line::End { end: writer.lines, sha256: hex::encode(writer.hash.clone().finalize()) };
     writer.line(&end).await?;
     writer.pass_on().await?;

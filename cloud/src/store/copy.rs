@@ -137,7 +137,7 @@ async fn copy_all(
 
 /// Copies what has been told up to now.
 async fn drain(walk: &mut Walk, target: &dyn Engine) -> Result<u64, StoreError> {
-    let records = walk.told();
+    let records = walk.told()?;
     let count = records.len() as u64;
     if count > 0 {
         target.import(records).await?;

@@ -12,6 +12,7 @@ use futures_util::stream::BoxStream;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::error::TryRecvError;
 
 /// Records in an order in which they can be written one over the other.
 pub(super) struct Walk {
@@ -45,10 +46,19 @@ impl Walk {
     }
 
     /// What was written since this was last asked, as far as it has been told.
-    pub(super) fn told(&mut self) -> Vec<Record> {
+    ///
+    /// A tap that has ended is an error: the engine does not know whether it has told everything.
+    pub(super) fn told(&mut self) -> Result<Vec<Record>, StoreError> {
         let mut records = Vec::new();
-        while let Ok(more) = self.tap.try_recv() {
-            records.extend(more);
+        loop {
+            match self.tap.try_recv() {
+                Ok(more) => records.extend(more),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    let reason = "the engine lost track of what was written meanwhile: try once more";
+                    return Err(StoreError::Away(reason.to_owned()));
+                }
+            }
         }
         for record in &records {
             match record {
@@ -60,6 +70,24 @@ impl Walk {
                 }
             }
         }
-        records
+        Ok(records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    #[test]
+    fn a_tap_that_ends_is_not_taken_for_one_that_is_silent() {
+        let (sender, tap) = mpsc::unbounded_channel();
+        let export = futures_util::stream::empty().boxed();
+        let mut walk = Walk { export, tap, told: HashSet::new(), oldest: HashMap::new() };
+        assert_eq!(walk.told().unwrap(), []);
+        sender.send(vec![Record::Counter { name: "n".to_owned(), value: 1 }]).unwrap();
+        assert_eq!(walk.told().unwrap().len(), 1);
+        drop(sender);
+        assert!(matches!(walk.told(), Err(StoreError::Away(_))));
     }
 }

@@ -375,3 +375,6 @@ pub(super) fn check(ops: &[RawOp]) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

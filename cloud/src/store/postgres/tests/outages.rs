@@ -1,12 +1,14 @@
 //! The server crashes, hangs, or cuts connections while batches are written: nothing acknowledged is lost.
 
-use super::{Postgres, Thing, engine, store};
-use crate::store::{Account, Scan, Store, StoreError};
+use super::{Postgres, PostgresEngine, PostgresOptions, Thing, engine, store};
+use crate::store::{Account, Hidden, Scan, Store, StoreConfig, StoreError};
 use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -171,6 +173,82 @@ async fn nothing_acknowledged_is_lost_when_connections_are_cut() {
     load.more(100).await;
     let told = load.end().await;
     // The server was there all the time: nobody had to be told that it was away.
+    assert_eq!(told.away, []);
+    all_is_true(&store, &told).await;
+}
+
+/// Where a connection is cut by the [`proxy`], once each time that it is told to.
+const NOWHERE: u8 = 0;
+const BEFORE_THE_COMMIT: u8 = 1;
+const BEFORE_ITS_ANSWER: u8 = 2;
+
+/// Passes bytes on between the engine and the server, and cuts where it is told to.
+async fn proxy(listener: TcpListener, server: String, cut: Arc<AtomicU8>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let (server, cut) = (TcpStream::connect(server.clone()).await.unwrap(), Arc::clone(&cut));
+        tokio::spawn(pass_on(client, server, cut));
+    }
+}
+
+async fn pass_on(mut client: TcpStream, mut server: TcpStream, cut: Arc<AtomicU8>) -> std::io::Result<()> {
+    let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
+    let is_commit = |bytes: &[u8]| bytes.windows(7).any(|seven| seven == b"COMMIT\0");
+    let mut doomed = false;
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => {
+                let bytes = &asked[..read?];
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+                if is_commit(bytes) {
+                    match cut.swap(NOWHERE, Ordering::Relaxed) {
+                        BEFORE_THE_COMMIT => return Ok(()),
+                        BEFORE_ITS_ANSWER => doomed = true,
+                        _ => {}
+                    }
+                }
+                server.write_all(bytes).await?;
+            }
+            read = server.read(&mut answered) => {
+                let bytes = &answered[..read?];
+                if bytes.is_empty() || (doomed && is_commit(bytes)) {
+                    return Ok(());
+                }
+                if !doomed {
+                    client.write_all(bytes).await?;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_truth_is_found_out_when_the_answer_to_a_commit_is_lost() {
+    let server = Postgres::start().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let url = server.url("postgres");
+    let place = url.rsplit_once('@').unwrap().1.split_once('/').unwrap().0;
+    let cut = Arc::new(AtomicU8::new(NOWHERE));
+    tokio::spawn(proxy(listener, place.to_owned(), Arc::clone(&cut)));
+    let url = url.replace(place, &format!("127.0.0.1:{port}"));
+    let config = StoreConfig { url: Some(Hidden::new(url)), ..super::config(&server, "stagebox") };
+    let engine = PostgresEngine::open(&config, PostgresOptions::default()).await.unwrap();
+    let store = store(&Arc::new(engine));
+    let load = Load::start(&store);
+    for place in [BEFORE_THE_COMMIT, BEFORE_ITS_ANSWER].repeat(10) {
+        load.more(5).await;
+        cut.store(place, Ordering::Relaxed);
+        let cutting = async {
+            while cut.load(Ordering::Relaxed) != NOWHERE {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(LIMIT, cutting).await.expect("a commit comes by");
+    }
+    load.more(100).await;
+    let told = load.end().await;
     assert_eq!(told.away, []);
     all_is_true(&store, &told).await;
 }
