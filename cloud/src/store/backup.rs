@@ -107,7 +107,7 @@ async fn write(
     writer: &mut Writer,
     progress: &Progress,
 ) -> Result<(), StoreError> {
-    let mut walk = Walk::begin(engine).await?;
+    let mut walk = Walk::once(engine).await?;
     let records = engine.count().await?;
     writer.line(&Line::Head { stagebox_backup: FORMAT, taken_at, records }).await?;
     let mut done = 0;

@@ -61,6 +61,10 @@ impl Store {
     ) -> Result<Sum, StoreError> {
         let _alone = self.seat.begin_walk()?;
         let source = self.seat.engine();
+        let others = source.others().await?;
+        if others > 0 {
+            return Err(StoreError::Shared { others });
+        }
         if target.engine.count().await? > 0 {
             return Err(StoreError::NotEmpty { place: target.name });
         }

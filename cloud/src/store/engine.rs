@@ -201,8 +201,18 @@ pub trait Engine: Send + Sync + 'static {
     /// any later moment: a record may show a later state than the beginning's.
     fn export(&self) -> BoxStream<'static, Result<Vec<Record>, StoreError>>;
 
+    /// Whether an export is of one moment, that of its beginning, whoever writes meanwhile.
+    fn exports_a_moment(&self) -> bool {
+        false
+    }
+
     /// Tells every record that is written from now on, in order and once it is on disk.
     fn tap(&self) -> BoxFuture<'_, Result<mpsc::UnboundedReceiver<Vec<Record>>, StoreError>>;
+
+    /// How many other processes use the same database now: what they write, the tap does not tell.
+    fn others(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async { Ok(0) })
+    }
 
     /// Waits until all that a reader may have seen is on disk, and told by the taps.
     fn settle(&self) -> BoxFuture<'_, Result<(), StoreError>>;

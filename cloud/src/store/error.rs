@@ -92,6 +92,12 @@ pub enum StoreError {
         /// The store.
         place: String,
     },
+    /// Others write to it too, which this process would not notice.
+    #[error("{others} other processes use this store: end all but one before it is moved")]
+    Shared {
+        /// How many.
+        others: u64,
+    },
     /// The store is being moved or rewritten already.
     #[error("the store is being copied or rewritten already: wait until that is done")]
     Busy,

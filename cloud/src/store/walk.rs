@@ -17,16 +17,29 @@ use tokio::sync::mpsc::error::TryRecvError;
 /// Records in an order in which they can be written one over the other.
 pub(super) struct Walk {
     export: BoxStream<'static, Result<Vec<Record>, StoreError>>,
-    tap: UnboundedReceiver<Vec<Record>>,
+    /// None where the walk alone is the state of one moment.
+    tap: Option<UnboundedReceiver<Vec<Record>>>,
     /// What was told already: what the walk shows of it is old.
     told: HashSet<(u8, String)>,
     oldest: HashMap<Account, u64>,
 }
 
 impl Walk {
+    /// Begins one that follows what is written, up to its end and after it.
     pub(super) async fn begin(engine: &Arc<dyn Engine>) -> Result<Self, StoreError> {
-        let tap = engine.tap().await?;
+        let tap = Some(engine.tap().await?);
         Ok(Self { export: engine.export(), tap, told: HashSet::new(), oldest: HashMap::new() })
+    }
+
+    /// Begins one that shows the store at some moment not before now.
+    ///
+    /// Other processes that write to the same database are no matter: nothing is told of them,
+    /// but an engine that has them shows one moment anyway.
+    pub(super) async fn once(engine: &Arc<dyn Engine>) -> Result<Self, StoreError> {
+        if !engine.exports_a_moment() {
+            return Self::begin(engine).await;
+        }
+        Ok(Self { export: engine.export(), tap: None, told: HashSet::new(), oldest: HashMap::new() })
     }
 
     /// The next records of the walk; `None` at its end, after which only [`Walk::told`] has more.
@@ -50,8 +63,8 @@ impl Walk {
     /// A tap that has ended is an error: the engine does not know whether it has told everything.
     pub(super) fn told(&mut self) -> Result<Vec<Record>, StoreError> {
         let mut records = Vec::new();
-        loop {
-            match self.tap.try_recv() {
+        while let Some(tap) = &mut self.tap {
+            match tap.try_recv() {
                 Ok(more) => records.extend(more),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
@@ -83,7 +96,7 @@ mod tests {
     fn a_tap_that_ends_is_not_taken_for_one_that_is_silent() {
         let (sender, tap) = mpsc::unbounded_channel();
         let export = futures_util::stream::empty().boxed();
-        let mut walk = Walk { export, tap, told: HashSet::new(), oldest: HashMap::new() };
+        let mut walk = Walk { export, tap: Some(tap), told: HashSet::new(), oldest: HashMap::new() };
         assert_eq!(walk.told().unwrap(), []);
         sender.send(vec![Record::Counter { name: "n".to_owned(), value: 1 }]).unwrap();
         assert_eq!(walk.told().unwrap().len(), 1);

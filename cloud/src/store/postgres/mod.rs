@@ -264,6 +264,14 @@ impl Engine for PostgresEngine {
         Box::pin(self.tell(Job::Tap))
     }
 
+    fn exports_a_moment(&self) -> bool {
+        true
+    }
+
+    fn others(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { Ok((self.nodes().await?.len() as u64).saturating_sub(1)) })
+    }
+
     fn settle(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.tell(Job::Settle))
     }

@@ -192,3 +192,51 @@ async fn a_store_moves_to_postgres_and_back_while_it_is_written_to() {
     assert_eq!(store.journal_seq(Account::FIRST), 2 * all);
     assert_eq!(store.engine().check(Arc::new(|_| true)).await.unwrap(), []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shared_store_is_backed_up_at_one_moment_and_not_moved() {
+    let server = Postgres::start().unwrap();
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engines = [engine(&server, "stagebox").await, engine(&server, "stagebox").await];
+    let stores = [store(&engines[0]), store(&engines[1])];
+    let stop = CancellationToken::new();
+    let writers = stores.clone().map(|store| {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            let mut written = 0u64;
+            while !stop.is_cancelled() {
+                let id = format!("{:p}n{written}", Arc::as_ptr(&store.engine()).cast::<u8>());
+                store.create(Thing::new(&id, &id, written)).await.unwrap();
+                written += 1;
+            }
+            written
+        })
+    });
+    let mut head = stores[0].journal_head(Account::FIRST);
+    head.wait_for(|head| *head > 300).await.unwrap();
+    let moved = SledEngine::open(there.path(), SledOptions::default()).unwrap();
+    let target = Target { engine: Arc::new(moved), name: "elsewhere".to_owned(), mark: false };
+    let refused = stores[0].move_to(target, &Progress::unwatched(), async || Ok(())).await;
+    assert!(matches!(refused, Err(StoreError::Shared { others: 1 })), "{refused:?}");
+    let (mut backup, mut pieces) = (Vec::new(), stores[0].backup(Progress::unwatched()).unwrap());
+    while let Some(piece) = pieces.recv().await {
+        backup.extend(piece.unwrap());
+    }
+    stop.cancel();
+    for writer in writers {
+        assert!(writer.await.unwrap() > 0);
+    }
+    // Each entry of the journal has its document, and the other way round, up to one point.
+    let restored = SledEngine::open(here.path(), SledOptions::default()).unwrap();
+    let restored = Store::new(Arc::new(restored), Clock::manual(Timestamp::from_unix_ms(1)));
+    restored.restore(std::io::Cursor::new(backup), &Progress::unwatched()).await.unwrap();
+    let end = restored.journal_seq(Account::FIRST);
+    assert!(end >= 300 && end <= stores[0].journal_seq(Account::FIRST), "{end}");
+    let entries = restored.journal(Account::FIRST, 0, 1_000_000).await.unwrap().entries;
+    let seqs: Vec<_> = entries.iter().map(|entry| entry.seq).collect();
+    assert_eq!(seqs, (1..=end).collect::<Vec<_>>());
+    assert_eq!(restored.engine().count().await.unwrap(), 2 * end);
+    for entry in entries {
+        assert!(restored.get::<Thing>(&entry.id).await.unwrap().is_some(), "{}", entry.id);
+    }
+}
