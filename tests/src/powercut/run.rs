@@ -1,5 +1,6 @@
 //! One run of a program with the preload library, and its log.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -28,6 +29,20 @@ pub fn preload(command: &mut Command, folder: &Path, log: &Path) -> Result<()> {
         .env("STAGEBOX_POWERCUT_ROOT", folder.canonicalize().context("finding the folder")?)
         .env("STAGEBOX_POWERCUT_LOG", log);
     Ok(())
+}
+
+/// What a program's environment needs so that the disk of `folder` is full to it while the file `<switch>.full` is
+/// there, and has as many MiB free as the file `<switch>.free` says.
+///
+/// # Errors
+/// When the library is not built.
+pub fn full_disk(folder: &Path, switch: &Path) -> Result<Vec<(String, OsString)>> {
+    Ok(vec![
+        ("LD_PRELOAD".to_owned(), binary(LIBRARY)?.into()),
+        ("STAGEBOX_POWERCUT_ROOT".to_owned(), folder.into()),
+        ("STAGEBOX_POWERCUT_FULL".to_owned(), switch.with_extension("full").into()),
+        ("STAGEBOX_POWERCUT_FREE".to_owned(), switch.with_extension("free").into()),
+    ])
 }
 
 /// What a program did below a folder.

@@ -9,6 +9,7 @@
 //! | `STAGEBOX_POWERCUT_SAID` | `1`: what the program writes to its standard output is part of the log |
 //! | `STAGEBOX_POWERCUT_SYNC_US` | how long a sync takes, in microseconds (500); nothing is really synced |
 //! | `STAGEBOX_POWERCUT_FULL` | while this file exists the disk is full: what needs room below the folder fails with ENOSPC, after one write that is cut short |
+//! | `STAGEBOX_POWERCUT_FREE` | while this file holds a number, so many MiB below the folder are said to be free |
 //!
 //! An operation and its record are one step under one lock, also between processes, so the log has the order in which
 //! things happened. A sync has two records, since others go on writing meanwhile. What the log could not tell (shared
@@ -23,4 +24,5 @@ mod files;
 mod folders;
 mod kernel;
 mod session;
+mod space;
 mod syncs;

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     said: bool,
     pub(crate) sync_us: u64,
     full: Option<CString>,
+    free: Option<PathBuf>,
     /// The full disk has taken a part of a write already.
     filled: AtomicBool,
 }
@@ -82,6 +84,7 @@ impl Session {
             said: env::var_os("STAGEBOX_POWERCUT_SAID").is_some_and(|value| value == "1"),
             sync_us: sync_us.unwrap_or(SYNC_US),
             full: text("STAGEBOX_POWERCUT_FULL"),
+            free: env::var_os("STAGEBOX_POWERCUT_FREE").map(PathBuf::from),
             filled: AtomicBool::new(false),
         })
     }
@@ -106,6 +109,15 @@ impl Session {
             self.filled.store(false, Ordering::Relaxed);
         }
         full
+    }
+
+    /// The bytes that are said to be free; none if it is what the real disk says.
+    pub(crate) fn free(&self) -> Option<u64> {
+        if self.is_full() {
+            return Some(0);
+        }
+        let said = std::fs::read_to_string(self.free.as_deref()?).ok()?;
+        said.trim().parse::<u64>().ok().map(|mib| mib * 1024 * 1024)
     }
 
     /// How much of a write fits: the first one on a full disk is cut short, as on a real one.
