@@ -26,8 +26,8 @@ const LIMIT: Duration = Duration::from_secs(50);
 pub fn preload(command: &mut Command, folder: &Path, log: &Path) -> Result<()> {
     command
         .env("LD_PRELOAD", binary(LIBRARY)?)
-        .env("STAGEBOX_POWERCUT_ROOT", folder.canonicalize().context("finding the folder")?)
-        .env("STAGEBOX_POWERCUT_LOG", log);
+        .env("POWERCUT_ROOT", folder.canonicalize().context("finding the folder")?)
+        .env("POWERCUT_LOG", log);
     Ok(())
 }
 
@@ -39,9 +39,9 @@ pub fn preload(command: &mut Command, folder: &Path, log: &Path) -> Result<()> {
 pub fn full_disk(folder: &Path, switch: &Path) -> Result<Vec<(String, OsString)>> {
     Ok(vec![
         ("LD_PRELOAD".to_owned(), binary(LIBRARY)?.into()),
-        ("STAGEBOX_POWERCUT_ROOT".to_owned(), folder.into()),
-        ("STAGEBOX_POWERCUT_FULL".to_owned(), switch.with_extension("full").into()),
-        ("STAGEBOX_POWERCUT_FREE".to_owned(), switch.with_extension("free").into()),
+        ("POWERCUT_ROOT".to_owned(), folder.into()),
+        ("POWERCUT_FULL".to_owned(), switch.with_extension("full").into()),
+        ("POWERCUT_FREE".to_owned(), switch.with_extension("free").into()),
     ])
 }
 
@@ -77,7 +77,7 @@ impl Run {
         command.args(["write", part.name(), "--seed", &seed.to_string(), "--run", &number.to_string()]);
         command.arg("--folder").arg(folder).arg("--clip").arg(clip);
         preload(&mut command, folder, &log)?;
-        command.env("STAGEBOX_POWERCUT_SAID", "1").kill_on_drop(true);
+        command.env("POWERCUT_SAID", "1").kill_on_drop(true);
         let errors = folder.with_extension("err");
         let stderr = std::fs::File::create(&errors).context("making a file for errors")?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn()?;
