@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Router, Server};
 use crate::recording::DeleteMedia;
+use crate::store::upkeep;
 use crate::{app, broker, control, device, hook, ingest, job, live, media};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,6 +28,7 @@ pub struct Running {
     /// Its handles.
     pub app: App,
     http: JoinHandle<()>,
+    upkeep: JoinHandle<()>,
 }
 
 impl Running {
@@ -38,6 +40,9 @@ impl Running {
         }
         self.app.live.stop().await;
         self.app.jobs.stop().await;
+        if let Err(error) = self.upkeep.await {
+            tracing::error!(%error, "the store's upkeep failed");
+        }
         self.app.store.close().await;
     }
 }
@@ -55,6 +60,8 @@ pub async fn start(
     let server = Server::bind(config.http.listen).await.map_err(StartError::of("HTTP"))?;
     let app = App::open(config, clock).await?;
     let _ = app.addresses.http.set(server.address());
+    let upkeep = upkeep::run(app.store.clone(), app.alarms.clone(), app.shutdown.clone());
+    let upkeep = tokio::spawn(upkeep);
     media::start(&app).await.map_err(StartError::of("the media store"))?;
     app.accounts.start(&app.config.admin.email, tell).await.map_err(StartError::of("accounts"))?;
     app.events.start().await.map_err(StartError::of("events"))?;
@@ -69,7 +76,7 @@ pub async fn start(
     let http = tokio::spawn(server.run(app.clone(), router));
     control::start(&app);
     app.set_ready();
-    Ok(Running { app, http })
+    Ok(Running { app, http, upkeep })
 }
 
 /// Gives the administrator a new password and ends all sessions; the server must not be running.

@@ -10,6 +10,7 @@ mod glass;
 mod http;
 mod ingest;
 mod postgres;
+mod queue;
 mod redb_peer;
 mod store;
 
@@ -40,11 +41,14 @@ struct Arguments {
     /// Be the process that reads in a store.
     #[arg(long, hide = true)]
     store_reader: Option<PathBuf>,
+    /// Be one of the processes that work a queue off.
+    #[arg(long, hide = true)]
+    queue_worker: Option<String>,
 }
 
 /// What can be measured, by name.
 const NAMES: &[&str] =
-    &["box", "ingest", "delivery", "glass", "store", "million", "postgres", "postgres-million"];
+    &["box", "ingest", "delivery", "glass", "store", "million", "postgres", "postgres-million", "queue"];
 
 async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
     match name {
@@ -55,6 +59,7 @@ async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
         "million" => store::million(runs).await,
         "postgres" => postgres::writes(runs).await,
         "postgres-million" => postgres::million(runs).await,
+        "queue" => queue::measure(runs).await,
         "glass" => glass::measure(runs).await,
         _ => bail!("no figure '{name}'; there are: {}", NAMES.join(", ")),
     }
@@ -66,6 +71,9 @@ async fn run(arguments: &Arguments) -> Result<()> {
     }
     if let Some(path) = &arguments.store_reader {
         return store::reader(path).await;
+    }
+    if let Some(url) = &arguments.queue_worker {
+        return queue::worker(url).await;
     }
     let names: Vec<&str> = if arguments.names.is_empty() {
         NAMES.to_vec()

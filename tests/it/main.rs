@@ -1,7 +1,9 @@
 //! The whole house as real processes on loopback: real media, real sockets, real files.
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
 
+mod disk;
 mod foreign;
+mod jobs;
 mod management;
 mod media;
 mod outputs;

@@ -83,7 +83,7 @@ async fn a_full_disk_takes_a_part_and_then_nothing() -> Result<()> {
     );
     fs::write(disk.join("there"), "")?;
     let mut command = Command::new("sh");
-    command.args(["-c", &script]).current_dir(&disk).env("STAGEBOX_POWERCUT_FULL", &full);
+    command.args(["-c", &script]).current_dir(&disk).env("POWERCUT_FULL", &full);
     let before = Tree::read(&disk)?;
     preload(&mut command, &disk, &log)?;
     let status = command.status().await.context("starting a shell")?;

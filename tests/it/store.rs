@@ -15,7 +15,7 @@ async fn command(cloud: &Path, arguments: &[&str]) -> Result<Output> {
 }
 
 /// What a command that must succeed prints.
-async fn said(cloud: &Path, arguments: &[&str]) -> Result<String> {
+pub(crate) async fn said(cloud: &Path, arguments: &[&str]) -> Result<String> {
     let output = command(cloud, arguments).await?;
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "store {arguments:?}: {error}");

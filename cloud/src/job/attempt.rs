@@ -213,5 +213,6 @@ impl Attempt {
 
 /// Whether the store may well take it soon.
 fn is_passing(error: &QueueError) -> bool {
-    matches!(error, QueueError::Store(StoreError::Engine(_) | StoreError::Away(_) | StoreError::Full { .. }))
+    use StoreError::{Away, Engine, Full, NoRoom};
+    matches!(error, QueueError::Store(Engine(_) | Away(_) | Full { .. } | NoRoom))
 }

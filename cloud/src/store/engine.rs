@@ -189,6 +189,11 @@ pub trait Engine: Send + Sync + 'static {
     /// Whether writes can be taken.
     fn is_healthy(&self) -> bool;
 
+    /// Why what is new would be refused just now, where that is for the operator to know.
+    fn trouble(&self) -> Option<StoreError> {
+        None
+    }
+
     /// Bytes on disk.
     fn size_on_disk(&self) -> BoxFuture<'_, Result<u64, StoreError>>;
 

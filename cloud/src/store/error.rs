@@ -75,7 +75,7 @@ pub enum StoreError {
     },
     /// The disk is nearly full; what is left is kept for what must go on.
     #[error(
-        "the disk of the store is nearly full ({free_mib} MiB free, {reserve_mib} MiB are kept): free some space"
+        "the disk of the store is nearly full ({free_mib} MiB free, {reserve_mib} MiB are kept by `store.reserve_mib`): free some space"
     )]
     Full {
         /// What is free.
@@ -83,6 +83,11 @@ pub enum StoreError {
         /// What is to stay free (`store.reserve_mib`).
         reserve_mib: u64,
     },
+    /// The disk has no room at all; nothing of the batch is promised.
+    #[error(
+        "the disk of the store is full: free some space; until then nothing is written, what is there can be read"
+    )]
+    NoRoom,
     /// The database is out of reach for now; nothing of the batch is promised.
     #[error("the store is out of reach: {0}")]
     Away(String),

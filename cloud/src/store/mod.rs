@@ -28,6 +28,7 @@ mod seat;
 mod sled_engine;
 #[cfg(test)]
 mod tests;
+pub mod upkeep;
 mod walk;
 #[cfg(test)]
 mod walk_tests;
@@ -315,6 +316,17 @@ impl Store {
     /// Whether writes can be taken.
     pub fn is_healthy(&self) -> bool {
         self.seat.engine().is_healthy()
+    }
+
+    /// Why new documents would be refused just now, where that is for the operator to know.
+    pub(crate) fn trouble(&self) -> Option<StoreError> {
+        self.engine().trouble()
+    }
+
+    /// Has an engine that is broken try whether it can go on.
+    pub(crate) async fn mend(&self) {
+        // Whether it can is seen by its health.
+        let _ = self.engine().settle().await;
     }
 
     /// Bytes on disk, as far as the engine knows.

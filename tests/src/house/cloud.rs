@@ -1,5 +1,6 @@
 //! The cloud as a process.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct CloudOptions {
     pub extra: String,
     /// HTTP, RTMP and MQTT ports; 0 is any free one.
     pub ports: [u16; 3],
+    /// What its environment has beside this process's own.
+    pub environment: Vec<(String, OsString)>,
 }
 
 /// Where the cloud listens.
@@ -34,6 +37,7 @@ pub struct Cloud {
     pub ports: Ports,
     pub api: Api,
     directory: PathBuf,
+    environment: Vec<(String, OsString)>,
 }
 
 /// Who may do everything in a cloud that the tests start.
@@ -60,7 +64,7 @@ impl Cloud {
             extra = options.extra,
         );
         fs::write(own.join("cloud.toml"), config).context("writing cloud.toml")?;
-        Self::launch(directory).await
+        Self::launch(directory, options.environment.clone()).await
     }
 
     /// Starts the cloud on the configuration and the data that lie in `directory/cloud`.
@@ -68,15 +72,15 @@ impl Cloud {
     /// # Errors
     /// As [`Cloud::start`].
     pub async fn take_up(directory: &Path) -> Result<Self> {
-        Self::launch(directory).await
+        Self::launch(directory, Vec::new()).await
     }
 
-    /// Starts the cloud again with the data and the ports that it had.
+    /// Starts the cloud again with the data, the ports and the environment that it had.
     ///
     /// # Errors
     /// As [`Cloud::start`].
     pub async fn restart(self) -> Result<Self> {
-        let Self { process, ports, directory, .. } = self;
+        let Self { process, ports, directory, environment, .. } = self;
         drop(process);
         let path = directory.join("cloud/cloud.toml");
         let mut config: toml::Table =
@@ -87,21 +91,22 @@ impl Cloud {
             }
         }
         fs::write(&path, config.to_string()).context("writing cloud.toml")?;
-        Self::launch(&directory).await
+        Self::launch(&directory, environment).await
     }
 
-    async fn launch(directory: &Path) -> Result<Self> {
+    async fn launch(directory: &Path, environment: Vec<(String, OsString)>) -> Result<Self> {
         let own = directory.join("cloud");
         let (ports_file, password_file) = (own.join("ports.json"), own.join("password"));
         let _ = fs::remove_file(&ports_file);
         let mut command = Command::new(binary("stagebox-cloud")?);
         command.arg("serve").arg("--config").arg(own.join("cloud.toml"));
         command.arg("--ports-file").arg(&ports_file).arg("--admin-password-file").arg(&password_file);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start("cloud", &directory.join("logs"), command)?;
         let ports = Self::ready(&mut process, &ports_file).await?;
         let password = fs::read_to_string(&password_file).context("reading the administrator's password")?;
         let api = Api::new(&format!("http://{}", ports.http), ADMIN, password.trim());
-        Ok(Self { process, ports, api, directory: directory.to_owned() })
+        Ok(Self { process, ports, api, directory: directory.to_owned(), environment })
     }
 
     async fn ready(process: &mut Process, ports_file: &Path) -> Result<Ports> {

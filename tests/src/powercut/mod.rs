@@ -16,7 +16,7 @@ mod store;
 mod writer;
 
 pub use agent::{End, a_box_that_records};
-pub use run::{Run, preload};
+pub use run::{Run, full_disk, preload};
 pub use writer::{Order, write};
 
 use std::path::{Path, PathBuf};

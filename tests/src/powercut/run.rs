@@ -1,5 +1,6 @@
 //! One run of a program with the preload library, and its log.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -27,9 +28,23 @@ const LIMIT: Duration = Duration::from_secs(50);
 pub fn preload(command: &mut Command, folder: &Path, log: &Path) -> Result<()> {
     command
         .env("LD_PRELOAD", binary(LIBRARY)?)
-        .env("STAGEBOX_POWERCUT_ROOT", folder.canonicalize().context("finding the folder")?)
-        .env("STAGEBOX_POWERCUT_LOG", log);
+        .env("POWERCUT_ROOT", folder.canonicalize().context("finding the folder")?)
+        .env("POWERCUT_LOG", log);
     Ok(())
+}
+
+/// What a program's environment needs so that the disk of `folder` is full to it while the file `<switch>.full` is
+/// there, and has as many MiB free as the file `<switch>.free` says.
+///
+/// # Errors
+/// When the library is not built.
+pub fn full_disk(folder: &Path, switch: &Path) -> Result<Vec<(String, OsString)>> {
+    Ok(vec![
+        ("LD_PRELOAD".to_owned(), binary(LIBRARY)?.into()),
+        ("POWERCUT_ROOT".to_owned(), folder.into()),
+        ("POWERCUT_FULL".to_owned(), switch.with_extension("full").into()),
+        ("POWERCUT_FREE".to_owned(), switch.with_extension("free").into()),
+    ])
 }
 
 /// What a program did below a folder.
@@ -64,7 +79,7 @@ impl Run {
         command.args(["write", part.name(), "--seed", &seed.to_string(), "--run", &number.to_string()]);
         command.arg("--folder").arg(folder).arg("--clip").arg(clip);
         preload(&mut command, folder, &log)?;
-        command.env("STAGEBOX_POWERCUT_SAID", "1").kill_on_drop(true);
+        command.env("POWERCUT_SAID", "1").kill_on_drop(true);
         let errors = folder.with_extension("err");
         let stderr = std::fs::File::create(&errors).context("making a file for errors")?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn()?;

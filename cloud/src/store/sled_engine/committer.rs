@@ -3,6 +3,7 @@
 use super::apply::{self, Applied};
 use super::files::Files;
 use super::heads;
+use super::health::{Broken, Health};
 use super::layout;
 use super::pending::{Pending, View};
 use super::space::Space;
@@ -12,7 +13,6 @@ use crate::store::{Account, Record, StoreError};
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// Batches that share one sync.
@@ -51,9 +51,7 @@ pub(super) struct Committer {
     keep: u64,
     heads: Heads,
     space: Space,
-    healthy: Arc<AtomicBool>,
-    /// Why the database must be opened anew: after an error of the disk its state in memory is not the disk's.
-    broken: Option<String>,
+    health: Arc<Health>,
     taps: Vec<mpsc::UnboundedSender<Vec<Record>>>,
     /// What this group writes.
     pending: Pending,
@@ -68,22 +66,22 @@ impl Committer {
         keep: u64,
         space: Space,
         heads: Heads,
-        healthy: Arc<AtomicBool>,
+        health: Arc<Health>,
     ) -> Result<Self, StoreError> {
         let db = files.db()?;
         // sled's flush starts the writing but does not wait for the disk; fdatasync on the same file does.
         let file = files.file().map_err(|error| StoreError::Engine(error.to_string()))?;
         let journals = heads::read(&db)?;
         heads.tell(&journals);
-        let (broken, taps, pending, told) = (None, Vec::new(), Pending::default(), Vec::new());
-        Ok(Self { files, file, journals, keep, heads, space, healthy, broken, taps, pending, told })
+        let (taps, pending, told) = (Vec::new(), Pending::default(), Vec::new());
+        Ok(Self { files, file, journals, keep, heads, space, health, taps, pending, told })
     }
 
     /// Works until the queue is closed.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut open = true;
         while open && let Some(first) = queue.blocking_recv() {
-            if self.broken.is_some() {
+            if self.health.broken().is_some() {
                 self.repair();
             }
             self.space.look(self.files.path());
@@ -102,10 +100,10 @@ impl Committer {
     /// Writes and syncs the group, tells the taps and the journals' readers, and answers.
     fn finish(&mut self, answers: Vec<Answer>) {
         let pending = std::mem::take(&mut self.pending);
-        let synced = match &self.broken {
-            Some(reason) => Err(reason.clone()),
+        let synced = match self.health.broken() {
+            Some(broken) => Err(broken),
             None if answers.is_empty() => Ok(()),
-            None => self.write(pending).inspect_err(|reason| self.break_off(reason)),
+            None => self.write(pending).map_err(|reason| self.break_off(&reason)),
         };
         let told = std::mem::take(&mut self.told);
         if synced.is_ok() {
@@ -115,7 +113,7 @@ impl Committer {
             }
         }
         for answer in answers {
-            answer(synced.clone().map_err(StoreError::Engine));
+            answer(synced.as_ref().map(|()| ()).map_err(Broken::error));
         }
     }
 
@@ -153,26 +151,32 @@ impl Committer {
         creates: bool,
         work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        if let Some(reason) = &self.broken {
-            return Err(StoreError::Engine(reason.clone()));
+        if let Some(broken) = self.health.broken() {
+            return Err(broken.error());
         }
         self.space.allows(creates)?;
-        let result = work(self);
-        if let Err(StoreError::Engine(reason)) = &result {
-            self.break_off(reason);
-        }
-        result
+        work(self).map_err(|error| match error {
+            StoreError::Engine(reason) => self.break_off(&reason).error(),
+            error => error,
+        })
     }
 
     /// Refuses what is left of this group; before the next one the database is opened anew.
-    fn break_off(&mut self, reason: &str) {
+    fn break_off(&self, reason: &str) -> Broken {
         tracing::error!(reason, "the store's disk failed; the store is opened again before the next write");
-        self.healthy.store(false, Ordering::Relaxed);
-        self.broken = Some(reason.to_owned());
+        let broken =
+            self.files.try_disk().map_or_else(|error| Broken::by_disk(&error), |()| Broken::by(reason));
+        self.health.set(Some(broken.clone()));
+        broken
     }
 
     /// Opens the database as the disk has it, which is at least what was acknowledged.
+    ///
+    /// Only where the disk takes what it is given: what is closed and cannot be opened again cannot even be read.
     fn repair(&mut self) {
+        if let Err(error) = self.files.try_disk() {
+            return self.health.set(Some(Broken::by_disk(&error)));
+        }
         let reopened = self.files.reopen().and_then(|()| {
             let file = self.files.file().map_err(|error| error.to_string())?;
             let db = self.files.db().map_err(|error| error.to_string())?;
@@ -181,13 +185,13 @@ impl Committer {
         });
         match reopened {
             Ok((file, journals)) => {
-                (self.file, self.journals, self.broken) = (file, journals, None);
-                self.healthy.store(true, Ordering::Relaxed);
+                (self.file, self.journals) = (file, journals);
+                self.health.set(None);
                 tracing::info!("the store has been opened again and takes writes");
             }
             Err(reason) => {
                 tracing::error!(reason, "the store cannot be opened again; the next write tries once more");
-                self.broken = Some(reason);
+                self.health.set(Some(Broken::by(&reason)));
             }
         }
     }

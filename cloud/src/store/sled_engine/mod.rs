@@ -9,6 +9,7 @@ mod checking;
 mod committer;
 mod files;
 mod heads;
+mod health;
 mod layout;
 mod pending;
 mod reading;
@@ -25,10 +26,10 @@ use committer::{Committer, Job};
 use files::{Files, failed};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use health::Health;
 use space::Space;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
@@ -57,7 +58,8 @@ pub struct SledEngine {
     files: Arc<Files>,
     jobs: mpsc::Sender<Job>,
     heads: Heads,
-    healthy: Arc<AtomicBool>,
+    health: Arc<Health>,
+    reserve_mib: u64,
     ended: watch::Receiver<bool>,
 }
 
@@ -69,7 +71,7 @@ impl SledEngine {
             detail: error.to_string(),
         };
         let files = Arc::new(Files::open(path)?);
-        let (heads, healthy) = (Heads::default(), Arc::new(AtomicBool::new(true)));
+        let (heads, health) = (Heads::default(), Arc::<Health>::default());
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (ended_sender, ended) = watch::channel(false);
         let committer = Committer::new(
@@ -77,7 +79,7 @@ impl SledEngine {
             options.journal_keep.max(1),
             Space::new(options.reserve_mib),
             heads.clone(),
-            Arc::clone(&healthy),
+            Arc::clone(&health),
         )?;
         std::thread::Builder::new()
             .name("store".to_owned())
@@ -86,7 +88,7 @@ impl SledEngine {
                 let _ = ended_sender.send(true);
             })
             .map_err(wrong)?;
-        Ok(Self { files, jobs, heads, healthy, ended })
+        Ok(Self { files, jobs, heads, health, reserve_mib: options.reserve_mib, ended })
     }
 
     async fn ask<T>(
@@ -108,11 +110,11 @@ async fn in_background<T: Send + 'static>(
 
 impl Engine for SledEngine {
     fn get(&self, kind: &'static str, id: String) -> BoxFuture<'_, Result<Option<RawDocument>, StoreError>> {
-        Box::pin(async move { reading::get(&self.files.db()?, kind, &id) })
+        Box::pin(async move { reading::get(&self.files.reading().await?, kind, &id) })
     }
 
     fn scan(&self, scan: RawScan) -> BoxFuture<'_, Result<RawPage, StoreError>> {
-        Box::pin(async move { reading::scan(&self.files.db()?, &scan) })
+        Box::pin(async move { reading::scan(&self.files.reading().await?, &scan) })
     }
 
     fn commit(&self, ops: Vec<RawOp>) -> BoxFuture<'_, Result<Receipt, StoreError>> {
@@ -129,7 +131,9 @@ impl Engine for SledEngine {
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<JournalPage, StoreError>> {
-        Box::pin(async move { reading::journal(&self.files.db()?, &self.heads, account, after, limit) })
+        Box::pin(
+            async move { reading::journal(&self.files.reading().await?, &self.heads, account, after, limit) },
+        )
     }
 
     fn journal_head(&self, account: Account) -> watch::Receiver<u64> {
@@ -137,7 +141,14 @@ impl Engine for SledEngine {
     }
 
     fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
+        self.health.broken().is_none()
+    }
+
+    fn trouble(&self) -> Option<StoreError> {
+        let mut space = Space::new(self.reserve_mib);
+        space.look(self.files.path());
+        let broken = self.health.broken();
+        broken.map(|broken| broken.error()).or_else(|| space.allows(true).err())
     }
 
     fn size_on_disk(&self) -> BoxFuture<'_, Result<u64, StoreError>> {

@@ -20,6 +20,10 @@ pub(crate) fn openat(folder: c_int, path: *const c_char, flags: c_int, mode: mod
     call!(libc::SYS_openat, folder, path, flags, mode) as c_int
 }
 
+pub(crate) fn statfs(path: *const c_char, disk: *mut libc::statfs) -> c_int {
+    call!(libc::SYS_statfs, path, disk) as c_int
+}
+
 pub(crate) fn close(fd: c_int) -> c_int {
     call!(libc::SYS_close, fd) as c_int
 }

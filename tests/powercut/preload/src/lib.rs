@@ -4,11 +4,12 @@
 //!
 //! | variable | what it does |
 //! |---|---|
-//! | `STAGEBOX_POWERCUT_ROOT` | the folder, as a real path without links; without it nothing is touched |
-//! | `STAGEBOX_POWERCUT_LOG` | each operation below the folder is appended to this file, which lies elsewhere |
-//! | `STAGEBOX_POWERCUT_SAID` | `1`: what the program writes to its standard output is part of the log |
-//! | `STAGEBOX_POWERCUT_SYNC_US` | how long a sync takes, in microseconds (500); nothing is really synced |
-//! | `STAGEBOX_POWERCUT_FULL` | while this file exists the disk is full: what needs room below the folder fails with ENOSPC, after one write that is cut short |
+//! | `POWERCUT_ROOT` | the folder, as a real path without links; without it nothing is touched |
+//! | `POWERCUT_LOG` | each operation below the folder is appended to this file, which lies elsewhere |
+//! | `POWERCUT_SAID` | `1`: what the program writes to its standard output is part of the log |
+//! | `POWERCUT_SYNC_US` | how long a sync takes, in microseconds (500); nothing is really synced |
+//! | `POWERCUT_FULL` | while this file exists the disk is full: what needs room below the folder fails with ENOSPC, after one write that is cut short |
+//! | `POWERCUT_FREE` | while this file holds a number, so many MiB below the folder are said to be free |
 //!
 //! An operation and its record are one step under one lock, also between processes, so the log has the order in which
 //! things happened. A sync has two records, since others go on writing meanwhile. What the log could not tell (shared
@@ -23,4 +24,5 @@ mod files;
 mod folders;
 mod kernel;
 mod session;
+mod space;
 mod syncs;

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     said: bool,
     pub(crate) sync_us: u64,
     full: Option<CString>,
+    free: Option<PathBuf>,
     /// The full disk has taken a part of a write already.
     filled: AtomicBool,
 }
@@ -73,15 +75,16 @@ fn text(name: &str) -> Option<CString> {
 
 impl Session {
     fn from_environment() -> Option<Self> {
-        let root = text("STAGEBOX_POWERCUT_ROOT")?.into_string().ok()?;
-        let log = text("STAGEBOX_POWERCUT_LOG").map(|path| Mutex::new(open_log(&path)));
-        let sync_us = env::var("STAGEBOX_POWERCUT_SYNC_US").ok().and_then(|us| us.parse().ok());
+        let root = text("POWERCUT_ROOT")?.into_string().ok()?;
+        let log = text("POWERCUT_LOG").map(|path| Mutex::new(open_log(&path)));
+        let sync_us = env::var("POWERCUT_SYNC_US").ok().and_then(|us| us.parse().ok());
         Some(Self {
             root: root.trim_end_matches('/').to_owned(),
             log,
-            said: env::var_os("STAGEBOX_POWERCUT_SAID").is_some_and(|value| value == "1"),
+            said: env::var_os("POWERCUT_SAID").is_some_and(|value| value == "1"),
             sync_us: sync_us.unwrap_or(SYNC_US),
-            full: text("STAGEBOX_POWERCUT_FULL"),
+            full: text("POWERCUT_FULL"),
+            free: env::var_os("POWERCUT_FREE").map(PathBuf::from),
             filled: AtomicBool::new(false),
         })
     }
@@ -106,6 +109,15 @@ impl Session {
             self.filled.store(false, Ordering::Relaxed);
         }
         full
+    }
+
+    /// The bytes that are said to be free; none if it is what the real disk says.
+    pub(crate) fn free(&self) -> Option<u64> {
+        if self.is_full() {
+            return Some(0);
+        }
+        let said = std::fs::read_to_string(self.free.as_deref()?).ok()?;
+        said.trim().parse::<u64>().ok().map(|mib| mib * 1024 * 1024)
     }
 
     /// How much of a write fits: the first one on a full disk is cut short, as on a real one.
@@ -163,7 +175,7 @@ fn open_log(path: &CStr) -> c_int {
     let low = kernel::openat(libc::AT_FDCWD, path.as_ptr(), flags, 0o644);
     let fd = kernel::fcntl(low, libc::F_DUPFD_CLOEXEC, LOG_FD);
     if fd < 0 {
-        give_up("powercut: STAGEBOX_POWERCUT_LOG cannot be opened\n");
+        give_up("powercut: POWERCUT_LOG cannot be opened\n");
     }
     kernel::close(low);
     fd
@@ -178,7 +190,7 @@ impl Turn<'_> {
             let wrote = kernel::write(*fd, rest.as_ptr().cast(), rest.len());
             match usize::try_from(wrote) {
                 Ok(wrote) if wrote > 0 => rest = &rest[wrote..],
-                _ => give_up("powercut: STAGEBOX_POWERCUT_LOG cannot be written\n"),
+                _ => give_up("powercut: POWERCUT_LOG cannot be written\n"),
             }
         }
     }
