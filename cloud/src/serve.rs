@@ -3,10 +3,11 @@
 use crate::account::{Accounts, FirstPassword};
 use crate::app::{App, StartError};
 use crate::clock::Clock;
+use crate::cluster::Role;
 use crate::config::Config;
 use crate::http::{Router, Server};
 use crate::recording::DeleteMedia;
-use crate::{app, broker, control, device, hook, ingest, job, live, media};
+use crate::{app, broker, cluster, control, device, hook, ingest, job, live, media};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ impl Running {
         }
         self.app.live.stop().await;
         self.app.jobs.stop().await;
+        self.app.cluster.stop().await;
         self.app.store.close().await;
     }
 }
@@ -56,20 +58,44 @@ pub async fn start(
     let app = App::open(config, clock).await?;
     let _ = app.addresses.http.set(server.address());
     media::start(&app).await.map_err(StartError::of("the media store"))?;
-    app.accounts.start(&app.config.admin.email, tell).await.map_err(StartError::of("accounts"))?;
-    app.events.start().await.map_err(StartError::of("events"))?;
-    broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
-    device::start(app.clone()).await.map_err(StartError::of("devices"))?;
-    live::start(app.clone()).await.map_err(StartError::of("live"))?;
-    ingest::start(app.clone()).await.map_err(StartError::of("RTMP ingest"))?;
-    hook::start(app.clone()).await.map_err(StartError::of("hooks"))?;
-    app.jobs.register(DeleteMedia::new(&app));
-    job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
+    cluster::start(&app).await.map_err(StartError::of("this process's part"))?;
+    start_roles(&app, tell).await?;
+    cluster::announce(&app).await.map_err(StartError::of("this process's part"))?;
     let router = Router::new(&app);
     let http = tokio::spawn(server.run(app.clone(), router));
     control::start(&app);
     app.set_ready();
     Ok(Running { app, http })
+}
+
+/// Starts what the process's roles ask for.
+async fn start_roles(
+    app: &App,
+    tell: impl FnOnce(&FirstPassword) -> std::io::Result<()>,
+) -> Result<(), StartError> {
+    let has = |role| app.config.roles.has(role);
+    if has(Role::Api) {
+        app.accounts.start(&app.config.admin.email, tell).await.map_err(StartError::of("accounts"))?;
+    }
+    if app.cluster.owners().is_shared() {
+        app.events.follow(app.shutdown.clone());
+    }
+    if has(Role::Broker) {
+        broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
+        device::start(app.clone()).await.map_err(StartError::of("devices"))?;
+    }
+    if has(Role::Ingest) {
+        live::start(app.clone()).await.map_err(StartError::of("live"))?;
+        ingest::start(app.clone()).await.map_err(StartError::of("RTMP ingest"))?;
+    }
+    if has(Role::Hooks) {
+        hook::start(app.clone()).await.map_err(StartError::of("hooks"))?;
+    }
+    if has(Role::Transcode) {
+        app.jobs.register(DeleteMedia::new(app));
+        job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
+    }
+    Ok(())
 }
 
 /// Gives the administrator a new password and ends all sessions; the server must not be running.
