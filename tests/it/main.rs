@@ -8,6 +8,7 @@ mod outputs;
 mod postgres;
 mod powercut;
 mod recovery;
+mod roles;
 mod store;
 mod wrong;
 
