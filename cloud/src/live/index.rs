@@ -10,7 +10,7 @@ use super::rendition::Rendition;
 use super::spool::Entry;
 use crate::cluster::Hold;
 use crate::id::EventId;
-use crate::store::{Document, Index as StoreIndex, IndexKey, Scan, Store, StoreError};
+use crate::store::{Batch, Document, Index as StoreIndex, IndexKey, Scan, Store, StoreError};
 
 /// The index of an event's entries.
 const BY_EVENT: &str = "event";
@@ -130,7 +130,7 @@ impl SharedIndex {
             if page.items.is_empty() {
                 return Ok(());
             }
-            let batch = page.items.iter().fold(self.store.batch(), |batch, listed| batch.delete(listed));
+            let batch = page.items.iter().fold(self.store.batch(), Batch::delete);
             self.hold.commit(batch).await?;
         }
     }
