@@ -3,6 +3,7 @@
 use crate::account::Accounts;
 use crate::alarm::Alarms;
 use crate::clock::Clock;
+use crate::cluster::{Cluster, Owners};
 use crate::config::Config;
 use crate::device::Devices;
 use crate::event::Events;
@@ -124,6 +125,8 @@ pub struct Parts {
     pub hooks: Hooks,
     /// What is done in the background.
     pub jobs: Jobs,
+    /// This process among others.
+    pub cluster: Cluster,
     /// Bound addresses.
     pub addresses: Arc<Addresses>,
     /// What the HTTP server counts.
@@ -217,7 +220,9 @@ impl App {
         let events = Events::new(store.clone(), vault.clone(), Arc::clone(&config), Arc::clone(&addresses));
         let items = Items::new(store.clone());
         let devices = Devices::new(&store, &events, &clock);
-        let live = Live::new(&config, &store, &events, &items, &media);
+        let owners = Owners::new(&config, &store, &clock);
+        let live = Live::new(&config, &store, &events, &items, &media, &owners);
+        let cluster = Cluster::new(owners);
         let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
         let hooks = Hooks::new(&config, store.clone(), vault.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
@@ -235,6 +240,7 @@ impl App {
             live,
             hooks,
             jobs,
+            cluster,
             addresses,
             http_counters: Arc::default(),
             shutdown,

@@ -1,5 +1,6 @@
 //! The configuration: one strict tree from a TOML file and the environment.
 
+use crate::cluster::{self, ClusterConfig, Roles};
 use crate::job::JobsConfig;
 use crate::media::config::MediaConfig;
 use crate::store::StoreConfig;
@@ -44,6 +45,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The key file that secrets are encrypted with; `<data_dir>.key` beside the data if absent.
     pub secrets_key_file: Option<PathBuf>,
+    /// What this process does; everything if absent.
+    pub roles: Roles,
+    /// How processes on one database find and ask each other.
+    pub cluster: ClusterConfig,
     /// Where documents are kept.
     pub store: StoreConfig,
     /// HTTP.
@@ -69,6 +74,8 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("/var/lib/stagebox-cloud"),
             secrets_key_file: None,
+            roles: Roles::default(),
+            cluster: ClusterConfig::default(),
             store: StoreConfig::default(),
             http: Http::default(),
             rtmp: Rtmp::default(),
@@ -232,6 +239,16 @@ impl Config {
         Ok(config)
     }
 
+    /// Takes the command line's roles instead of the file's.
+    ///
+    /// # Errors
+    /// They do not go with the rest.
+    pub fn with_roles(mut self, roles: Roles) -> Result<Self, ConfigError> {
+        self.roles = roles;
+        self.check()?;
+        Ok(self)
+    }
+
     /// Where the key file lies: beside the data, never in it, so that a copy of the data holds no key.
     pub fn secrets_key_path(&self) -> PathBuf {
         self.secrets_key_file.clone().unwrap_or_else(|| {
@@ -281,6 +298,7 @@ impl Config {
         }
         self.store.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.media.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
+        cluster::check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         for network in &self.hooks.allow {
             if let Err(detail) = network.parse::<crate::hook::Network>() {
                 return Err(ConfigError::Value { field: "hooks.allow", detail });
@@ -307,7 +325,7 @@ fn overlay(table: &mut toml::Table, name: &str, value: &str) -> Result<(), Confi
     // A number, a truth value or a list where it reads as one, else the text itself; a password always is text.
     let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"))
         .ok()
-        .filter(|_| key != "password")
+        .filter(|_| !matches!(key, "password" | "secret"))
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
     place.insert(key.to_owned(), parsed);
@@ -317,10 +335,12 @@ fn overlay(table: &mut toml::Table, name: &str, value: &str) -> Result<(), Confi
 /// Takes out what follows `password =`, and what stands between a URL's user and its host.
 fn mask(text: &str) -> String {
     let line = |line: &str| {
-        if let Some((before, _)) =
-            line.split_once("password").filter(|(_, rest)| rest.trim_start().starts_with('='))
-        {
-            return format!("{before}password = (hidden)");
+        for key in ["password", "secret"] {
+            if let Some((before, _)) =
+                line.split_once(key).filter(|(_, rest)| rest.trim_start().starts_with('='))
+            {
+                return format!("{before}{key} = (hidden)");
+            }
         }
         let Some((scheme, rest)) = line.split_once("://") else { return line.to_owned() };
         let hidden = rest.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host)));

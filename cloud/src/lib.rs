@@ -5,6 +5,7 @@ pub mod alarm;
 pub mod app;
 pub mod broker;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod control;
 pub mod device;

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use stagebox_cloud::cluster::{Role, Roles};
 use stagebox_cloud::config::Config;
 use stagebox_cloud::control::{self, StoreCommand};
 use stagebox_cloud::media;
@@ -29,6 +30,9 @@ enum Command {
         /// Where data is kept, instead of the configuration's `data_dir`.
         #[arg(long)]
         data: Option<PathBuf>,
+        /// What this process does, such as `api,hooks`, instead of the configuration's `roles`; everything by default.
+        #[arg(long, value_delimiter = ',')]
+        roles: Option<Vec<Role>>,
         /// Writes the addresses that were bound to this file, as JSON.
         #[arg(long)]
         ports_file: Option<PathBuf>,
@@ -127,8 +131,8 @@ fn in_words(error: &anyhow::Error) -> String {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve { config, data, ports_file, admin_password_file } => {
-            let config = load(config.as_deref(), data)?;
+        Command::Serve { config, data, roles, ports_file, admin_password_file } => {
+            let config = load_for(config.as_deref(), data, roles)?;
             let options = ServeOptions { ports_file, admin_password_file };
             runtime()?.block_on(serve::run(config, options))?;
             Ok(ExitCode::SUCCESS)
@@ -156,6 +160,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(control::run(config, command))?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+fn load_for(path: Option<&Path>, data: Option<PathBuf>, roles: Option<Vec<Role>>) -> anyhow::Result<Config> {
+    let config = load(path, data)?;
+    match roles {
+        Some(roles) => Ok(config.with_roles(roles.into_iter().collect::<Roles>())?),
+        None => Ok(config),
     }
 }
 

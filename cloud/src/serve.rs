@@ -3,11 +3,12 @@
 use crate::account::{Accounts, FirstPassword};
 use crate::app::{App, StartError};
 use crate::clock::Clock;
+use crate::cluster::Role;
 use crate::config::Config;
 use crate::http::{Router, Server};
 use crate::recording::DeleteMedia;
 use crate::store::upkeep;
-use crate::{app, broker, control, device, hook, ingest, job, live, media};
+use crate::{app, broker, cluster, control, device, hook, ingest, job, live, media};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ impl Running {
         if let Err(error) = self.upkeep.await {
             tracing::error!(%error, "the store's upkeep failed");
         }
+        self.app.cluster.stop().await;
         self.app.store.close().await;
     }
 }
@@ -63,20 +65,44 @@ pub async fn start(
     let upkeep = upkeep::run(app.store.clone(), app.alarms.clone(), app.shutdown.clone());
     let upkeep = tokio::spawn(upkeep);
     media::start(&app).await.map_err(StartError::of("the media store"))?;
-    app.accounts.start(&app.config.admin.email, tell).await.map_err(StartError::of("accounts"))?;
-    app.events.start().await.map_err(StartError::of("events"))?;
-    broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
-    device::start(app.clone()).await.map_err(StartError::of("devices"))?;
-    live::start(app.clone()).await.map_err(StartError::of("live"))?;
-    ingest::start(app.clone()).await.map_err(StartError::of("RTMP ingest"))?;
-    hook::start(app.clone()).await.map_err(StartError::of("hooks"))?;
-    app.jobs.register(DeleteMedia::new(&app));
-    job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
+    cluster::start(&app).await.map_err(StartError::of("this process's part"))?;
+    start_roles(&app, tell).await?;
+    cluster::announce(&app).await.map_err(StartError::of("this process's part"))?;
     let router = Router::new(&app);
     let http = tokio::spawn(server.run(app.clone(), router));
     control::start(&app);
     app.set_ready();
     Ok(Running { app, http, upkeep })
+}
+
+/// Starts what the process's roles ask for.
+async fn start_roles(
+    app: &App,
+    tell: impl FnOnce(&FirstPassword) -> std::io::Result<()>,
+) -> Result<(), StartError> {
+    let has = |role| app.config.roles.has(role);
+    if has(Role::Api) {
+        app.accounts.start(&app.config.admin.email, tell).await.map_err(StartError::of("accounts"))?;
+    }
+    if app.cluster.owners().is_shared() {
+        app.events.follow(app.shutdown.clone());
+    }
+    if has(Role::Broker) {
+        broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
+        device::start(app.clone()).await.map_err(StartError::of("devices"))?;
+    }
+    if has(Role::Ingest) {
+        live::start(app.clone()).await.map_err(StartError::of("live"))?;
+        ingest::start(app.clone()).await.map_err(StartError::of("RTMP ingest"))?;
+    }
+    if has(Role::Hooks) {
+        hook::start(app.clone()).await.map_err(StartError::of("hooks"))?;
+    }
+    if has(Role::Transcode) {
+        app.jobs.register(DeleteMedia::new(app));
+        job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
+    }
+    Ok(())
 }
 
 /// Gives the administrator a new password and ends all sessions; the server must not be running.

@@ -10,6 +10,7 @@ mod outputs;
 mod postgres;
 mod powercut;
 mod recovery;
+mod roles;
 mod store;
 mod wrong;
 

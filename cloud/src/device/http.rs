@@ -2,6 +2,7 @@
 
 use super::{DeviceView, NewDevice};
 use crate::app::App;
+use crate::cluster::Role;
 use crate::http::{self, ApiError, Call, Parsed, Response, Routes, answer, line};
 use crate::id::BoxId;
 use ::http::{HeaderValue, Method, StatusCode, header};
@@ -42,6 +43,7 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
             http::list(&app.devices.list(after, limit).await?)
         }
         Method::POST => {
+            beside_the_broker(&app)?;
             let mut fields = call.fields().await?;
             let name = fields.required("name", line(NAME));
             fields.finish()?;
@@ -58,6 +60,15 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
     }
 }
 
+/// Who may use the broker is changed by the process that runs it.
+fn beside_the_broker(app: &App) -> Result<(), ApiError> {
+    if app.config.roles.has(Role::Broker) {
+        return Ok(());
+    }
+    let words = "boxes are changed by the process with the role `broker`: ask that one";
+    Err(ApiError::unavailable(words))
+}
+
 async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> {
     let admin = app.accounts.admin(&call).await?;
     match call.method {
@@ -67,6 +78,7 @@ async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> 
             Ok(tagged(http::json(&device)?, &device))
         }
         Method::PATCH => {
+            beside_the_broker(&app)?;
             let expected = call.if_match()?;
             let mut fields = call.fields().await?;
             let name = fields.optional("name", line(NAME));

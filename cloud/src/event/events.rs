@@ -1,6 +1,7 @@
 //! The events' handle.
 
 use super::document::{BY_DEVICE, BY_KEY, BY_NUMBER, KeptKey, RECEIVING};
+use super::follow;
 use super::{Activity, Event, EventError, EventStatus, EventView, Input, InputView, Inputs, StreamKey};
 use crate::app::Addresses;
 use crate::config::Config;
@@ -10,6 +11,7 @@ use crate::store::{Cursor, IndexKey, Page, Scan, Store, Versioned};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// What the stream keys are fingerprinted as.
 const KEY_CONTEXT: &str = "stream key";
@@ -65,19 +67,40 @@ impl Events {
         Self(Arc::new(Inner { store, vault, config, addresses, watched: Mutex::default() }))
     }
 
-    /// Notes that no broadcast comes in any more: whatever did, ended with the last run.
-    pub async fn start(&self) -> Result<(), EventError> {
+    /// The events that say that a broadcast comes in.
+    pub async fn receiving(&self) -> Result<Vec<EventId>, EventError> {
+        let mut receiving = Vec::new();
+        let mut after = None;
         loop {
-            let page = self.0.store.scan::<Activity>(Scan::of(RECEIVING)).await?;
-            if page.items.is_empty() {
-                return Ok(());
-            }
-            for found in page.items {
-                for input in Input::ALL {
-                    self.set_receiving(&found.document.id, input, false).await?;
-                }
+            let page = self.0.store.scan::<Activity>(Scan::of(RECEIVING).after(after)).await?;
+            receiving.extend(page.items.into_iter().map(|found| found.document.id));
+            after = page.next;
+            if after.is_none() {
+                return Ok(receiving);
             }
         }
+    }
+
+    /// Notes that no broadcast of an event comes in any more.
+    pub async fn quiet(&self, id: &EventId) -> Result<(), EventError> {
+        for input in Input::ALL {
+            self.set_receiving(id, input, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells watchers what other processes change, until the shutdown.
+    pub fn follow(&self, shutdown: CancellationToken) {
+        tokio::spawn(follow::run(self.clone(), shutdown));
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The events that somebody watches.
+    pub(super) fn watched(&self) -> Vec<EventId> {
+        self.0.watched.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
     /// Makes an event with new stream keys.
@@ -265,7 +288,7 @@ impl Events {
     }
 
     /// Tells watchers what stands in the store now, unless they know something newer.
-    async fn publish(&self, id: &EventId) -> Result<(), EventError> {
+    pub(super) async fn publish(&self, id: &EventId) -> Result<(), EventError> {
         let is_watched = {
             let watched = self.0.watched.lock().unwrap_or_else(PoisonError::into_inner);
             watched.contains_key(id)

@@ -3,6 +3,7 @@
 mod document;
 mod error;
 mod events;
+mod follow;
 mod http;
 mod key;
 pub mod state;

@@ -57,12 +57,14 @@ async fn watchers_see_each_change_and_a_broadcast_never_changes_the_status() {
 }
 
 #[tokio::test]
-async fn a_new_run_begins_with_no_broadcast() {
+async fn broadcasts_of_an_earlier_run_are_quieted() {
     let directory = tempfile::tempdir().unwrap();
     let events = events(&directory);
     let event = events.create(new("a"), None).await.unwrap();
     events.set_receiving(&event.id, Input::Main, true).await.unwrap();
     events.set_receiving(&event.id, Input::Backup, true).await.unwrap();
-    events.start().await.unwrap();
+    for id in events.receiving().await.unwrap() {
+        events.quiet(&id).await.unwrap();
+    }
     assert!(!events.get(&event.id).await.unwrap().unwrap().is_receiving());
 }

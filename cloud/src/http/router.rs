@@ -3,7 +3,8 @@
 use super::problem::ApiError;
 use super::{Response, Routes};
 use crate::app::App;
-use crate::{account, alarm, device, event, feed, hook, item, job, media, player, viewing};
+use crate::cluster::Role;
+use crate::{account, alarm, cluster, device, event, feed, hook, item, job, media, player, viewing};
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -48,7 +49,8 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 10] = [
+        let api: [(&str, Routes); 11] = [
+            ("nodes", cluster::routes(app.clone())),
             ("alarms", alarm::routes(app.clone())),
             ("media", media::routes(app.clone())),
             ("session", account::routes(app.clone())),
@@ -74,6 +76,9 @@ impl Router {
         let branches = &self.0;
         let mut segments = request.uri().path().split('/').skip(1);
         let first = segments.next().unwrap_or_default();
+        if let Some(refused) = branches.not_here(first) {
+            return secured(refused.into_response(), false);
+        }
         let chosen = match first {
             // Media is most of all requests, and has no use for filters.
             "live" | "vod" => {
@@ -96,6 +101,22 @@ impl Router {
             Ok(response) => secured(response, may_be_framed),
             Err(never) => match never {},
         }
+    }
+}
+
+impl Branches {
+    /// Why a path that other processes answer is not answered here.
+    fn not_here(&self, first: &str) -> Option<ApiError> {
+        let roles = &self.app.config.roles;
+        let (role, is_here) = match first {
+            "healthz" | "readyz" | "metrics" => return None,
+            "live" | "vod" | "embed" => (Role::Deliver, roles.has(Role::Deliver)),
+            // The players' pages are made of the same files as the administrator's.
+            "assets" | "favicon.svg" => (Role::Api, roles.has(Role::Api) || roles.has(Role::Deliver)),
+            _ => (Role::Api, roles.has(Role::Api)),
+        };
+        let words = format!("this process has not the role `{role}`: ask one that has it");
+        (!is_here).then(|| ApiError::not_found(words))
     }
 }
 

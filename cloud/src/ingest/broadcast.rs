@@ -20,6 +20,8 @@ impl Publishing for App {
             LiveError::NotFound(_) => Refused::UnknownKey,
             LiveError::Busy(_) => Refused::AlreadyPublishing,
             LiveError::Ended => Refused::Ended,
+            LiveError::Elsewhere(error) => Refused::Elsewhere(error.to_string()),
+            LiveError::TakenOver => Refused::Elsewhere(error.to_string()),
             _ => {
                 tracing::error!(%event, %input, %error, "cannot take a broadcast");
                 Refused::Unavailable

@@ -50,6 +50,9 @@ pub enum Refused {
     /// The event is over.
     #[error("the event has ended: its stream key is no longer valid")]
     Ended,
+    /// Another process takes the event in.
+    #[error("{0}")]
+    Elsewhere(String),
     /// Our fault, told without details.
     #[error("the server cannot take the stream now: try again soon")]
     Unavailable,

@@ -37,7 +37,7 @@ use crate::store::{
     Batch, Cursor, Document, IndexKey, NewEntry, Page, Priority, Queue, QueueError, Scan, Store, StoreError,
 };
 use document::{BY_KIND, BY_KIND_AND_STATE, BY_STATE, BY_TIME};
-use node::Node;
+pub(crate) use node::Node;
 use runner::Runner;
 use serde_json::Value;
 use state::{Cancel, Why};
@@ -274,6 +274,15 @@ impl Jobs {
         self.0.tasks.wait().await;
     }
 
+    /// By which name this process works; opened when it is first asked for.
+    pub(crate) fn node(&self) -> Result<&Node, JobError> {
+        if let Some(known) = self.0.node.get() {
+            return Ok(known);
+        }
+        let opened = Node::open(&self.0.data_dir)?;
+        Ok(self.0.node.get_or_init(|| opened))
+    }
+
     fn queue(&self, kind: &str) -> Result<Queue, QueueError> {
         let mut queues = lock(&self.0.queues);
         if let Some(known) = queues.get(kind) {
@@ -333,8 +342,7 @@ pub async fn start(app: App) -> Result<(), JobError> {
 }
 
 fn start_on(jobs: &Jobs) -> Result<(), JobError> {
-    let opened = Node::open(&jobs.0.data_dir)?;
-    let node = jobs.0.node.get_or_init(|| opened);
+    let node = jobs.node()?;
     for registered in jobs.registered() {
         let queue = jobs.queue(registered.kind)?;
         let (name, alone) = (Arc::clone(&node.name), node.is_alone());

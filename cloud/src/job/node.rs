@@ -13,8 +13,8 @@ const CHARS: usize = 32;
 
 /// A server's name.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) name: Arc<str>,
+pub(crate) struct Node {
+    pub(crate) name: Arc<str>,
     /// Locked as long as the process lives: whoever has the lock knows that no other has the name.
     lock: Option<File>,
 }
@@ -47,7 +47,7 @@ impl Node {
     }
 
     /// Whether no other process can have this name.
-    pub(super) fn is_alone(&self) -> bool {
+    pub(crate) fn is_alone(&self) -> bool {
         self.lock.is_some()
     }
 }

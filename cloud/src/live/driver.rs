@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::index::SharedIndex;
 use super::lane::Packaged;
 use super::rendition::Rendition;
 use super::segmenter::Segmenter;
@@ -55,6 +56,7 @@ pub(super) struct Driver {
     pub(super) storage: mpsc::Sender<Keep>,
     pub(super) span: Span,
     pub(super) scaling: Scaling,
+    pub(super) index: SharedIndex,
 }
 
 /// The workers' side of a task.
@@ -81,6 +83,7 @@ enum Woken {
     Status,
     Drained,
     Shutdown,
+    Lost,
 }
 
 impl Driver {
@@ -103,6 +106,7 @@ impl Driver {
                     Woken::Worker(Some(made)) => self.made(made).await,
                     Woken::Drained => self.give_up_draining().await,
                     Woken::Status => break,
+                    Woken::Lost => return self.abandon(),
                     Woken::Command(None) | Woken::Worker(None) | Woken::Shutdown => return self.stop().await,
                 }
             }
@@ -123,6 +127,7 @@ impl Driver {
         };
         tokio::select! {
             biased;
+            () = self.stream.hold.lost() => Woken::Lost,
             () = self.around.shutdown.cancelled() => Woken::Shutdown,
             changed = event.changed() => if changed.is_ok() { Woken::Status } else { Woken::Shutdown },
             () = drained => Woken::Drained,
@@ -152,6 +157,9 @@ impl Driver {
     }
 
     async fn set_receiving(&self, input: Input, receiving: bool) {
+        if self.stream.hold.is_lost() {
+            return;
+        }
         let event = &self.stream.event;
         if let Err(error) = self.around.events.set_receiving(event, input, receiving).await {
             tracing::error!(%event, %input, %error, "cannot note whether a broadcast comes in");
@@ -308,11 +316,25 @@ impl Driver {
         self.publish(out).await;
         self.stream.end();
         self.flush().await;
-        self.span.make_items(&view.title).await;
+        let hold = self.stream.hold.clone();
+        if hold.is_lost() {
+            return;
+        }
+        let made = self.span.make_items(&view.title).await;
         // Nobody is left to hear that the encoders leave.
         for input in Input::ALL {
             self.set_receiving(input, false).await;
         }
+        if made && let Err(error) = self.index.clear().await {
+            tracing::warn!(event = %self.stream.event, %error, "an ended event's index stays in the store");
+        }
+        hold.give_back(made).await;
+    }
+
+    /// Another process has the event: nothing of what is under way here counts any more.
+    fn abandon(self) {
+        tracing::warn!(event = %self.stream.event, "another process goes on with the event");
+        self.stream.end();
     }
 
     /// The server stops: what is complete is kept, and the next start goes on from there.
@@ -322,6 +344,7 @@ impl Driver {
         self.segmenter.close_before(self.segmenter.next_msn(), &mut out);
         self.publish(out).await;
         self.flush().await;
+        self.stream.hold.give_back(false).await;
     }
 
     async fn flush(&self) {

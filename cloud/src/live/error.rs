@@ -2,10 +2,13 @@
 
 use stagebox_media::cmaf::CmafError;
 
+use super::index::ListError;
+use crate::cluster::HoldError;
 use crate::event::{EventError, Input};
 use crate::id::EventId;
 use crate::media::MediaError;
 use crate::recording::RecordingError;
+use crate::store::StoreError;
 
 /// Says why a broadcast is refused or ended.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +45,35 @@ pub enum LiveError {
         "the event's initialisation section {0} is missing: `stagebox-cloud media check` tells what else is"
     )]
     InitMissing(u32),
+    /// Another process takes the event in, or may not be asked.
+    #[error(transparent)]
+    Elsewhere(HoldError),
+    /// Another process has taken the event over.
+    #[error("another server has taken the event over: publish again")]
+    TakenOver,
+    /// The event's index in the store cannot be read or written.
+    #[error("the event's index in the store: {0}")]
+    Index(#[from] StoreError),
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
+}
+
+impl From<HoldError> for LiveError {
+    fn from(error: HoldError) -> Self {
+        match error {
+            HoldError::Finished => Self::Ended,
+            HoldError::Store(error) => Self::Index(error),
+            elsewhere @ HoldError::Elsewhere { .. } => Self::Elsewhere(elsewhere),
+        }
+    }
+}
+
+impl From<ListError> for LiveError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Lost => Self::TakenOver,
+            ListError::Store(error) => Self::Index(error),
+        }
+    }
 }

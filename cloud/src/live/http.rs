@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
+use super::relayed;
 use super::rendition::Rendition;
 use super::stream::Stream;
 use super::window::{Edge, Found, View};
@@ -28,7 +29,23 @@ pub(crate) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, Api
     if address.grant == Grant::Preview {
         app.accounts.admin_of(asked.method, asked.headers, asked.peer).await?;
     }
-    let Some(stream) = app.live.stream(&address.id) else { return Err(absent(app, &address).await?) };
+    if let (None, Some(relay)) = (app.live.stream(&address.id), app.cluster.relay())
+        && let Some(owner) = relay.owner(app, &address.id).await?
+    {
+        return relayed::answer(app, relay, &owner, &address, asked).await;
+    }
+    here(app, &address, asked).await
+}
+
+/// Answers another process, which has looked whether a preview may be seen.
+pub(crate) async fn answer_inside(app: &App, asked: &Asked<'_>) -> Result<Response, ApiError> {
+    let address = Address::<EventId>::parse(asked.path).ok_or_else(missing)?;
+    here(app, &address, asked).await
+}
+
+/// Answers from a stream of this process.
+async fn here(app: &App, address: &Address<EventId>, asked: &Asked<'_>) -> Result<Response, ApiError> {
+    let Some(stream) = app.live.stream(&address.id) else { return Err(absent(app, address).await?) };
     let from_msn = match (address.grant, stream.public_from()) {
         (Grant::Preview, _) => 0,
         (Grant::Public, Some(from)) => from,
@@ -54,7 +71,7 @@ pub(crate) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, Api
     Ok(media_answer(kind, address.grant, data, asked.headers))
 }
 
-fn missing() -> ApiError {
+pub(super) fn missing() -> ApiError {
     ApiError::not_found("there is nothing at this address")
 }
 
@@ -62,7 +79,7 @@ fn nothing_yet() -> ApiError {
     ApiError::not_found("nothing has been received for this event yet")
 }
 
-fn not_started() -> ApiError {
+pub(super) fn not_started() -> ApiError {
     ApiError::forbidden("the event is not started")
 }
 
@@ -78,15 +95,15 @@ async fn absent(app: &App, address: &Address<EventId>) -> Result<ApiError, ApiEr
 
 /// What a playlist request says in its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Query {
-    plain: bool,
-    skip: bool,
-    until: Option<(u64, Option<u64>)>,
+pub(super) struct Query {
+    pub(super) plain: bool,
+    pub(super) skip: bool,
+    pub(super) until: Option<(u64, Option<u64>)>,
 }
 
 impl Query {
     /// Reads the delivery directives (RFC 8216bis, 6.2.5); other keys are let be.
-    fn parse(asked: &Asked<'_>) -> Result<Self, ApiError> {
+    pub(super) fn parse(asked: &Asked<'_>) -> Result<Self, ApiError> {
         let mut parsed = Self { plain: asked.plain(), ..Self::default() };
         let (mut msn, mut part) = (None, None);
         for (key, value) in asked.query.split('&').filter_map(|pair| pair.split_once('=')) {
@@ -111,6 +128,21 @@ impl Query {
             (None, Some(_)) => return Err(ApiError::bad_request("`_HLS_part` needs `_HLS_msn` beside it")),
         };
         Ok(parsed)
+    }
+}
+
+impl std::fmt::Display for Query {
+    /// What it says and nothing else: the same for all who ask the same.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "plain={}", u8::from(self.plain))?;
+        if self.skip {
+            f.write_str("&_HLS_skip=YES")?;
+        }
+        match self.until {
+            None => Ok(()),
+            Some((msn, None)) => write!(f, "&_HLS_msn={msn}"),
+            Some((msn, Some(part))) => write!(f, "&_HLS_msn={msn}&_HLS_part={part}"),
+        }
     }
 }
 

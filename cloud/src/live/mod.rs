@@ -8,11 +8,13 @@
 mod driver;
 mod error;
 mod http;
+mod index;
 mod lane;
 mod master;
 mod playlist;
 mod publisher;
 mod recovery;
+mod relayed;
 mod rendition;
 mod segment;
 mod segmenter;
@@ -20,11 +22,13 @@ mod span;
 mod spool;
 mod storage;
 mod stream;
+mod takeover;
 mod timeline;
 mod window;
 
 pub use error::LiveError;
-pub(crate) use http::answer;
+pub(crate) use http::{answer, answer_inside};
+pub(crate) use index::shared_entries;
 pub(crate) use playlist::{MediaPlaylist, PlaylistKind};
 pub use publisher::{Publisher, SourceInfo};
 pub(crate) use recovery::align;
@@ -39,14 +43,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::clock::Clock;
+use crate::cluster::{Hold, HoldError, Owners};
 use crate::config::Config;
-use crate::event::{EventStatus, Events, Input, ListOptions};
+use crate::event::{EventStatus, EventView, Events, Input, ListOptions};
 use crate::id::EventId;
 use crate::item::Items;
 use crate::media::Media;
@@ -54,6 +59,7 @@ use crate::recording::Recordings;
 use crate::store::Store;
 use crate::viewing::Titles;
 use driver::{Driver, Scaling, Surroundings};
+use index::SharedIndex;
 use segmenter::{Lengths, Segmenter};
 use span::Span;
 use timeline::{InputId, Timeline};
@@ -73,6 +79,8 @@ struct Inner {
     events: Events,
     recordings: Recordings,
     media: Media,
+    store: Store,
+    owners: Owners,
     clock: Clock,
     shutdown: CancellationToken,
     streams: RwLock<HashMap<EventId, Arc<Stream>>>,
@@ -85,13 +93,22 @@ struct Inner {
 
 impl Live {
     /// Makes the handle.
-    pub fn new(config: &Arc<Config>, store: &Store, events: &Events, items: &Items, media: &Media) -> Self {
+    pub(crate) fn new(
+        config: &Arc<Config>,
+        store: &Store,
+        events: &Events,
+        items: &Items,
+        media: &Media,
+        owners: &Owners,
+    ) -> Self {
         let recordings = Recordings::new(store.clone(), events.clone(), items.clone(), media.clone());
         Self(Arc::new(Inner {
             config: Arc::clone(config),
             events: events.clone(),
             recordings,
             media: media.clone(),
+            store: store.clone(),
+            owners: owners.clone(),
             clock: Clock::system(),
             shutdown: CancellationToken::new(),
             streams: RwLock::default(),
@@ -133,7 +150,7 @@ impl Live {
         source: SourceInfo,
     ) -> Result<Publisher, LiveError> {
         self.0.media.check_room()?;
-        let stream = self.open(event).await?;
+        let stream = self.open(event, true).await?;
         let id = InputId(self.0.next_input.fetch_add(1, Ordering::Relaxed));
         let publisher = Publisher::claim(stream, input, id, self.0.clock.clone())?;
         tracing::info!(%event, %input, client = source.client, "a publisher joins");
@@ -147,7 +164,9 @@ impl Live {
     }
 
     /// The event's running task, started if it does not run.
-    async fn open(&self, event: &EventId) -> Result<Arc<Stream>, LiveError> {
+    ///
+    /// `publishes` if an encoder asks for it.
+    async fn open(&self, event: &EventId, publishes: bool) -> Result<Arc<Stream>, LiveError> {
         if let Some(stream) = self.stream(event) {
             return Ok(stream);
         }
@@ -161,8 +180,40 @@ impl Live {
         let watched = self.0.events.watch(event).await?.ok_or(LiveError::NotFound(*event))?;
         let ended = watched.borrow().status == EventStatus::Ended;
         let dir = self.spool_dir(event);
-        if ended && !dir.exists() {
+        let shared = self.0.owners.is_shared();
+        if ended && !dir.exists() && (!shared || publishes) {
             return Err(LiveError::Ended);
+        }
+        let hold = match self.0.owners.take(event, publishes).await {
+            Ok(hold) => hold,
+            Err(error @ HoldError::Finished) => {
+                // Another process has brought it to its end; what lies here is of no use.
+                let _ = tokio::fs::remove_dir_all(&dir).await;
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match self.take_up(event, &hold, watched, dir).await {
+            Ok(_) if ended => Err(LiveError::Ended),
+            Ok(stream) => Ok(stream),
+            Err(error) => {
+                hold.give_back(false).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Goes on with an event where it was left, and starts its task.
+    async fn take_up(
+        &self,
+        event: &EventId,
+        hold: &Hold,
+        watched: watch::Receiver<EventView>,
+        dir: PathBuf,
+    ) -> Result<Arc<Stream>, LiveError> {
+        if self.0.owners.is_shared() {
+            // Whatever came in, came to another process or to this one's last run.
+            self.0.events.quiet(event).await?;
         }
         let live = &self.0.config.live;
         let mut window = Window::new(Keep {
@@ -170,10 +221,11 @@ impl Live {
             window_us: u64::from(live.dvr_window_s) * 1_000_000,
             memory_us: MEMORY_US,
         });
-        let span = Span::open(*event, self.0.recordings.clone(), dir.clone()).await?;
-        let recovered = recovery::recover(event, &dir, &self.0.media, &span, &mut window).await?;
+        let index = SharedIndex::new(*event, self.0.store.clone(), hold.clone());
+        let span = Span::open(*event, self.0.recordings.clone(), dir.clone(), hold.clone()).await?;
+        let recovered = recovery::recover(event, &dir, &self.0.media, &index, &span, &mut window).await?;
         let (commands, received) = mpsc::channel(QUEUE);
-        let stream = Arc::new(Stream::new(*event, window, commands));
+        let stream = Arc::new(Stream::new(*event, window, commands, hold.clone()));
         stream.set_public_from(span.first_segment());
         let driver = Driver {
             stream: Arc::clone(&stream),
@@ -183,7 +235,8 @@ impl Live {
                 Lengths { part_ms: live.part_ms, segment_ms: live.segment_ms },
                 recovered.resume,
             ),
-            storage: storage::start(*event, recovered.spool, self.0.media.clone()),
+            storage: storage::start(*event, recovered.spool, self.0.media.clone(), index.clone()),
+            index,
             span,
             scaling: Scaling::new(),
         };
@@ -194,7 +247,16 @@ impl Live {
             driver.run(received, watched).await;
             inner.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&event);
         });
-        if ended { Err(LiveError::Ended) } else { Ok(stream) }
+        Ok(stream)
+    }
+
+    /// Takes an event up without an encoder, if no other process has it.
+    async fn take_if_free(&self, event: &EventId) {
+        match self.open(event, false).await {
+            Ok(_) | Err(LiveError::Ended | LiveError::Elsewhere(_) | LiveError::Stopping) => {}
+            // One event's broken files must not keep the others from the air.
+            Err(error) => tracing::error!(%event, %error, "cannot take a live event up again"),
+        }
     }
 
     fn surroundings(&self) -> Surroundings {
@@ -220,19 +282,17 @@ pub async fn start(app: App) -> Result<(), LiveError> {
         shutdown.cancelled().await;
         stopped.cancel();
     });
+    quiet(&app).await?;
+    if app.cluster.owners().is_shared() {
+        tokio::spawn(takeover::run(app.clone()));
+    }
     let mut after = None;
     loop {
         let page = app.events.list(ListOptions { after, limit: 100 }).await?;
         for event in page.items {
             let has_files = live.spool_dir(&event.id).exists();
             if has_files || event.status == EventStatus::Started {
-                match live.open(&event.id).await {
-                    Ok(_) | Err(LiveError::Ended) => {}
-                    // One event's broken files must not keep the others from the air.
-                    Err(error) => {
-                        tracing::error!(event = %event.id, %error, "cannot take a live event up again");
-                    }
-                }
+                live.take_if_free(&event.id).await;
             }
         }
         after = page.next;
@@ -240,4 +300,14 @@ pub async fn start(app: App) -> Result<(), LiveError> {
             return Ok(());
         }
     }
+}
+
+/// Notes that no broadcast comes in any more where nobody takes one in: it ended with an earlier run.
+async fn quiet(app: &App) -> Result<(), LiveError> {
+    for event in app.events.receiving().await? {
+        if !app.cluster.owners().is_elsewhere(&event).await? {
+            app.events.quiet(&event).await?;
+        }
+    }
+    Ok(())
 }

@@ -47,10 +47,15 @@ impl Publisher {
             }
             holders.insert(input, Holder { id, last_seen: now });
         }
+        stream.hold.set_busy(true);
         Ok(Self { stream, input, id, clock })
     }
 
     pub(super) async fn join(&self) -> Result<(), LiveError> {
+        // An event that lay idle may have been taken over by another process a moment ago.
+        if self.stream.hold.confirm().await.is_err() && self.stream.hold.is_lost() {
+            return Err(LiveError::TakenOver);
+        }
         self.tell(Command::Join(self.id, self.input)).await
     }
 
@@ -72,7 +77,8 @@ impl Publisher {
     }
 
     async fn tell(&self, command: Command) -> Result<(), LiveError> {
-        self.stream.commands.send(command).await.map_err(|_| LiveError::Ended)
+        let gone = || if self.stream.hold.is_lost() { LiveError::TakenOver } else { LiveError::Ended };
+        self.stream.commands.send(command).await.map_err(|_| gone())
     }
 }
 
@@ -82,6 +88,9 @@ impl Drop for Publisher {
             let mut holders = lock(&self.stream.holders);
             if holders.get(&self.input).is_some_and(|holder| holder.id == self.id) {
                 holders.remove(&self.input);
+            }
+            if holders.is_empty() {
+                self.stream.hold.set_busy(false);
             }
         }
         let leave = Command::Leave(self.id, self.input);

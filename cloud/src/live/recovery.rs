@@ -1,12 +1,13 @@
 //! Takes an event up where the last run of the server left it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::error::LiveError;
+use super::index::{Listed, SharedIndex};
 use super::lane::Packaged;
 use super::rendition::Rendition;
 use super::segment::{Description, Segment};
@@ -31,22 +32,33 @@ pub(super) async fn recover(
     event: &EventId,
     dir: &Path,
     media: &Media,
+    index: &SharedIndex,
     span: &Span,
     window: &mut Window,
 ) -> Result<Recovered, LiveError> {
     let dir = dir.to_owned();
-    let (mut spool, mut entries, unfinished) = spawn_blocking(move || Spool::open(&dir))
+    let (mut spool, entries, unfinished) = spawn_blocking(move || Spool::open(&dir))
         .await
         .map_err(|error| std::io::Error::other(error.to_string()))??;
+    let (mut entries, taken_over) = merge(event, media, index, entries).await?;
     let mut completed = Vec::new();
     for found in unfinished {
+        if taken_over.is_some_and(|newest| found.segment.msn <= newest) {
+            // Another process has used this number since.
+            continue;
+        }
+        let entry = Entry::Segment { rendition: found.rendition, segment: found.segment.clone() };
+        index.list(&entry).await?;
         let path = media::segment_path(event, found.rendition, found.segment.msn);
         media.put(&path, found.data, span.worth(found.segment.msn)).await?;
-        completed.push(Entry::Segment { rendition: found.rendition, segment: found.segment });
+        completed.push(entry);
     }
     entries.extend(completed.iter().cloned());
+    let rewritten = index.is_kept().then(|| entries.clone());
     let spool = spawn_blocking(move || -> std::io::Result<Spool> {
-        if !completed.is_empty() {
+        if let Some(entries) = rewritten {
+            spool.rewrite(&entries)?;
+        } else if !completed.is_empty() {
             spool.record(&completed)?;
         }
         spool.clear_unfinished()?;
@@ -58,6 +70,58 @@ pub(super) async fn recover(
     let inits = index.inits(event, media, window).await?;
     let resume = index.fill(window, inits);
     Ok(Recovered { spool, end_ns: index.end_ns, resume })
+}
+
+/// The event's index as all its owners made it, and the newest segment that was not this process's.
+///
+/// What an owner listed and did not get into the media store any more becomes a gap.
+async fn merge(
+    event: &EventId,
+    media: &Media,
+    index: &SharedIndex,
+    own: Vec<Entry>,
+) -> Result<(Vec<Entry>, Option<u64>), LiveError> {
+    if !index.is_kept() {
+        return Ok((own, None));
+    }
+    let listed = index.read().await?;
+    if listed.is_empty() {
+        // It was begun by a server that shared nothing yet.
+        for entry in &own {
+            index.list(entry).await?;
+        }
+        return Ok((own, None));
+    }
+    let here: BTreeSet<(Rendition, u64)> = own.iter().filter_map(segment_of).collect();
+    let is_elsewhere = |listed: &Listed| {
+        index.is_foreign(listed) && segment_of(&listed.entry).is_some_and(|segment| !here.contains(&segment))
+    };
+    let newest = listed.iter().filter(|listed| is_elsewhere(listed));
+    let newest = newest.filter_map(|listed| segment_of(&listed.entry)).map(|(_, msn)| msn).max();
+    let stored = match newest {
+        Some(_) => Some(media.list(&media::event_path(event)).await?.into_iter().collect::<BTreeSet<_>>()),
+        None => None,
+    };
+    let mut entries = Vec::with_capacity(listed.len());
+    for mut listed in listed {
+        if let (true, Some(stored)) = (is_elsewhere(&listed), &stored)
+            && let Entry::Segment { rendition, segment } = &mut listed.entry
+            && !stored.contains(&media::segment_path(event, *rendition, segment.msn))
+            && !segment.gap
+        {
+            tracing::warn!(%event, %rendition, msn = segment.msn, "a segment did not reach the media store before its owner was gone");
+            (segment.gap, segment.bytes, segment.frames) = (true, 0, 0);
+        }
+        entries.push(listed.entry);
+    }
+    Ok((entries, newest))
+}
+
+fn segment_of(entry: &Entry) -> Option<(Rendition, u64)> {
+    match entry {
+        Entry::Segment { rendition, segment } => Some((*rendition, segment.msn)),
+        _ => None,
+    }
 }
 
 /// An event's index, sorted.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::task::spawn_blocking;
 
 use super::spool::{self, Entry};
+use crate::cluster::Hold;
 use crate::id::EventId;
 use crate::media::Worth;
 use crate::recording::{Manifest, Recording, RecordingError, Recordings};
@@ -14,6 +15,7 @@ pub(super) struct Span {
     event: EventId,
     recordings: Recordings,
     spool_dir: PathBuf,
+    hold: Hold,
     running: Option<Recording>,
     /// What earlier recordings hold, first and end.
     held: Vec<(u64, u64)>,
@@ -25,6 +27,7 @@ impl Span {
         event: EventId,
         recordings: Recordings,
         spool_dir: PathBuf,
+        hold: Hold,
     ) -> Result<Self, RecordingError> {
         let running = recordings.running(&event).await?;
         let earlier = recordings.of_event(&event).await?;
@@ -32,7 +35,7 @@ impl Span {
             .iter()
             .filter(|recording| recording.removed_at.is_none())
             .filter_map(|recording| Some((recording.from_segment, recording.to_segment?)));
-        Ok(Self { event, recordings, spool_dir, running, held: held.collect() })
+        Ok(Self { event, recordings, spool_dir, hold, running, held: held.collect() })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -56,7 +59,7 @@ impl Span {
     }
 
     pub(super) async fn begin(&mut self, from_segment: u64) {
-        match self.recordings.begin(self.event, from_segment).await {
+        match self.recordings.begin(self.event, from_segment, &self.hold).await {
             Ok(recording) => {
                 tracing::info!(event = %self.event, recording = %recording.id, from_segment, "a recording begins");
                 self.running = Some(recording);
@@ -68,7 +71,7 @@ impl Span {
     pub(super) async fn end(&mut self, to_segment: u64) {
         let Some(recording) = self.running.take() else { return };
         tracing::info!(event = %self.event, recording = %recording.id, to_segment, "a recording ends");
-        if let Err(error) = self.recordings.end(&recording.id, to_segment).await {
+        if let Err(error) = self.recordings.end(&recording.id, to_segment, &self.hold).await {
             tracing::error!(event = %self.event, %error, "cannot end a recording");
             self.running = Some(recording);
             return;
@@ -79,15 +82,18 @@ impl Span {
     /// Makes an item of each of the event's recordings that has anything in it.
     ///
     /// The spool is removed afterwards; while it is there, the next start tries again.
-    pub(super) async fn make_items(&self, title: &str) {
+    ///
+    /// Returns whether they are made.
+    pub(super) async fn make_items(&self, title: &str) -> bool {
         if let Err(error) = self.try_make_items(title).await {
             tracing::error!(event = %self.event, %error, "cannot make items of an event's recordings");
-            return;
+            return false;
         }
         let dir = self.spool_dir.clone();
         if let Ok(Err(error)) = spawn_blocking(move || std::fs::remove_dir_all(dir)).await {
             tracing::warn!(event = %self.event, %error, "cannot remove an ended event's spool");
         }
+        true
     }
 
     async fn try_make_items(&self, title: &str) -> Result<(), RecordingError> {
@@ -106,6 +112,8 @@ impl Span {
             let Some(manifest) = Manifest::of(self.event, entries.clone(), recording.from_segment, to) else {
                 continue;
             };
+            // A process that slept past its lease must not replace what the next owner has made.
+            self.hold.confirm().await?;
             self.recordings.keep(&recording.id, &manifest).await?;
             let title = if several { format!("{title} ({number})") } else { title.to_owned() };
             self.recordings.make_item(recording, title, &manifest).await?;

@@ -157,6 +157,23 @@ impl Spool {
         Ok(())
     }
 
+    /// Replaces the index as a whole, where another process has gone on with the event meanwhile.
+    pub(crate) fn rewrite(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for entry in entries {
+            serde_json::to_writer(&mut lines, entry)?;
+            lines.push(b'\n');
+        }
+        let (path, beside) = (self.dir.join(INDEX), self.dir.join(format!("{INDEX}.part")));
+        let mut file = File::create(&beside)?;
+        file.write_all(&lines)?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)?;
+        File::open(&self.dir)?.sync_all()?;
+        self.index = OpenOptions::new().append(true).open(&path)?;
+        Ok(())
+    }
+
     /// Removes the files of parts that were read back and stored.
     pub(crate) fn clear_unfinished(&self) -> io::Result<()> {
         for msn in parts_files(&self.dir)? {

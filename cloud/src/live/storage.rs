@@ -7,6 +7,7 @@ use object_store::path::Path;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
+use super::index::{ListError, SharedIndex};
 use super::rendition::Rendition;
 use super::segment::{Description, Segment};
 use super::spool::{Entry, Spool};
@@ -59,15 +60,23 @@ enum StorageError {
     Spool(#[from] std::io::Error),
     #[error(transparent)]
     Media(#[from] MediaError),
+    #[error(transparent)]
+    List(#[from] ListError),
     #[error("a writing task failed")]
     Task,
 }
 
 /// Starts the event's storage task, which ends when the sender is dropped.
-pub(super) fn start(event: EventId, spool: Spool, media: Media) -> mpsc::Sender<Keep> {
+pub(super) fn start(event: EventId, spool: Spool, media: Media, index: SharedIndex) -> mpsc::Sender<Keep> {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
-    let storage =
-        Storage { event, media, spool: Some(spool), unkept: VecDeque::new(), unkept_inits: VecDeque::new() };
+    let storage = Storage {
+        event,
+        media,
+        index,
+        spool: Some(spool),
+        unkept: VecDeque::new(),
+        unkept_inits: VecDeque::new(),
+    };
     tokio::spawn(storage.run(receiver));
     sender
 }
@@ -75,12 +84,13 @@ pub(super) fn start(event: EventId, spool: Spool, media: Media) -> mpsc::Sender<
 struct Storage {
     event: EventId,
     media: Media,
+    index: SharedIndex,
     /// Away while a blocking task writes to it.
     spool: Option<Spool>,
     /// Recorded segments that there was no room for; their parts are still on disk.
     unkept: VecDeque<(Rendition, Segment)>,
     /// The same with initialisation sections, which the index has.
-    unkept_inits: VecDeque<(Path, Bytes)>,
+    unkept_inits: VecDeque<(Path, Bytes, Entry)>,
 }
 
 impl Storage {
@@ -133,18 +143,23 @@ impl Storage {
                 return kept;
             }
             Keep::Forget { rendition, msn } => {
+                self.index.forget(rendition, msn).await?;
                 return Ok(self.media.delete(&media::segment_path(&self.event, rendition, msn)).await?);
             }
-            Keep::Target { target_duration_s } => Entry::Target { target_duration_s },
+            Keep::Target { target_duration_s } => {
+                let entry = Entry::Target { target_duration_s };
+                self.index.list(&entry).await?;
+                entry
+            }
             Keep::Init { rendition, init, data, description } => {
                 let path = media::init_path(&self.event, rendition, init);
-                let put = self.media.put(&path, data.clone(), Worth::Recorded).await;
+                let entry = Entry::Init { rendition, init, description, data: Some(data.clone()) };
+                let put = self.put_init(&path, &data, &entry).await;
                 if put.is_err() {
-                    self.unkept_inits.push_back((path, data.clone()));
+                    self.unkept_inits.push_back((path, data, entry.clone()));
                 }
-                let entry = Entry::Init { rendition, init, description, data: Some(data) };
                 self.spool(move |spool| spool.record(&[entry])).await?;
-                return Ok(put?);
+                return put;
             }
             Keep::Segment { rendition, segment, data, worth } => {
                 return self.segment(rendition, segment, data, worth).await;
@@ -160,24 +175,47 @@ impl Storage {
         data: Option<Bytes>,
         worth: Worth,
     ) -> Result<(), StorageError> {
-        let Some(data) = data else { return self.record(rendition, segment).await };
-        let path = media::segment_path(&self.event, rendition, segment.msn);
-        match self.media.put(&path, data, worth).await {
+        let Some(data) = data else {
+            self.index.list(&Entry::Segment { rendition, segment: segment.clone() }).await?;
+            return self.record(rendition, segment).await;
+        };
+        match self.put_segment(rendition, &segment, data, worth).await {
             Ok(()) => {
                 self.record(rendition, segment).await?;
                 self.keep_unkept().await
             }
             // Whoever looks back will miss it; the alarm tells.
-            Err(MediaError::NoRoom(_)) if worth == Worth::LookBack => {
+            Err(StorageError::Media(MediaError::NoRoom(_))) if worth == Worth::LookBack => {
+                self.index.forget(rendition, segment.msn).await?;
                 self.spool(move |spool| spool.forget(rendition, segment.msn)).await
             }
+            // Its new owner goes on without it.
+            Err(StorageError::List(ListError::Lost)) => Err(ListError::Lost.into()),
             Err(error) => {
                 if self.unkept.len() < MAX_UNKEPT {
                     self.unkept.push_back((rendition, segment));
                 }
-                Err(error.into())
+                Err(error)
             }
         }
+    }
+
+    /// Lists a segment and puts it, in this order: what is in the media store is always listed.
+    async fn put_segment(
+        &self,
+        rendition: Rendition,
+        segment: &Segment,
+        data: Bytes,
+        worth: Worth,
+    ) -> Result<(), StorageError> {
+        self.index.list(&Entry::Segment { rendition, segment: segment.clone() }).await?;
+        let path = media::segment_path(&self.event, rendition, segment.msn);
+        Ok(self.media.put(&path, data, worth).await?)
+    }
+
+    async fn put_init(&self, path: &Path, data: &Bytes, entry: &Entry) -> Result<(), StorageError> {
+        self.index.list(entry).await?;
+        Ok(self.media.put(path, data.clone(), Worth::Recorded).await?)
     }
 
     async fn record(&mut self, rendition: Rendition, segment: Segment) -> Result<(), StorageError> {
@@ -187,20 +225,19 @@ impl Storage {
 
     /// Tries again what there was no room for, out of its parts.
     async fn keep_unkept(&mut self) -> Result<(), StorageError> {
-        while let Some((path, data)) = self.unkept_inits.front() {
-            self.media.put(path, data.clone(), Worth::Recorded).await?;
+        while let Some((path, data, entry)) = self.unkept_inits.front() {
+            self.put_init(path, data, entry).await?;
             self.unkept_inits.pop_front();
         }
         while let Some((rendition, segment)) = self.unkept.pop_front() {
-            let path = media::segment_path(&self.event, rendition, segment.msn);
             let wanted = segment.clone();
             let Some(data) = self.spool(move |spool| spool.parts_of(rendition, &wanted)).await? else {
                 tracing::error!(event = %self.event, %rendition, msn = segment.msn, "a segment is lost: its parts are not on disk");
                 continue;
             };
-            if let Err(error) = self.media.put(&path, data, Worth::Recorded).await {
+            if let Err(error) = self.put_segment(rendition, &segment, data, Worth::Recorded).await {
                 self.unkept.push_front((rendition, segment));
-                return Err(error.into());
+                return Err(error);
             }
             self.record(rendition, segment).await?;
         }

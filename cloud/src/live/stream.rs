@@ -13,6 +13,7 @@ use super::lane::Packaged;
 use super::rendition::Rendition;
 use super::timeline::InputId;
 use super::window::{Edge, Found, View, Window};
+use crate::cluster::Hold;
 use crate::event::Input;
 use crate::id::EventId;
 
@@ -35,7 +36,6 @@ struct Rendered {
 }
 
 /// A live event as it can be fetched.
-#[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) event: EventId,
     pub(super) commands: mpsc::Sender<Command>,
@@ -44,10 +44,18 @@ pub(crate) struct Stream {
     edges: RwLock<BTreeMap<Rendition, watch::Sender<Edge>>>,
     rendered: Mutex<BTreeMap<Rendition, Rendered>>,
     public_from: AtomicU64,
+    /// Whether the event is this process's to take in.
+    pub(super) hold: Hold,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("event", &self.event).finish_non_exhaustive()
+    }
 }
 
 impl Stream {
-    pub(super) fn new(event: EventId, window: Window, commands: mpsc::Sender<Command>) -> Self {
+    pub(super) fn new(event: EventId, window: Window, commands: mpsc::Sender<Command>, hold: Hold) -> Self {
         let edges = window.renditions().map(|name| (name, watch::Sender::new(window.edge(name)))).collect();
         Self {
             event,
@@ -57,6 +65,7 @@ impl Stream {
             edges: RwLock::new(edges),
             rendered: Mutex::default(),
             public_from: AtomicU64::new(NOTHING),
+            hold,
         }
     }
 

@@ -127,6 +127,16 @@ impl Media {
         Ok(data)
     }
 
+    /// What was read or remembered lately.
+    pub(crate) fn remembered(&self, path: &Path) -> Option<Bytes> {
+        self.0.cache.get(path)
+    }
+
+    /// Keeps in memory what another process gave and never changes.
+    pub(crate) fn remember(&self, path: Path, data: Bytes) {
+        self.0.cache.insert(path, data);
+    }
+
     /// Reads a whole object that may have been replaced meanwhile; `None` if there is none.
     pub(crate) async fn get_anew(&self, path: &Path) -> Result<Option<Bytes>, MediaError> {
         match self.0.spool.find(path, 0..u64::MAX).await? {

@@ -29,6 +29,11 @@ use crate::id::{EventId, RecordingId};
 use crate::live::Rendition;
 use object_store::path::Path;
 
+/// Below this lies what was received for an event.
+pub(crate) fn event_path(event: &EventId) -> Path {
+    Path::from(format!("live/{event}"))
+}
+
 /// A segment of a live event, and of the recordings made of it.
 pub(crate) fn segment_path(event: &EventId, rendition: Rendition, msn: u64) -> Path {
     Path::from(format!("live/{event}/{rendition}/{msn}.m4s"))

@@ -2,6 +2,7 @@
 
 use super::document::{BY_EVENT, BY_NUMBER, RUNNING};
 use super::{Manifest, Recording};
+use crate::cluster::Hold;
 use crate::event::{EventError, Events};
 use crate::http::ApiError;
 use crate::id::{EventId, RecordingId};
@@ -93,6 +94,7 @@ impl Recordings {
         &self,
         event_id: EventId,
         from_segment: u64,
+        hold: &Hold,
     ) -> Result<Recording, RecordingError> {
         let number = self.store.next_number("recording").await?;
         let batch = self.store.batch();
@@ -107,23 +109,26 @@ impl Recordings {
             duration_ms: None,
             removed_at: None,
         };
-        self.store.commit(batch.create(&recording)).await?;
+        hold.commit(batch.create(&recording)).await?;
         self.events.add_recording(&event_id, recording.id).await?;
         Ok(recording)
     }
 
     /// Ends a recording before the event's segment `to_segment`.
-    pub(crate) async fn end(&self, id: &RecordingId, to_segment: u64) -> Result<(), RecordingError> {
-        self.store
-            .update::<Recording, StoreError>(id, None, |recording, _, now| {
-                let running = recording.ended_at.is_none();
-                if running {
-                    recording.ended_at = Some(now);
-                    recording.to_segment = Some(to_segment);
-                }
-                Ok(running)
-            })
-            .await?;
+    pub(crate) async fn end(
+        &self,
+        id: &RecordingId,
+        to_segment: u64,
+        hold: &Hold,
+    ) -> Result<(), RecordingError> {
+        let Some(old) = self.get(id).await? else { return Ok(()) };
+        if old.document.ended_at.is_some() {
+            return Ok(());
+        }
+        let batch = self.store.batch();
+        let new =
+            Recording { ended_at: Some(batch.at()), to_segment: Some(to_segment), ..old.document.clone() };
+        hold.commit(batch.update(&old, &new)).await?;
         Ok(())
     }
 

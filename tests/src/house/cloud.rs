@@ -14,6 +14,8 @@ use super::{Api, Process, binary, wait_until};
 /// What differs from the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct CloudOptions {
+    /// TOML that comes before all sections.
+    pub top: String,
     /// TOML that follows what [`Cloud::start`] writes itself.
     pub extra: String,
     /// HTTP, RTMP and MQTT ports; 0 is any free one.
@@ -26,8 +28,15 @@ pub struct CloudOptions {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Ports {
     pub http: String,
+    /// Empty where the process has no such role; so with `mqtt`.
+    #[serde(deserialize_with = "or_empty")]
     pub rtmp: String,
+    #[serde(deserialize_with = "or_empty")]
     pub mqtt: String,
+}
+
+fn or_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// A running cloud.
@@ -49,22 +58,37 @@ impl Cloud {
     /// # Errors
     /// When it ends, or is not ready in 30 s; its last lines are in the error.
     pub async fn start(directory: &Path, options: &CloudOptions) -> Result<Self> {
+        let key = directory.join("cloud/secrets.key");
+        Self::configure(directory, &key, options)?;
+        Self::launch(directory, None, options.environment.clone()).await
+    }
+
+    /// Starts another process of the same installation in a directory of its own: with `first`'s key and accounts.
+    ///
+    /// # Errors
+    /// As [`Cloud::start`].
+    pub async fn start_beside(first: &Self, directory: &Path, options: &CloudOptions) -> Result<Self> {
+        Self::configure(directory, &first.directory.join("cloud/secrets.key"), options)?;
+        Self::launch(directory, Some(first.api.credentials().1), options.environment.clone()).await
+    }
+
+    fn configure(directory: &Path, key: &Path, options: &CloudOptions) -> Result<()> {
         let own = directory.join("cloud");
         fs::create_dir_all(&own).with_context(|| format!("creating {}", own.display()))?;
         let [http, rtmp, mqtt] = options.ports;
         let config = format!(
-            "data_dir = {data:?}\n\
+            "{top}\n\
+             data_dir = {data:?}\n\
              secrets_key_file = {key:?}\n\
              [http]\nlisten = \"127.0.0.1:{http}\"\n\
              [rtmp]\nlisten = \"127.0.0.1:{rtmp}\"\n\
              [mqtt]\nlisten = \"127.0.0.1:{mqtt}\"\n\
              [admin]\nemail = \"{ADMIN}\"\n{extra}\n",
             data = own.join("data"),
-            key = own.join("secrets.key"),
+            top = options.top,
             extra = options.extra,
         );
-        fs::write(own.join("cloud.toml"), config).context("writing cloud.toml")?;
-        Self::launch(directory, options.environment.clone()).await
+        fs::write(own.join("cloud.toml"), config).context("writing cloud.toml")
     }
 
     /// Starts the cloud on the configuration and the data that lie in `directory/cloud`.
@@ -72,7 +96,7 @@ impl Cloud {
     /// # Errors
     /// As [`Cloud::start`].
     pub async fn take_up(directory: &Path) -> Result<Self> {
-        Self::launch(directory, Vec::new()).await
+        Self::launch(directory, None, Vec::new()).await
     }
 
     /// Starts the cloud again with the data, the ports and the environment that it had.
@@ -80,7 +104,8 @@ impl Cloud {
     /// # Errors
     /// As [`Cloud::start`].
     pub async fn restart(self) -> Result<Self> {
-        let Self { process, ports, directory, environment, .. } = self;
+        let Self { process, ports, api, directory, environment } = self;
+        let password = api.credentials().1.to_owned();
         drop(process);
         let path = directory.join("cloud/cloud.toml");
         let mut config: toml::Table =
@@ -91,10 +116,14 @@ impl Cloud {
             }
         }
         fs::write(&path, config.to_string()).context("writing cloud.toml")?;
-        Self::launch(&directory, environment).await
+        Self::launch(&directory, Some(&password), environment).await
     }
 
-    async fn launch(directory: &Path, environment: Vec<(String, OsString)>) -> Result<Self> {
+    async fn launch(
+        directory: &Path,
+        password: Option<&str>,
+        environment: Vec<(String, OsString)>,
+    ) -> Result<Self> {
         let own = directory.join("cloud");
         let (ports_file, password_file) = (own.join("ports.json"), own.join("password"));
         let _ = fs::remove_file(&ports_file);
@@ -104,7 +133,10 @@ impl Cloud {
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start("cloud", &directory.join("logs"), command)?;
         let ports = Self::ready(&mut process, &ports_file).await?;
-        let password = fs::read_to_string(&password_file).context("reading the administrator's password")?;
+        let password = match password {
+            Some(known) => known.to_owned(),
+            None => fs::read_to_string(&password_file).context("reading the administrator's password")?,
+        };
         let api = Api::new(&format!("http://{}", ports.http), ADMIN, password.trim());
         Ok(Self { process, ports, api, directory: directory.to_owned(), environment })
     }

@@ -91,6 +91,8 @@ impl Check<'_> {
     async fn events(&self) -> Result<BTreeSet<EventId>, CheckError> {
         let mut events = references::recorded(self.app, self.stop).await?;
         events.extend(references::running(&self.app.config.data_dir.join("spool"))?);
+        let owners = self.app.cluster.owners().unfinished().await?;
+        events.extend(owners.into_iter().map(|owner| owner.event));
         let listed = self.media().store().list_with_delimiter(Some(&Path::from("live"))).await;
         let listed = listed.map_err(|error| self.media().wrong(&error, "list it"))?;
         let names = listed.common_prefixes.iter().filter_map(|path| path.filename()?.parse::<EventId>().ok());

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::CheckError;
 use crate::app::App;
 use crate::id::{EventId, RecordingId};
-use crate::live::{Entry, read_index};
+use crate::live::{Entry, read_index, shared_entries};
 use crate::media;
 use crate::recording::{Manifest, Recording};
 
@@ -46,6 +46,9 @@ impl References {
         let directory = app.config.data_dir.join("spool").join(event.to_string());
         let index = spawn_blocking(move || read_index(&directory)).await.map_err(io::Error::other)??;
         references.index(event, &recordings, index);
+        if app.cluster.owners().is_shared() {
+            references.index(event, &recordings, shared_entries(&app.store, event).await?);
+        }
         references.recordings = recordings.len() as u64;
         for recording in &recordings {
             if let Some(manifest) = app.live.recordings().manifest(&recording.id).await? {
@@ -122,7 +125,12 @@ pub(super) fn running(spool: &FilePath) -> io::Result<Vec<EventId>> {
 pub(super) async fn still(app: &App, need: &Need) -> Result<bool, CheckError> {
     match need.by.parse::<RecordingId>() {
         Ok(recording) => Ok(app.live.recordings().get(&recording).await?.is_some()),
-        Err(_) => Ok(app.config.data_dir.join("spool").join(&need.by).exists()),
+        Err(_) if app.config.data_dir.join("spool").join(&need.by).exists() => Ok(true),
+        Err(_) => {
+            let event = need.by.parse::<EventId>().ok();
+            let unfinished = app.cluster.owners().unfinished().await?;
+            Ok(event.is_some_and(|event| unfinished.iter().any(|owner| owner.event == event)))
+        }
     }
 }
 

@@ -1,0 +1,150 @@
+//! What a process that takes events in answers to those that deliver them, and to nobody else.
+//!
+//! `GET /live/…` as viewers ask it, with the shared secret; whether a preview may be seen was decided by whoever
+//! asks. `GET /state/<event>` answers 204. Both carry [`PUBLIC_FROM`] while viewers may see anything.
+#![allow(clippy::disallowed_methods, reason = "a driver: it waits when it cannot accept")]
+
+use super::ClusterError;
+use crate::app::App;
+use crate::http::{ApiError, Response};
+use crate::id::EventId;
+use crate::live;
+use crate::viewing::Asked;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use sha2::{Digest as _, Sha256};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// The first segment that viewers may see.
+pub(super) const PUBLIC_FROM: &str = "stagebox-public-from";
+/// Connections at a time: each waiting request of a delivering process has one.
+const MAX_CONNECTIONS: usize = 4_096;
+/// How long a request's header may take to come, and an idle connection is kept.
+const HEADER_LIMIT: Duration = Duration::from_secs(60);
+
+/// Binds the address for other processes and answers until the shutdown.
+pub(super) async fn start(app: &App, secret: &str) -> Result<SocketAddr, ClusterError> {
+    let wanted = app.config.cluster.listen;
+    let wrong = |source| ClusterError::Listen { address: wanted, source };
+    let listener = TcpListener::bind(wanted).await.map_err(wrong)?;
+    let bound = listener.local_addr().map_err(wrong)?;
+    let key: Key = Arc::new(Sha256::digest(secret.as_bytes()).into());
+    tokio::spawn(listen(app.clone(), listener, key));
+    let advertised = app.config.cluster.advertise.unwrap_or(bound);
+    // A port of 0 stands for the one that was free.
+    let port = if advertised.port() == 0 { bound.port() } else { advertised.port() };
+    Ok(SocketAddr::new(advertised.ip(), port))
+}
+
+/// The secret's hash: of one length, whatever is shown.
+type Key = Arc<[u8; 32]>;
+
+async fn listen(app: App, listener: TcpListener, key: Key) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (app, key) = (app.clone(), Arc::clone(&key));
+                tokio::spawn(async move {
+                    let shutdown = app.shutdown.clone();
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        () = serve(app, stream, key) => {}
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept another process's connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(app: App, stream: TcpStream, key: Key) {
+    // Parts are small answers that must leave at once.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let (app, key) = (app.clone(), Arc::clone(&key));
+        async move { Ok::<_, Infallible>(answer(&app, &request, &key).await) }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "another process's connection broke");
+    }
+}
+
+async fn answer(app: &App, request: &Request<Incoming>, key: &Key) -> Response {
+    if !is_known(request.headers(), key) {
+        let words = "this address is for processes with the same `cluster.secret`";
+        return ApiError::unauthorized(words).into_response();
+    }
+    let uri = request.uri();
+    let event = uri.path().split('/').find_map(|segment| segment.parse::<EventId>().ok());
+    let mut response = if uri.path().starts_with("/live/") {
+        let asked = Asked {
+            method: &Method::GET,
+            path: uri.path(),
+            query: uri.query().unwrap_or_default(),
+            headers: &HeaderMap::new(),
+            peer: None,
+        };
+        live::answer_inside(app, &asked).await.unwrap_or_else(ApiError::into_response)
+    } else if uri.path().starts_with("/state/") {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    } else {
+        ApiError::not_found("there is nothing at this address").into_response()
+    };
+    let public_from = event.and_then(|event| app.live.stream(&event)).and_then(|stream| stream.public_from());
+    if let Some(from) = public_from {
+        response.headers_mut().insert(PUBLIC_FROM, HeaderValue::from(from));
+    }
+    response
+}
+
+fn is_known(headers: &HeaderMap, key: &Key) -> bool {
+    let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let shown = shown.strip_prefix(b"Bearer ").unwrap_or_default();
+    let shown: [u8; 32] = Sha256::digest(shown).into();
+    bool::from(shown.ct_eq(&**key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_secret_opens() {
+        let key: Key = Arc::new(Sha256::digest(b"the shared secret").into());
+        let shown = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_static(value));
+            is_known(&headers, &key)
+        };
+        assert!(shown("Bearer the shared secret"));
+        for wrong in
+            ["Bearer the shared secre", "Bearer ", "the shared secret", "Basic the shared secret", ""]
+        {
+            assert!(!shown(wrong), "{wrong}");
+        }
+        assert!(!is_known(&HeaderMap::new(), &key));
+    }
+}

@@ -1,0 +1,147 @@
+//! Processes on one database that share the work: who they are, and who takes which broadcast in.
+//!
+//! Each process has roles ([`Role`]) and writes down where it is found ([`node`]). An event is taken in by one
+//! process at a time ([`owner`], [`hold`]); the delivering ones ask that one ([`internal`], [`relay`]).
+
+mod config;
+mod hold;
+mod http;
+mod internal;
+mod node;
+mod owner;
+mod relay;
+mod role;
+
+pub use config::ClusterConfig;
+pub(crate) use config::{check, cluster_secret};
+pub use hold::HoldError;
+pub(crate) use hold::{Hold, Owners};
+pub use http::routes;
+pub use node::NodeRecord;
+pub(crate) use relay::{Answer, Relay};
+pub use role::{Role, RoleError, Roles};
+
+use crate::app::App;
+use crate::config::Config;
+use crate::store::{StoreError, StoreKind};
+use std::sync::{Arc, OnceLock};
+use tokio_util::task::TaskTracker;
+
+/// Says why a process cannot take its place beside the others.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Two processes would write into the same files.
+    #[error(
+        "another process uses the data directory {0} (`data_dir`): give each process one of its own, \
+         and `secrets_key_file` the same key"
+    )]
+    DataDir(String),
+    /// The address for other processes cannot be used.
+    #[error("cannot listen on {address} (`cluster.listen`): {source}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The process has no name.
+    #[error(transparent)]
+    Node(#[from] crate::job::JobError),
+    /// The store failed.
+    #[error("cannot tell the other processes of this one: {0}")]
+    Store(#[from] StoreError),
+    /// Requests to other processes cannot be made.
+    #[error("cannot set up the client for other processes: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// This process among the others; cloned freely.
+#[derive(Clone)]
+pub struct Cluster(Arc<Inner>);
+
+struct Inner {
+    node: OnceLock<String>,
+    address: OnceLock<String>,
+    relay: OnceLock<Relay>,
+    tasks: TaskTracker,
+    owners: Owners,
+}
+
+impl Cluster {
+    pub(crate) fn new(owners: Owners) -> Self {
+        Self(Arc::new(Inner {
+            node: OnceLock::new(),
+            address: OnceLock::new(),
+            relay: OnceLock::new(),
+            tasks: TaskTracker::new(),
+            owners,
+        }))
+    }
+
+    /// This process's name; empty before it has started.
+    pub(crate) fn node(&self) -> &str {
+        self.0.node.get().map_or("", String::as_str)
+    }
+
+    /// Where other processes reach this one.
+    pub(crate) fn address(&self) -> Option<String> {
+        self.0.address.get().cloned()
+    }
+
+    /// Who takes which event in.
+    pub(crate) fn owners(&self) -> &Owners {
+        &self.0.owners
+    }
+
+    /// Asks the processes that take events in; absent where there are none, or no secret is set.
+    pub(crate) fn relay(&self) -> Option<&Relay> {
+        self.0.relay.get()
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(task);
+    }
+
+    /// Returns once this process is taken off the list of those that run.
+    pub async fn stop(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+}
+
+/// Whether other processes can be on this process's store.
+fn is_shared(config: &Config) -> bool {
+    config.store.kind != StoreKind::Sled
+}
+
+/// Gives the process its name and its address for others; before anything takes events in.
+///
+/// # Errors
+/// Another process has the data directory, or the address cannot be used.
+pub async fn start(app: &App) -> Result<(), ClusterError> {
+    let node = app.jobs.node()?;
+    if is_shared(&app.config) && !node.is_alone() {
+        return Err(ClusterError::DataDir(app.config.data_dir.display().to_string()));
+    }
+    let inner = &app.cluster.0;
+    let _ = inner.node.set(node.name.to_string());
+    if let (true, Some(secret)) = (is_shared(&app.config), cluster_secret(&app.config)) {
+        if app.config.roles.has(Role::Ingest) {
+            let address = internal::start(app, secret).await?;
+            let _ = inner.address.set(address.to_string());
+        }
+        if app.config.roles.has(Role::Deliver) {
+            let _ = inner.relay.set(Relay::new(secret)?);
+        }
+    }
+    inner.owners.set_own(app.cluster.node(), app.cluster.address());
+    Ok(())
+}
+
+/// Writes this process down among those that run; once all its addresses are known.
+///
+/// # Errors
+/// The store failed.
+pub async fn announce(app: &App) -> Result<(), ClusterError> {
+    Ok(node::register(app).await?)
+}
