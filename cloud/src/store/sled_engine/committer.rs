@@ -113,7 +113,7 @@ impl Committer {
             }
         }
         for answer in answers {
-            answer(synced.as_ref().map(|()| ()).map_err(Broken::error));
+            answer(synced.as_ref().copied().map_err(Broken::error));
         }
     }
 
