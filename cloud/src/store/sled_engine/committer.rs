@@ -123,7 +123,8 @@ impl Committer {
             Job::Close => return false,
             Job::Commit { ops, reply } => {
                 // Whatever also removes something may go on longer: it is how space is made.
-                let creates = ops.iter().any(|op| op.expect == Expect::Absent)
+                // Sessions and the like are no matter: an administrator must get in to make space.
+                let creates = ops.iter().any(|op| op.expect == Expect::Absent && op.journal.is_some())
                     && ops.iter().all(|op| op.write.is_some());
                 let result = self.guarded(creates, |committer| committer.commit(&ops));
                 settle(result, reply, answers);
