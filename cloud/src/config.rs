@@ -1,5 +1,9 @@
 //! The configuration: one strict tree from a TOML file and the environment.
 
+mod hidden;
+
+pub use hidden::Hidden;
+
 use crate::cluster::{self, ClusterConfig, Roles};
 use crate::job::JobsConfig;
 use crate::media::config::MediaConfig;

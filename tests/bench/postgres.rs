@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use stagebox_cloud::clock::Clock;
-use stagebox_cloud::store::{Hidden, PostgresEngine, PostgresOptions, Store, StoreConfig, StoreKind};
+use stagebox_cloud::config::Hidden;
+use stagebox_cloud::store::{PostgresEngine, PostgresOptions, Store, StoreConfig, StoreKind};
 use stagebox_tests::house::postgres::Postgres;
 
 use super::figure::{Figure, median};

@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stagebox_cloud::clock::Clock;
+use stagebox_cloud::config::Hidden;
 use stagebox_cloud::store::{
-    Document, Hidden, Index, IndexKey, Lease, NewEntry, PostgresEngine, PostgresOptions, Queue, QueueError,
-    Scan, Settle, Store, StoreConfig, StoreError, StoreKind,
+    Document, Index, IndexKey, Lease, NewEntry, PostgresEngine, PostgresOptions, Queue, QueueError, Scan,
+    Settle, Store, StoreConfig, StoreError, StoreKind,
 };
 use stagebox_tests::house::postgres::Postgres;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};

@@ -10,9 +10,10 @@ use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::Value;
 use stagebox_cloud::clock::Clock;
+use stagebox_cloud::config::Hidden;
 use stagebox_cloud::job::{Job, JobState};
 use stagebox_cloud::store::{
-    Account, Change, Entry, Hidden, PostgresEngine, PostgresOptions, Store, StoreConfig, StoreKind,
+    Account, Change, Entry, PostgresEngine, PostgresOptions, Store, StoreConfig, StoreKind,
 };
 use stagebox_tests::house::peer::{Client, publish};
 use stagebox_tests::house::postgres::Postgres;

@@ -1,6 +1,6 @@
 //! The cloud's parts as processes of their own, on one PostgreSQL and one S3 server.
 
-use std::time::Duration;
+use std::cell::RefCell;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
@@ -10,7 +10,7 @@ use stagebox_tests::house::playlist::{segments, source_playlist, uris};
 use stagebox_tests::house::postgres::Postgres;
 use stagebox_tests::house::probe::{self, Stream};
 use stagebox_tests::house::s3::{KEY, S3};
-use stagebox_tests::house::{Cloud, CloudOptions, wait_until};
+use stagebox_tests::house::{Cloud, CloudOptions, Process, wait_until};
 
 use super::{FRAME_US, STEP, make_event};
 
@@ -58,9 +58,25 @@ impl House {
     }
 
     /// ffmpeg pushes to this process.
-    async fn push(&self, to: &Cloud, event: &str, frames: u32) -> Result<stagebox_tests::house::Process> {
+    async fn push(&self, to: &Cloud, event: &str, frames: u32) -> Result<Process> {
         let url = format!("rtmp://{}/live/{}", to.ports.rtmp, self.key(event).await?);
         publish(Client::Ffmpeg, self.directory.path(), &url, frames)
+    }
+
+    /// ffmpeg pushes to this process, again and again as encoders do, until the process takes it.
+    async fn push_until_taken(&self, to: &Cloud, event: &str, frames: u32) -> Result<Process> {
+        wait_until("the other process takes the encoder", STEP, || async {
+            let joined = || to.process.output().matches("a publisher joins").count();
+            let before = joined();
+            let encoder = RefCell::new(self.push(to, event, frames).await?);
+            let taken = wait_until("it is taken or refused", STEP, || async {
+                let refused = encoder.borrow_mut().ended().is_some();
+                Ok((joined() > before || refused).then_some(!refused))
+            })
+            .await?;
+            Ok(taken.then(|| encoder.into_inner()))
+        })
+        .await
     }
 }
 
@@ -167,12 +183,7 @@ async fn when_the_owner_is_killed_another_process_goes_on_with_the_event() -> Re
     first.process.kill().await?;
     publisher.kill().await?;
     // An encoder tries again until the lease is over.
-    let mut again = wait_until("the other process takes the encoder", STEP, || async {
-        let mut encoder = house.push(&second, &event, 90).await?;
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        Ok(encoder.ended().is_none().then_some(encoder))
-    })
-    .await?;
+    let mut again = house.push_until_taken(&second, &event, 90).await?;
     wait_until("the playlist goes on", STEP, || async {
         Ok(segments(&deliver, &event).await.ok().filter(|(_, end)| *end >= before + 2))
     })
@@ -217,12 +228,7 @@ async fn an_owner_that_slept_past_its_lease_changes_nothing_any_more() -> Result
         Ok(segments(&deliver, &event).await.ok().filter(|(_, end)| *end >= before))
     })
     .await?;
-    let mut again = wait_until("the other process takes the encoder", STEP, || async {
-        let mut encoder = house.push(&second, &event, 75).await?;
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        Ok(encoder.ended().is_none().then_some(encoder))
-    })
-    .await?;
+    let mut again = house.push_until_taken(&second, &event, 75).await?;
     first.process.signal(Signal::SIGCONT)?;
     // Its own encoder is told to go.
     let status = publisher.wait(STEP).await?;

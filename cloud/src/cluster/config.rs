@@ -1,9 +1,9 @@
 //! `[cluster]`: how processes on one database find and ask each other.
 
 use super::{Role, Roles};
-use crate::config::Config;
+use crate::config::{Config, Hidden};
 use crate::media::config::Kind;
-use crate::store::{Hidden, StoreKind};
+use crate::store::StoreKind;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -65,7 +65,7 @@ fn wrong_keys_and_values_are_named() {
 fn a_password_is_taken_from_the_environment_as_it_is_and_shown_nowhere() {
     let text = "[store]\nkind = \"postgres\"\nurl = \"postgres://a:hunter2@h/d\"";
     let config = parse(text, &[("STAGEBOX_STORE__PASSWORD", "00123")]).unwrap();
-    assert_eq!(config.store.password.as_ref().map(crate::store::Hidden::reveal), Some("00123"));
+    assert_eq!(config.store.password.as_ref().map(Hidden::reveal), Some("00123"));
     let shown = format!("{config:?}");
     assert!(!shown.contains("hunter2") && !shown.contains("00123"), "{shown}");
     for text in [

@@ -132,7 +132,8 @@ fn secret_file(path: &FilePath) -> Result<String, MediaError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::config::{Hidden, Kind};
+    use crate::config::Hidden;
+    use crate::media::config::Kind;
 
     fn config() -> MediaConfig {
         MediaConfig {

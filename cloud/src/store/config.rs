@@ -1,8 +1,8 @@
 //! `[store]`: which engine keeps the documents, and how it is reached.
 
 use super::postgres::Database;
+use crate::config::Hidden;
 use serde::Deserialize;
-use std::fmt;
 use std::path::PathBuf;
 
 /// `[store]`
@@ -47,29 +47,6 @@ pub enum StoreKind {
     Sled,
     /// A PostgreSQL server.
     Postgres,
-}
-
-/// A text that is never shown: it is, or may hold, a password.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Hidden(String);
-
-impl Hidden {
-    /// Hides a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
 }
 
 impl StoreConfig {

@@ -34,7 +34,7 @@ mod walk;
 mod walk_tests;
 
 pub use batch::Batch;
-pub use config::{Hidden, StoreConfig, StoreKind};
+pub use config::{StoreConfig, StoreKind};
 pub use copy::Target;
 pub use document::{Document, Index, IndexKey, Versioned};
 pub use engine::{Engine, Expect, Order, Receipt, Tell};

@@ -45,8 +45,8 @@ fn tell(alarms: &Alarms, trouble: Option<&StoreError>) {
         StoreError::Full { reserve_mib, .. } => (
             DISK_FULL,
             format!(
-                "the disk of the store has less than {reserve_mib} MiB free (`store.reserve_mib`): nothing new is \
-                 taken in, events can still be ended; free some space"
+                "The disk of the store has less than {reserve_mib} MiB free (`store.reserve_mib`): nothing new is \
+                 taken in, events can still be ended. Free some space."
             ),
         ),
         StoreError::NoRoom => (DISK_FULL, StoreError::NoRoom.to_string()),

@@ -203,7 +203,8 @@ pub(super) fn cause(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::config::{Hidden, StoreKind};
+    use crate::config::Hidden;
+    use crate::store::config::StoreKind;
 
     fn config(url: &str) -> StoreConfig {
         let url = Some(Hidden::new(url));

@@ -9,7 +9,8 @@ mod sharing;
 
 use super::{PostgresEngine, PostgresOptions};
 use crate::clock::{Clock, Timestamp};
-use crate::store::config::{Hidden, StoreConfig, StoreKind};
+use crate::config::Hidden;
+use crate::store::config::{StoreConfig, StoreKind};
 use crate::store::{Account, Store, StoreError, conformance, model};
 use conformance::Thing;
 use proptest::prelude::*;

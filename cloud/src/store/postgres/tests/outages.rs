@@ -1,7 +1,8 @@
 //! The server crashes, hangs, or cuts connections while batches are written: nothing acknowledged is lost.
 
 use super::{Postgres, PostgresEngine, PostgresOptions, Thing, engine, store};
-use crate::store::{Account, Hidden, Scan, Store, StoreConfig, StoreError};
+use crate::config::Hidden;
+use crate::store::{Account, Scan, Store, StoreConfig, StoreError};
 use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
 use std::sync::Arc;
