@@ -8,6 +8,7 @@ pub mod playlist;
 pub mod postgres;
 pub mod probe;
 mod process;
+pub mod receiver;
 pub mod s3;
 
 pub use agent::{Agent, AgentOptions, Source};
