@@ -13,6 +13,7 @@ use crate::item::Items;
 use crate::job::Jobs;
 use crate::live::Live;
 use crate::media::Media;
+use crate::outbound::Guard;
 use crate::secret::{SecretError, Vault};
 use crate::store::{Store, StoreKind};
 use serde::Serialize;
@@ -52,6 +53,8 @@ pub struct Addresses {
     pub rtmp: OnceLock<SocketAddr>,
     /// The broker.
     pub mqtt: OnceLock<SocketAddr>,
+    /// For other processes of the installation.
+    pub cluster: OnceLock<SocketAddr>,
 }
 
 /// The addresses as the ports file has them.
@@ -70,6 +73,13 @@ impl Addresses {
             rtmp: self.rtmp.get().copied(),
             mqtt: self.mqtt.get().copied(),
         }
+    }
+
+    /// All that this server listens at: tenants' addresses must not lead there.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        // Taken apart, so that nothing that is added can be left out.
+        let Self { http, rtmp, mqtt, cluster } = self;
+        [http, rtmp, mqtt, cluster].into_iter().filter_map(|address| address.get().copied()).collect()
     }
 
     /// What browsers and players call this server, without a slash at the end.
@@ -121,6 +131,8 @@ pub struct Parts {
     pub devices: Devices,
     /// Live streams.
     pub live: Live,
+    /// The way to addresses that tenants give.
+    pub outbound: Guard,
     /// Notifications.
     pub hooks: Hooks,
     /// What is done in the background.
@@ -223,7 +235,8 @@ impl App {
         let cluster = Cluster::new(&config, &store, &clock);
         let live = Live::new(&config, &store, &events, &items, &media, cluster.owners());
         let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
-        let hooks = Hooks::new(&config, store.clone(), vault.clone(), clock.clone());
+        let outbound = Guard::new(&config, Arc::clone(&addresses));
+        let hooks = Hooks::new(outbound.clone(), store.clone(), vault.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             started: clock.instant(),
             config,
@@ -237,6 +250,7 @@ impl App {
             items,
             devices,
             live,
+            outbound,
             hooks,
             jobs,
             cluster,

@@ -7,6 +7,7 @@ pub use hidden::Hidden;
 use crate::cluster::{self, ClusterConfig, Roles};
 use crate::job::JobsConfig;
 use crate::media::config::MediaConfig;
+use crate::outbound::{Moved, OutboundConfig};
 use crate::store::StoreConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -67,8 +68,11 @@ pub struct Config {
     pub media: MediaConfig,
     /// The administrator.
     pub admin: Admin,
-    /// Notifications to the user's server.
-    pub hooks: Hooks,
+    /// Connections to addresses that tenants give.
+    pub outbound: OutboundConfig,
+    /// Not there any more.
+    #[doc(hidden)]
+    pub hooks: Moved,
     /// What is done in the background.
     pub jobs: JobsConfig,
 }
@@ -87,7 +91,8 @@ impl Default for Config {
             live: Live::default(),
             media: MediaConfig::default(),
             admin: Admin::default(),
-            hooks: Hooks::default(),
+            outbound: OutboundConfig::default(),
+            hooks: Moved,
             jobs: JobsConfig::default(),
         }
     }
@@ -199,14 +204,6 @@ impl Default for Admin {
     }
 }
 
-/// `[hooks]`
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub struct Hooks {
-    /// Networks inside which a hook's receiver may be although they are not public, such as `127.0.0.0/8`.
-    pub allow: Vec<String>,
-}
-
 impl Config {
     /// Reads the file, if there is one, and lays the environment over it.
     pub fn load(
@@ -303,12 +300,7 @@ impl Config {
         self.store.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.media.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         cluster::check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;
-        for network in &self.hooks.allow {
-            if let Err(detail) = network.parse::<crate::hook::Network>() {
-                return Err(ConfigError::Value { field: "hooks.allow", detail });
-            }
-        }
-        Ok(())
+        self.outbound.check().map_err(|(field, detail)| ConfigError::Value { field, detail })
     }
 }
 

@@ -7,6 +7,7 @@ mod foreign;
 mod jobs;
 mod management;
 mod media;
+mod outbound;
 mod outputs;
 mod postgres;
 mod powercut;

@@ -6,20 +6,16 @@
 mod deliver;
 mod document;
 mod gcore;
-mod guard;
 mod http;
-mod network;
 
 pub use document::{Delivery, Hook};
-pub use guard::{Guard, GuardError};
 pub use http::routes;
-pub use network::{Network, canonical, is_public};
 
 use crate::app::App;
 use crate::clock::Clock;
 use crate::cluster::Role;
-use crate::config::Config;
 use crate::id::UserId;
+use crate::outbound::{Guard, Http};
 use crate::secret::{SecretError, Vault};
 use crate::store::{Account, Store, StoreError, Versioned};
 use document::{HOOK, Place};
@@ -39,9 +35,6 @@ pub enum HookError {
     /// The URL as it was kept is none.
     #[error("the hook's stored URL is wrong: {0}")]
     Url(#[from] url::ParseError),
-    /// Connections cannot be made.
-    #[error("cannot set up the hook's client: {0}")]
-    Client(#[from] reqwest::Error),
 }
 
 /// The hook with how its deliveries fare.
@@ -65,17 +58,17 @@ struct Inner {
     store: Store,
     vault: Vault,
     clock: Clock,
-    guard: Guard,
+    outbound: Guard,
+    http: Http,
     /// Where the journal has been read to, which the place on disk may lag behind.
     read: AtomicU64,
 }
 
 impl Hooks {
     /// Makes the handle.
-    pub fn new(config: &Config, store: Store, vault: Vault, clock: Clock) -> Self {
-        // The configuration was checked when it was read.
-        let allow = config.hooks.allow.iter().filter_map(|network| network.parse().ok()).collect();
-        Self(Arc::new(Inner { store, vault, clock, guard: Guard::new(allow), read: AtomicU64::new(0) }))
+    pub fn new(outbound: Guard, store: Store, vault: Vault, clock: Clock) -> Self {
+        let http = outbound.http(deliver::TIMEOUT);
+        Self(Arc::new(Inner { store, vault, clock, outbound, http, read: AtomicU64::new(0) }))
     }
 
     /// Reads the hook.
@@ -134,8 +127,7 @@ impl Hooks {
 }
 
 /// Starts the deliveries: here, or as soon as no other process makes them.
-pub async fn start(app: App) -> Result<(), HookError> {
-    let client = app.hooks.0.guard.client(deliver::TIMEOUT)?;
+pub fn start(app: App) {
     app.cluster.clone().spawn(async move {
         loop {
             let duty = tokio::select! {
@@ -143,10 +135,9 @@ pub async fn start(app: App) -> Result<(), HookError> {
                 () = app.shutdown.cancelled() => return,
                 duty = app.cluster.duties().take(Role::Hooks) => duty,
             };
-            let driver = deliver::Driver::new(app.hooks.clone(), client.clone(), duty.clone());
+            let driver = deliver::Driver::new(app.hooks.clone(), duty.clone());
             driver.run(duty.term(&app.shutdown)).await;
             duty.give_back().await;
         }
     });
-    Ok(())
 }

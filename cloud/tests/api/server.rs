@@ -39,7 +39,7 @@ pub(crate) fn config(data: &Path) -> Config {
     config.mqtt.enabled = false;
     config.live.transcode = false;
     config.http.drain_ms = 300;
-    config.hooks.allow = vec!["127.0.0.0/8".to_owned()];
+    config.outbound.allow = vec!["127.0.0.0/8".to_owned()];
     config
 }
 
