@@ -8,6 +8,7 @@ mod management;
 mod media;
 mod outputs;
 mod postgres;
+mod postgres_full;
 mod postgres_tls;
 mod powercut;
 mod recovery;

@@ -11,6 +11,10 @@ pub(super) enum Trouble {
     Lost(String),
     /// Another process was in the way; the same again may succeed.
     Raced(String),
+    /// The server's disk has no room for it.
+    Full(String),
+    /// The server lacks memory for now.
+    Short(String),
     /// The database will not do it.
     Refused(String),
 }
@@ -42,6 +46,10 @@ impl From<tokio_postgres::Error> for Trouble {
             Self::Raced(words)
         } else if fatal || class == "08" || moved.contains(code) {
             Self::Lost(words)
+        } else if *code == SqlState::DISK_FULL {
+            Self::Full(words)
+        } else if *code == SqlState::OUT_OF_MEMORY {
+            Self::Short(words)
         } else {
             Self::Refused(words)
         }
@@ -52,14 +60,19 @@ impl Trouble {
     /// What happened, in words.
     pub(super) fn reason(&self) -> &str {
         match self {
-            Self::Lost(reason) | Self::Raced(reason) | Self::Refused(reason) => reason,
+            Self::Lost(reason)
+            | Self::Raced(reason)
+            | Self::Full(reason)
+            | Self::Short(reason)
+            | Self::Refused(reason) => reason,
         }
     }
 
     /// What is said to whoever asked, where it is not tried again.
     pub(super) fn to_error(&self, target: &Database) -> StoreError {
         match self {
-            Self::Lost(reason) => target.away(reason),
+            Self::Lost(reason) | Self::Short(reason) => target.away(reason),
+            Self::Full(_) => StoreError::NoRoom,
             Self::Raced(reason) | Self::Refused(reason) => {
                 StoreError::Engine(format!("{}: {reason}", target.name()))
             }
