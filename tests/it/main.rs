@@ -14,6 +14,7 @@ mod powercut;
 mod recovery;
 mod roles;
 mod store;
+mod store_copy;
 mod wrong;
 
 use std::time::Duration;

@@ -87,4 +87,16 @@ impl StoreConfig {
         }
         Database::parse(self).map(|_| ()).map_err(|detail| ("store.url", detail))
     }
+
+    /// What a database is called: host, port, database and schema, never a password.
+    pub(crate) fn name(&self) -> String {
+        let name =
+            Database::parse(self).map_or_else(|_| "PostgreSQL".to_owned(), |found| found.name().to_owned());
+        format!("{name}, schema {}", self.schema)
+    }
+
+    /// Whether `url` holds a password.
+    pub(crate) fn url_has_password(&self) -> bool {
+        Database::parse(&Self { password: None, ..self.clone() }).is_ok_and(|found| found.has_password())
+    }
 }

@@ -125,9 +125,6 @@ pub enum StoreError {
         /// Where to.
         to: String,
     },
-    /// It cannot be moved there.
-    #[error("the store cannot be moved: {0}")]
-    Copy(String),
     /// A backup cannot be written or read.
     #[error("the backup {0}")]
     Backup(String),

@@ -89,7 +89,10 @@ pub(super) fn words(error: &DbError) -> String {
 pub(super) fn connecting(error: &tokio_postgres::Error) -> (bool, String) {
     let Some(database) = error.as_db_error() else {
         let words = cause(error);
-        let hint = encrypting(error, &words);
+        let hint = match words.contains("password missing") {
+            true => Some(": put it into a file and its path into `store.password_file`"),
+            false => encrypting(error, &words),
+        };
         return (hint.is_none(), format!("{words}{}", hint.unwrap_or_default()));
     };
     let code = database.code();
