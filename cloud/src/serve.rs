@@ -89,7 +89,9 @@ async fn start_roles(
     }
     if has(Role::Broker) {
         broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
-        device::start(app.clone()).await.map_err(StartError::of("devices"))?;
+    }
+    if has(Role::Api) {
+        device::follow(app);
     }
     if has(Role::Ingest) {
         live::start(app.clone()).await.map_err(StartError::of("live"))?;

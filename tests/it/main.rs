@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
 
 mod disk;
+mod duties;
 mod foreign;
 mod jobs;
 mod management;

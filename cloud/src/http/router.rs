@@ -38,6 +38,7 @@ struct Branches {
     app: App,
     embed: Box<dyn Branch>,
     api: HashMap<&'static str, Box<dyn Branch>>,
+    devices: Box<dyn Branch>,
     site: Box<dyn Branch>,
     health: Box<dyn Branch>,
 }
@@ -66,9 +67,18 @@ impl Router {
             app: app.clone(),
             embed: branch(player::routes(app.clone())),
             api: api.into_iter().map(|(name, routes)| (name, branch(routes))).collect(),
+            devices: branch(device::routes(app.clone())),
             site: branch(player::site_routes(app.clone())),
             health: branch(super::health::routes(app.clone())),
         }))
+    }
+
+    /// Answers what another process was asked about boxes.
+    pub(crate) async fn devices(&self, request: Request<Incoming>) -> Response {
+        match self.0.devices.answer(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
     }
 
     /// Answers a request.

@@ -3,7 +3,7 @@
 use super::{Manifest, Recording, RecordingError, Track};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::cluster::{Hold, Owners};
+use crate::cluster::{Cluster, Hold};
 use crate::config::Config;
 use crate::event::NewEvent;
 use crate::id::EventId;
@@ -54,7 +54,8 @@ impl Ground {
     async fn take(&self) -> Hold {
         let mut config = Config::clone(&self.app.config);
         config.store.kind = StoreKind::Postgres;
-        Owners::new(&config, &self.app.store, &self.app.clock).take(&self.event, true).await.unwrap()
+        let other = Cluster::new(&config, &self.app.store, &self.app.clock);
+        other.owners().take(&self.event, true).await.unwrap()
     }
 
     async fn recorded(&self, hold: &Hold) -> Recording {

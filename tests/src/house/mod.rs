@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod postgres_access;
 pub mod probe;
 mod process;
+pub mod receiver;
 pub mod s3;
 
 pub use agent::{Agent, AgentOptions, Source};
