@@ -9,10 +9,13 @@ mod management;
 mod media;
 mod outputs;
 mod postgres;
+mod postgres_full;
+mod postgres_tls;
 mod powercut;
 mod recovery;
 mod roles;
 mod store;
+mod store_copy;
 mod wrong;
 
 use std::time::Duration;
