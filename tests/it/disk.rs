@@ -20,15 +20,15 @@ const ALARM: &str = "store-disk-full";
 
 /// What writers have been promised and refused so far.
 #[derive(Debug, Default)]
-struct Told {
-    promised: AtomicUsize,
-    refused: AtomicUsize,
-    over: AtomicBool,
+pub(crate) struct Told {
+    pub(crate) promised: AtomicUsize,
+    pub(crate) refused: AtomicUsize,
+    pub(crate) over: AtomicBool,
 }
 
 impl Told {
     /// Waits for so many more promises or refusals.
-    async fn more(&self, count: &AtomicUsize, by: usize) -> Result<()> {
+    pub(crate) async fn more(&self, count: &AtomicUsize, by: usize) -> Result<()> {
         let before = count.load(Ordering::Relaxed);
         wait_until(&format!("{by} more of {self:?}"), STEP, || async {
             Ok((count.load(Ordering::Relaxed) >= before + by).then_some(()))
@@ -38,7 +38,7 @@ impl Told {
 }
 
 /// Creates events until it is over; returns the ids that the server promised.
-async fn write(api: Api, told: Arc<Told>, writer: usize) -> Result<Vec<String>> {
+pub(crate) async fn write(api: Api, told: Arc<Told>, writer: usize) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     while !told.over.load(Ordering::Relaxed) {
         let event = json!({ "title": format!("Writer {writer}") });
@@ -67,7 +67,7 @@ fn is_said_clearly(error: &anyhow::Error) -> Result<()> {
 }
 
 /// The ids of all events, a page at a time.
-async fn events(api: &Api) -> Result<BTreeSet<String>> {
+pub(crate) async fn events(api: &Api) -> Result<BTreeSet<String>> {
     let mut ids = BTreeSet::new();
     let mut path = "events?limit=200".to_owned();
     loop {
@@ -89,7 +89,7 @@ async fn read_meanwhile(api: &Api) -> Result<()> {
 }
 
 /// Waits until the log says for the `count`th time that the alarm was raised or is over.
-async fn wait_logged(cloud: &Cloud, words: &str, count: usize) -> Result<()> {
+pub(crate) async fn wait_logged(cloud: &Cloud, words: &str, count: usize) -> Result<()> {
     let alarm = format!("alarm={ALARM:?}");
     wait_until(words, STEP, || async {
         let output = cloud.process.output();
@@ -105,7 +105,7 @@ async fn alarm(api: &Api) -> Result<Option<Value>> {
     Ok(all.into_iter().find(|alarm| alarm["name"] == ALARM))
 }
 
-async fn wait_alarm(api: &Api, raised: bool) -> Result<Option<Value>> {
+pub(crate) async fn wait_alarm(api: &Api, raised: bool) -> Result<Option<Value>> {
     let what = if raised { "the alarm is raised" } else { "the alarm is over" };
     wait_until(what, STEP, || async {
         let alarm = alarm(api).await?;
@@ -115,7 +115,7 @@ async fn wait_alarm(api: &Api, raised: bool) -> Result<Option<Value>> {
 }
 
 /// All that was promised is there, each event can be read, and nothing in the store contradicts itself.
-async fn is_whole(cloud: &Cloud, promised: &BTreeSet<String>) -> Result<()> {
+pub(crate) async fn is_whole(cloud: &Cloud, promised: &BTreeSet<String>) -> Result<()> {
     let there = events(&cloud.api).await?;
     let lost: Vec<_> = promised.difference(&there).collect();
     ensure!(lost.is_empty(), "{} of {} events are lost: {lost:?}", lost.len(), promised.len());

@@ -10,10 +10,13 @@ mod media;
 mod outbound;
 mod outputs;
 mod postgres;
+mod postgres_full;
+mod postgres_tls;
 mod powercut;
 mod recovery;
 mod roles;
 mod store;
+mod store_copy;
 mod wrong;
 
 use std::time::Duration;

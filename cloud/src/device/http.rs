@@ -35,7 +35,7 @@ pub fn routes(app: App) -> Routes {
 }
 
 async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
     if let Some(answer) = away::ask(&app, &mut call).await? {
         return Ok(answer);
     }
@@ -49,7 +49,7 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
             let name = fields.required("name", line(NAME));
             fields.finish()?;
             let new = NewDevice { name: name.unwrap_or_default() };
-            let (device, secret) = app.devices.create(new, Some(admin.user)).await?;
+            let (device, secret) = app.devices.create(new, Some(caller.user)).await?;
             let path = format!("/api/v1/devices/{}", device.id);
             let mut shown = serde_json::to_value(&device).map_err(|error| ApiError::internal(&error))?;
             shown["secret"] = secret.into();
@@ -62,7 +62,7 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
 }
 
 async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
     if let Some(answer) = away::ask(&app, &mut call).await? {
         return Ok(answer);
     }
@@ -85,7 +85,8 @@ async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> 
             }
             fields.finish()?;
             let (name, enabled) = (name.value(), enabled.value());
-            let device = app.devices.patch(&id, name.as_deref(), enabled, expected, Some(admin.user)).await?;
+            let device =
+                app.devices.patch(&id, name.as_deref(), enabled, expected, Some(caller.user)).await?;
             Ok(tagged(http::json(&device)?, &device))
         }
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH"])),
@@ -94,7 +95,6 @@ async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> 
 
 /// Has the box carry out a command: 200 when done, 202 when accepted, 409 when refused or offline, 504 without an answer.
 async fn command(app: App, id: BoxId, name: String, mut call: Call) -> Result<Response, ApiError> {
-    app.accounts.admin(&call).await?;
     if let Some(answer) = away::ask(&app, &mut call).await? {
         return Ok(answer);
     }

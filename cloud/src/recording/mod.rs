@@ -6,6 +6,8 @@ mod http;
 mod manifest;
 mod recordings;
 mod references;
+#[cfg(test)]
+mod tests;
 
 pub use delete_media::{DeleteMedia, Removed};
 pub use document::Recording;

@@ -6,6 +6,7 @@ mod cloud;
 pub mod peer;
 pub mod playlist;
 pub mod postgres;
+pub mod postgres_access;
 pub mod probe;
 mod process;
 pub mod receiver;
