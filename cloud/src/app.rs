@@ -188,7 +188,7 @@ async fn unlock(store: &Store, vault: Option<Vault>, key: &Path) -> Result<Vault
             Some(vault) => vault,
             None => Vault::open(key, Vault::has_data(store).await?)?,
         };
-        vault.check(store, key).await?;
+        vault.check(store).await?;
         Ok::<_, SecretError>(vault)
     };
     opened.await.map_err(StartError::of("the secrets"))

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use stagebox_cloud::cluster::{Role, Roles};
 use stagebox_cloud::config::Config;
-use stagebox_cloud::control::{self, StoreCommand};
+use stagebox_cloud::control::{self, SecretsCommand, StoreCommand};
 use stagebox_cloud::media;
 use stagebox_cloud::serve::{self, ServeOptions};
 use std::io::IsTerminal;
@@ -65,6 +65,17 @@ enum Command {
         data: Option<PathBuf>,
         #[command(subcommand)]
         command: StoreCommand,
+    },
+    /// Changes what secrets are encrypted with, also of a running server.
+    Secrets {
+        /// The configuration.
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        /// Where data is kept, instead of the configuration's `data_dir`.
+        #[arg(long, global = true)]
+        data: Option<PathBuf>,
+        #[command(subcommand)]
+        command: SecretsCommand,
     },
     /// Looks after the media store.
     #[command(subcommand)]
@@ -165,6 +176,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Store { config, data, command } => {
             let config = load(config.as_deref(), data)?;
             runtime()?.block_on(control::run(config, command))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Secrets { config, data, command } => {
+            let config = load(config.as_deref(), data)?;
+            runtime()?.block_on(control::run_secrets(config, command))?;
             Ok(ExitCode::SUCCESS)
         }
     }

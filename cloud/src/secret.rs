@@ -1,21 +1,26 @@
 //! Secrets at rest: sealed with a key file that lies outside the data.
+//!
+//! One key seals; while it is being changed ([`rotate`]) the key file has two, and both open. A sealed secret names its key.
+
+mod check;
+mod file;
+mod holders;
+mod key;
+mod rotate;
+#[cfg(test)]
+mod tests;
+
+pub use holders::HoldsSecrets;
+pub use key::Sealed;
+pub use rotate::Rotation;
 
 use crate::id::random_bytes;
-use crate::store::{Document, Store, StoreError};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::{hkdf, hmac};
+use crate::store::StoreError;
+use key::{KEY_LEN, Key, short};
 use serde::{Deserialize, Serialize};
-use stagebox_durable::make_folder;
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-const KEY_LEN: usize = 32;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{Mutex, MutexGuard, RwLock as Gate, RwLockReadGuard};
 
 /// Says why secrets cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -39,47 +44,79 @@ pub enum SecretError {
          a copy of it, or remove it if there is no data yet"
     )]
     Empty(PathBuf),
-    /// The key file belongs to other data.
+    /// The key file belongs to other data, or to the same at another time.
     #[error(
-        "the key file {0} (`secrets_key_file`) is not the one that the data was made with: bring that one back"
+        "the key file {path} (`secrets_key_file`) is not the one that the data was made with: it has {has}, and the data \
+         needs the key {wanted}. Bring that file back: for a backup the one of its time, on several machines a copy of the \
+         newest, since `secrets rotate` makes another key"
     )]
-    Foreign(PathBuf),
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The key that is needed, by its id.
+        wanted: String,
+        /// What it has, by their ids.
+        has: String,
+    },
     /// The key file lies where copies of the data would take it along.
     #[error("the key file {0} (`secrets_key_file`) must lie outside of `data_dir`")]
     Inside(PathBuf),
     /// The store failed.
-    #[error("cannot check the key file against the data: {0}")]
+    #[error("the secrets cannot be read or written: {0}")]
     Store(#[from] StoreError),
-    /// A sealed secret was made with another key, or for something else, or is damaged.
+    /// A sealed secret is damaged, or was sealed for something else.
     #[error("a stored secret does not open with the key file; was it replaced?")]
     Open,
-}
-
-/// The one key check's id.
-const KEY_CHECK: &str = "key";
-
-/// What the data knows of its key: enough to tell another one.
-#[derive(Serialize, Deserialize)]
-struct KeyCheck {
-    fingerprint: String,
-}
-
-impl Document for KeyCheck {
-    const KIND: &'static str = "secrets_key";
-    const JOURNALED: bool = false;
-
-    fn id(&self) -> String {
-        KEY_CHECK.to_owned()
-    }
+    /// The key is being changed.
+    #[error("the key is being changed already: wait until that is done")]
+    Busy,
+    /// Somebody asked that the change be given up.
+    #[error("cancelled; the key file keeps both keys, and `secrets rotate` goes on from here")]
+    Cancelled,
+    /// Something holds a secret that nobody knows how to seal anew.
+    #[error("the {kind} {id} holds a secret under the old key that is not sealed anew: both keys are kept")]
+    Unlisted {
+        /// The kind of document.
+        kind: String,
+        /// Its id.
+        id: String,
+    },
 }
 
 /// Seals, opens and fingerprints; cloned freely.
 #[derive(Clone)]
-pub struct Vault(Arc<Keys>);
+pub struct Vault(Arc<Inner>);
 
-struct Keys {
-    seal: LessSafeKey,
-    fingerprint: hmac::Key,
+struct Inner {
+    path: PathBuf,
+    ring: RwLock<Ring>,
+    /// Whoever writes sealed secrets is inside until they are on disk; a change of the sealing key waits for them.
+    gate: Gate<()>,
+    rotating: Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Ring {
+    sealing: Arc<Key>,
+    /// Only open.
+    others: Vec<Arc<Key>>,
+    /// The key that ought to seal is not here.
+    lacks: Option<String>,
+}
+
+impl Ring {
+    fn all(&self) -> impl Iterator<Item = &Arc<Key>> {
+        std::iter::once(&self.sealing).chain(&self.others)
+    }
+}
+
+/// The keys that a process has, by their ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct KnownKeys {
+    /// The one that seals.
+    pub(crate) seals: String,
+    /// All.
+    pub(crate) opens: Vec<String>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -91,193 +128,211 @@ impl std::fmt::Debug for Vault {
 impl Vault {
     /// Reads the key file, or makes one that only its owner can read if there is no data yet.
     pub fn open(path: &Path, has_data: bool) -> Result<Self, SecretError> {
-        let wrong = |detail: String| SecretError::KeyFile { path: path.to_owned(), detail };
-        match std::fs::File::open(path) {
-            Ok(file) => {
-                let mode = file.metadata().map_err(|error| wrong(error.to_string()))?.permissions().mode();
-                if mode & 0o077 != 0 {
-                    return Err(wrong(format!("others can read it (mode {:o}): chmod 600 it", mode & 0o777)));
-                }
-                let mut text = String::new();
-                Read::take(&file, 1024)
-                    .read_to_string(&mut text)
-                    .map_err(|error| wrong(error.to_string()))?;
-                if text.trim().is_empty() {
-                    return Err(SecretError::Empty(path.to_owned()));
-                }
-                let key: [u8; KEY_LEN] = hex::decode(text.trim())
-                    .ok()
-                    .and_then(|key| key.try_into().ok())
-                    .ok_or_else(|| wrong("it must hold 64 hexadecimal digits".to_owned()))?;
-                Ok(Self::from_key(&key))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && has_data => {
-                Err(SecretError::Missing(path.to_owned()))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        match file::read(path)? {
+            Some(lines) => Ok(Self::with(path, lines.iter().map(|line| &line.key))),
+            None if has_data => Err(SecretError::Missing(path.to_owned())),
+            None => {
                 let key = random_bytes::<KEY_LEN>();
-                create(path, &key).map_err(|error| wrong(error.to_string()))?;
-                Ok(Self::from_key(&key))
+                file::create(path, &key).map_err(|error| SecretError::KeyFile {
+                    path: path.to_owned(),
+                    detail: error.to_string(),
+                })?;
+                Ok(Self::with(path, [&key]))
             }
-            Err(error) => Err(wrong(error.to_string())),
         }
     }
 
-    /// Makes sure that this is the key that the data was made with; `path` is named if not.
-    pub async fn check(&self, store: &Store, path: &Path) -> Result<(), SecretError> {
-        let fingerprint = hex::encode(self.fingerprint("key check", b""));
-        match store.get::<KeyCheck>(KEY_CHECK).await? {
-            Some(kept) if kept.document.fingerprint == fingerprint => Ok(()),
-            Some(_) => Err(SecretError::Foreign(path.to_owned())),
-            None => match store.create(KeyCheck { fingerprint }).await {
-                // Another process has just begun with the same store, with this key or with another.
-                Err(StoreError::Conflict { .. }) => Box::pin(self.check(store, path)).await,
-                created => Ok(created.map(|_| ())?),
-            },
-        }
-    }
-
-    /// Whether the store holds what was made with some key.
-    pub async fn has_data(store: &Store) -> Result<bool, SecretError> {
-        Ok(store.get::<KeyCheck>(KEY_CHECK).await?.is_some())
-    }
-
-    /// Takes a key as it is.
+    /// Takes a key as it is, from no file.
     pub fn from_key(key: &[u8; KEY_LEN]) -> Self {
-        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"stagebox secrets 1").extract(key);
-        let seal = derive(&root, b"seal");
-        let seal = UnboundKey::new(&CHACHA20_POLY1305, &seal).expect("the cipher's keys have 32 bytes");
-        Self(Arc::new(Keys {
-            seal: LessSafeKey::new(seal),
-            fingerprint: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, b"fingerprint")),
+        Self::with(Path::new("(none)"), [key])
+    }
+
+    /// The first of the keys seals until the data says otherwise.
+    fn with<'a>(path: &Path, keys: impl IntoIterator<Item = &'a [u8; KEY_LEN]>) -> Self {
+        let mut keys = keys.into_iter().map(|key| Arc::new(Key::new(*key)));
+        let sealing = keys.next().expect("a key file that was read has a key");
+        let ring = Ring { sealing, others: keys.collect(), lacks: None };
+        Self(Arc::new(Inner {
+            path: path.to_owned(),
+            ring: RwLock::new(ring),
+            gate: Gate::default(),
+            rotating: Mutex::default(),
         }))
     }
 
-    /// Seals a secret; only the same `context`, such as the field's name and owner, opens it.
-    pub fn seal(&self, context: &str, secret: &[u8]) -> String {
-        let nonce = random_bytes::<NONCE_LEN>();
-        let mut bytes = secret.to_vec();
-        self.0
-            .seal
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut bytes)
-            .expect("a secret is far shorter than the cipher's limit of 256 GB");
-        let mut sealed = nonce.to_vec();
-        sealed.extend_from_slice(&bytes);
-        STANDARD.encode(sealed)
+    fn path(&self) -> &Path {
+        &self.0.path
     }
 
-    /// Opens what [`Vault::seal`] made.
-    pub fn unseal(&self, context: &str, sealed: &str) -> Result<Vec<u8>, SecretError> {
-        let bytes = STANDARD.decode(sealed).map_err(|_| SecretError::Open)?;
-        let (nonce, body) = bytes.split_at_checked(NONCE_LEN).ok_or(SecretError::Open)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SecretError::Open)?;
-        let mut body = body.to_vec();
-        let opened =
-            self.0.seal.open_in_place(nonce, Aad::from(context), &mut body).map_err(|_| SecretError::Open)?;
-        Ok(opened.to_vec())
+    fn ring(&self) -> Ring {
+        self.0.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A keyed hash by which a secret is found or compared without being kept.
-    pub fn fingerprint(&self, context: &str, secret: &[u8]) -> [u8; 32] {
-        let mut signer = hmac::Context::with_key(&self.0.fingerprint);
-        signer.update(&(context.len() as u64).to_be_bytes());
-        signer.update(context.as_bytes());
-        signer.update(secret);
-        let mut hash = [0; 32];
-        hash.copy_from_slice(signer.sign().as_ref());
-        hash
-    }
-}
-
-fn derive(root: &hkdf::Prk, info: &[u8]) -> [u8; KEY_LEN] {
-    let mut key = [0; KEY_LEN];
-    root.expand(&[info], hkdf::HKDF_SHA256)
-        .and_then(|okm| okm.fill(&mut key))
-        .expect("SHA-256 gives 32 bytes at once");
-    key
-}
-
-/// Makes the key file: whenever the power goes, it is there whole or not at all.
-fn create(path: &Path, key: &[u8; KEY_LEN]) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(directory) = directory {
-        make_folder(directory)?;
-    }
-    // A name of its own: another process may just do the same.
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.part", hex::encode(random_bytes::<4>())));
-    let written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
-    let named = written.and_then(|mut file| {
-        writeln!(file, "{}", hex::encode(key))?;
-        file.sync_all()?;
-        name_anew(beside.as_ref(), path)
-    });
-    if named.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    named?;
-    std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// Gives a file a name that nothing has; what has it stays.
-fn name_anew(from: &Path, to: &Path) -> std::io::Result<()> {
-    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        // A file system that cannot be asked for that.
-        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => std::fs::rename(from, to),
-        named => Ok(named?),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_opens_only_where_it_belongs() {
-        let vault = Vault::from_key(&[7; 32]);
-        let sealed = vault.seal("a", b"secret");
-        assert_ne!(sealed, vault.seal("a", b"secret"));
-        assert_eq!(vault.unseal("a", &sealed).unwrap(), b"secret");
-        assert!(vault.unseal("b", &sealed).is_err());
-        assert!(Vault::from_key(&[8; 32]).unseal("a", &sealed).is_err());
-        for damaged in ["", "AA==", "%", &sealed[4..]] {
-            assert!(vault.unseal("a", damaged).is_err());
-        }
+    fn sealing_print(&self) -> String {
+        self.ring().sealing.print.clone()
     }
 
-    #[test]
-    fn the_key_file_is_made_once_and_kept_from_others() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("sub/data.key");
-        assert!(matches!(Vault::open(&path, true), Err(SecretError::Missing(_))));
-        let print = Vault::open(&path, false).unwrap().fingerprint("x", b"y");
-        assert_eq!(Vault::open(&path, true).unwrap().fingerprint("x", b"y"), print);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(
-            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
-            1,
-            "nothing is left beside it"
-        );
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(Vault::open(&path, true).unwrap_err().to_string().contains("chmod 600"));
+    /// The keys that are known here.
+    pub(crate) fn keys(&self) -> KnownKeys {
+        let ring = self.ring();
+        let opens = ring.all().map(|key| key.id().to_owned()).collect();
+        KnownKeys { seals: ring.sealing.id().to_owned(), opens }
     }
 
-    #[test]
-    fn a_key_file_that_is_no_key_is_refused_and_left_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("data.key");
-        for (text, words) in
-            [("", "bring back a copy"), ("\n", "is empty"), ("0123", "64 hexadecimal digits")]
-        {
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-            for has_data in [false, true] {
-                let error = Vault::open(&path, has_data).unwrap_err().to_string();
-                assert!(error.contains(words), "{error}");
+    /// Finds the key that `is` it; the key file is read again if it is not known yet.
+    fn find(&self, is: impl Fn(&Key) -> bool) -> Option<Arc<Key>> {
+        let known = || self.ring().all().find(|key| is(key)).cloned();
+        known().or_else(|| {
+            // Another process may have put it there; a file that cannot be read leaves it unknown.
+            let read = file::read(&self.0.path).ok().flatten()?;
+            let mut ring = self.0.ring.write().unwrap_or_else(PoisonError::into_inner);
+            for line in read {
+                if !ring.all().any(|key| key.bytes == line.key) {
+                    ring.others.push(Arc::new(Key::new(line.key)));
+                }
             }
-            assert_eq!(create(&path, &[1; KEY_LEN]).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+            drop(ring);
+            known()
+        })
+    }
+
+    fn foreign(&self, wanted: &str) -> SecretError {
+        let has = match &self.keys().opens[..] {
+            [one] => format!("the key {one}"),
+            more => format!("the keys {}", more.join(", ")),
+        };
+        SecretError::Foreign { path: self.0.path.clone(), wanted: wanted.to_owned(), has }
+    }
+
+    /// The key that the data knows so.
+    fn need(&self, print: &str) -> Result<Arc<Key>, SecretError> {
+        self.find(|key| key.print == print).ok_or_else(|| self.foreign(short(print)))
+    }
+
+    /// Begins to seal: held until what was sealed is on disk.
+    ///
+    /// # Errors
+    /// The key that seals now is not in this process's key file.
+    pub async fn sealing(&self) -> Result<Sealing<'_>, SecretError> {
+        let gate = self.0.gate.read().await;
+        let ring = self.ring();
+        match &ring.lacks {
+            Some(lacks) => Err(self.foreign(short(lacks))),
+            None => Ok(Sealing { vault: self, key: ring.sealing, _gate: gate }),
         }
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    /// Opens what was sealed for the same `context`.
+    ///
+    /// # Errors
+    /// Its key is not in the key file, or it was sealed for something else, or is damaged.
+    pub fn unseal(&self, context: &str, sealed: &Sealed) -> Result<Vec<u8>, SecretError> {
+        match sealed.parts() {
+            (Some(id), body) => {
+                let key = self.find(|key| key.id() == id).ok_or_else(|| self.foreign(id))?;
+                key.unseal(context, body)
+            }
+            (None, body) => {
+                let opened = self.ring().all().find_map(|key| key.unseal(context, body).ok());
+                opened.ok_or(SecretError::Open)
+            }
+        }
+    }
+
+    /// A keyed hash by which a secret is compared without being kept.
+    pub fn fingerprint(&self, context: &str, secret: &[u8]) -> [u8; 32] {
+        self.ring().sealing.fingerprint(context, secret)
+    }
+
+    /// The hashes that a secret can have been kept by, the likeliest first: more than one while the key is changed.
+    pub fn fingerprints(&self, context: &str, secret: &[u8]) -> Vec<[u8; 32]> {
+        self.ring().all().map(|key| key.fingerprint(context, secret)).collect()
+    }
+
+    /// What secrets under keys other than the sealing one have in common.
+    fn other_marks(&self) -> Vec<String> {
+        self.ring().others.iter().map(|key| key.mark()).collect()
+    }
+
+    fn begin_rotation(&self) -> Result<MutexGuard<'_, ()>, SecretError> {
+        self.0.rotating.try_lock().map_err(|_| SecretError::Busy)
+    }
+
+    /// Does as the data says: which key seals, and which is done with.
+    async fn adopt(&self, check: &check::KeyCheck) -> Result<(), SecretError> {
+        let wanted = &check.fingerprint;
+        let needed = self.need(wanted);
+        let ring = self.ring();
+        if ring.sealing.print != *wanted || ring.lacks.is_some() {
+            // What is being sealed with the old key is on disk after this.
+            let _alone = self.0.gate.write().await;
+            let mut ring = self.0.ring.write().unwrap_or_else(PoisonError::into_inner);
+            match &needed {
+                Ok(key) => {
+                    let before = std::mem::replace(&mut ring.sealing, Arc::clone(key));
+                    ring.others.retain(|other| other.print != *wanted);
+                    if before.print != *wanted {
+                        ring.others.push(before);
+                    }
+                    ring.lacks = None;
+                }
+                Err(_) => ring.lacks = Some(wanted.clone()),
+            }
+        }
+        needed?;
+        if let check::Stage::Rewriting { old } = &check.stage {
+            self.need(old)?;
+        }
+        if let Some(retired) = &check.retired {
+            self.retire(retired);
+        }
+        Ok(())
+    }
+
+    /// Forgets a key that nothing is sealed with any more, here and in the key file.
+    fn retire(&self, print: &str) {
+        if !self.ring().others.iter().any(|key| key.print == print) {
+            return;
+        }
+        let gone = file::change(&self.0.path, |lines| {
+            lines.retain(|line| Key::new(line.key).print != print);
+            lines.iter_mut().for_each(|line| line.is_new = false);
+        });
+        if let Err(error) = gone {
+            tracing::warn!(%error, key = short(print), "the old key stays in the key file");
+        }
+        let mut ring = self.0.ring.write().unwrap_or_else(PoisonError::into_inner);
+        ring.others.retain(|key| key.print != print);
+    }
+}
+
+/// Seals with the present key, which stays that until this is dropped.
+pub struct Sealing<'a> {
+    vault: &'a Vault,
+    key: Arc<Key>,
+    _gate: RwLockReadGuard<'a, ()>,
+}
+
+impl Sealing<'_> {
+    /// Seals a secret of a kind of documents; only the same `context`, such as the field's name and owner, opens it.
+    pub fn seal<D: HoldsSecrets>(&self, context: &str, secret: &[u8]) -> Sealed {
+        const { assert!(holders::is_listed(D::KIND), "a kind that holds secrets must stand in secret/holders.rs") };
+        self.key.seal(context, secret)
+    }
+
+    /// Opens a secret that is not under the present key; none if it is.
+    ///
+    /// # Errors
+    /// As [`Vault::unseal`].
+    pub fn open_old(&self, context: &str, sealed: &Sealed) -> Result<Option<Vec<u8>>, SecretError> {
+        if sealed.parts().0 == Some(self.key.id()) {
+            return Ok(None);
+        }
+        self.vault.unseal(context, sealed).map(Some)
+    }
+
+    /// As [`Vault::fingerprint`].
+    pub fn fingerprint(&self, context: &str, secret: &[u8]) -> [u8; 32] {
+        self.key.fingerprint(context, secret)
     }
 }

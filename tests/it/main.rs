@@ -15,6 +15,7 @@ mod postgres_tls;
 mod powercut;
 mod recovery;
 mod roles;
+mod secrets;
 mod store;
 mod store_copy;
 mod wrong;

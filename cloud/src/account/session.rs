@@ -100,9 +100,9 @@ impl Accounts {
         }
     }
 
-    /// The CSRF token that belongs to a session: nobody can make it who does not have both.
+    /// The CSRF token that belongs to a session: nobody can make it of what the store has, and no change of keys ends it.
     pub(super) fn csrf(&self, token: &str) -> String {
-        hex::encode(self.0.vault.fingerprint("csrf", token.as_bytes()))
+        hash(&format!("csrf of {token}"))
     }
 
     pub(super) async fn by_session(

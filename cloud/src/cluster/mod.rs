@@ -24,6 +24,7 @@ pub use hold::HoldError;
 pub(crate) use hold::{Hold, Owners};
 pub use http::routes;
 pub use node::NodeRecord;
+pub(crate) use node::others;
 pub(crate) use peers::CLIENT_ADDRESS;
 pub(crate) use relay::{Answer, Relay};
 pub use role::{Role, RoleError, Roles};
@@ -31,6 +32,7 @@ pub use role::{Role, RoleError, Roles};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::secret::SecretError;
 use crate::store::{Store, StoreError};
 use duty::Duties;
 use member::Member;
@@ -61,6 +63,9 @@ pub enum ClusterError {
     /// The store failed.
     #[error("cannot tell the other processes of this one: {0}")]
     Store(#[from] StoreError),
+    /// The keys have been changed meanwhile.
+    #[error(transparent)]
+    Secrets(#[from] SecretError),
     /// Requests to other processes cannot be made.
     #[error("cannot set up the client for other processes: {0}")]
     Client(#[from] reqwest::Error),
@@ -175,5 +180,5 @@ pub async fn start(app: &App) -> Result<(), ClusterError> {
 /// # Errors
 /// The store failed.
 pub async fn announce(app: &App) -> Result<(), ClusterError> {
-    Ok(node::register(app).await?)
+    node::register(app).await
 }

@@ -1,9 +1,10 @@
 //! Which processes there are: each writes down what it does, and says so again and again.
 #![allow(clippy::disallowed_methods, reason = "a driver: it says again and again that it lives")]
 
-use super::{Role, Roles};
+use super::{ClusterError, Role, Roles};
 use crate::app::App;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
+use crate::secret::KnownKeys;
 use crate::store::{Document, Index, IndexKey, Scan, Store, StoreError, Versioned};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -26,6 +27,9 @@ pub struct NodeRecord {
     pub rtmp: Option<String>,
     /// Where it answers other processes.
     pub cluster: Option<String>,
+    /// The keys of secrets that it has.
+    #[serde(default)]
+    pub(crate) keys: KnownKeys,
     /// When it started.
     pub started_at: Timestamp,
     /// When it last said that it runs.
@@ -61,9 +65,18 @@ pub(crate) async fn all(store: &Store) -> Result<Vec<Versioned<NodeRecord>>, Sto
     }
 }
 
+/// The other processes that run.
+pub(crate) async fn others(store: &Store, clock: &Clock, own: &str) -> Result<Vec<NodeRecord>, StoreError> {
+    let found = all(store).await?.into_iter().map(|node| node.document);
+    Ok(found.filter(|node| node.id != own && node.until > clock.now()).collect())
+}
+
 /// Writes this process down, and keeps doing so until it stops; then it is taken off.
-pub(super) async fn register(app: &App) -> Result<(), StoreError> {
+pub(super) async fn register(app: &App) -> Result<(), ClusterError> {
     let started_at = app.clock.now();
+    app.store.commit(app.store.batch().put(&record(app, started_at))).await?;
+    // Whoever changes the keys has seen the above, or is seen here.
+    app.vault.check(&app.store).await?;
     app.store.commit(app.store.batch().put(&record(app, started_at))).await?;
     let app = app.clone();
     app.cluster.clone().spawn(async move {
@@ -73,6 +86,7 @@ pub(super) async fn register(app: &App) -> Result<(), StoreError> {
                 () = app.shutdown.cancelled() => break,
                 () = tokio::time::sleep(app.config.cluster.heartbeat()) => {}
             }
+            app.vault.look(&app.store, &app.alarms).await;
             let told = app.store.commit(app.store.batch().put(&record(&app, started_at))).await;
             if let Err(error) = told {
                 tracing::debug!(%error, "cannot tell the other processes that this one runs");
@@ -101,6 +115,7 @@ fn record(app: &App, started_at: Timestamp) -> NodeRecord {
         http: text(app.addresses.http.get()),
         rtmp: text(app.addresses.rtmp.get()).filter(|_| app.config.roles.has(Role::Ingest)),
         cluster: app.cluster.address(),
+        keys: app.vault.keys(),
         started_at,
         seen_at: now,
         until: now.plus(app.config.cluster.lease()),

@@ -2,14 +2,15 @@
 
 use super::client::Running;
 use super::destination::Place;
-use super::{Line, Work};
+use super::{Ground, Line, Work};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{Fault, Progress, Store};
+use crate::store::{Fault, Progress};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use serde_json::Value;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -40,12 +41,41 @@ pub enum StoreCommand {
     Rewrite,
 }
 
-/// Carries out a command; Ctrl-C cancels it.
+/// What can be done with what secrets are encrypted with.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub enum SecretsCommand {
+    /// Encrypts all secrets with a new key, also while the server runs; the old one then opens nothing any more.
+    ///
+    /// Broken off, it goes on when it is given again. Where processes have a key file each, copy the file to them while it
+    /// waits for that.
+    Rotate,
+}
+
+/// Carries out a command on the store; Ctrl-C cancels it.
 pub async fn run(config: Config, command: StoreCommand) -> anyhow::Result<()> {
+    until_cancelled(config, async |config, running, cancelled| {
+        carry_out(config, running, command, cancelled).await
+    })
+    .await
+}
+
+/// Carries out a command on the secrets; Ctrl-C cancels it.
+pub async fn run_secrets(config: Config, command: SecretsCommand) -> anyhow::Result<()> {
+    let SecretsCommand::Rotate = command;
+    until_cancelled(config, async |config, running, cancelled| {
+        work(config, running, ("/secrets/rotate", None), Work::Rotate, &Meter::default(), cancelled).await
+    })
+    .await
+}
+
+async fn until_cancelled(
+    config: Config,
+    carry_out: impl AsyncFnOnce(Config, Option<Running>, CancellationToken) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let running = Running::find(&config.data_dir).await?;
     let cancelled = CancellationToken::new();
-    let carried_out = carry_out(config, running, command, cancelled.clone());
+    let carried_out = carry_out(config, running, cancelled.clone());
     tokio::pin!(carried_out);
     tokio::select! {
         result = &mut carried_out => result,
@@ -70,7 +100,7 @@ async fn carry_out(
             write_backup(pieces, &to, &meter, &cancelled).await
         }
         (StoreCommand::Backup { to }, None) => {
-            let store = open(config).await?;
+            let Ground { store, .. } = open(config).await?;
             let pieces = ReceiverStream::new(store.backup(Progress::unwatched())?);
             let pieces = pieces.map(|piece| piece.map_err(io::Error::other));
             let written = write_backup(pieces, &to, &meter, &cancelled).await;
@@ -82,7 +112,7 @@ async fn carry_out(
         }
         (StoreCommand::Restore { from }, None) => restore(config, &from, meter, cancelled).await,
         (command, running) => {
-            let (path, body, work) = match command {
+            let (path, body, what) = match command {
                 StoreCommand::Copy(place) => {
                     let place = place.absolute();
                     let destination = place.destination().map_err(anyhow::Error::msg)?;
@@ -94,25 +124,38 @@ async fn carry_out(
                 StoreCommand::Rewrite => ("/store/rewrite", None, Work::Rewrite),
                 _ => ("/store/check", None, Work::Check),
             };
-            let last = match running {
-                Some(running) => {
-                    let asked = running.work(path, body, |percent, words| meter.tell(percent, words));
-                    tokio::select! {
-                        last = asked => last?,
-                        () = cancelled.cancelled() => bail!("cancelled"),
-                    }
-                }
-                None => here(config, work, &meter, cancelled).await?,
-            };
-            meter.end();
-            told(last)
+            work(config, running, (path, body), what, &meter, cancelled).await
         }
     }
 }
 
-async fn open(mut config: Config) -> anyhow::Result<Store> {
-    let (store, _) = app::open_store(&mut config, &Clock::system()).await?;
-    Ok(store)
+/// Has work done by the server that runs, or here.
+async fn work(
+    config: Config,
+    running: Option<Running>,
+    (path, body): (&str, Option<Value>),
+    what: Work,
+    meter: &Meter,
+    cancelled: CancellationToken,
+) -> anyhow::Result<()> {
+    let last = match running {
+        Some(running) => {
+            let asked = running.work(path, body, |percent, words| meter.tell(percent, words));
+            tokio::select! {
+                last = asked => last?,
+                () = cancelled.cancelled() => bail!("cancelled"),
+            }
+        }
+        None => here(config, what, meter, cancelled).await?,
+    };
+    meter.end();
+    told(last)
+}
+
+async fn open(mut config: Config) -> anyhow::Result<Ground> {
+    let clock = Clock::system();
+    let (store, vault) = app::open_store(&mut config, &clock).await?;
+    Ok(Ground { store, vault, clock, node: String::new() })
 }
 
 async fn here(
@@ -121,11 +164,11 @@ async fn here(
     meter: &Meter,
     cancelled: CancellationToken,
 ) -> anyhow::Result<Line> {
-    let store = open(config).await?;
+    let ground = open(config).await?;
     let meter = meter.clone();
     let progress = Progress::new(move |percent, words| meter.tell(percent, &words), cancelled);
-    let result = work.run(&store, progress).await;
-    store.close().await;
+    let result = work.run(&ground, progress).await;
+    ground.store.close().await;
     Ok(match result {
         Ok((done, faults)) => Line::Done { done, faults },
         Err(error) => Line::Failed { error: error.to_string() },
@@ -214,7 +257,7 @@ impl Counted {
         self.lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
         if self.all.is_none() {
             self.head.extend(piece.iter().take_while(|byte| **byte != b'\n'));
-            let head: Option<serde_json::Value> = serde_json::from_slice(&self.head).ok();
+            let head: Option<Value> = serde_json::from_slice(&self.head).ok();
             self.all = head.and_then(|head| head["records"].as_u64());
         }
     }

@@ -10,6 +10,7 @@
 //! | `POST /store/check` | | lines |
 //! | `POST /store/rewrite` | | lines |
 //! | `POST /store/copy` | `{"to":"…"}` with `password_file`, `schema` and `ca_file`, or `{"to_config":"…"}` | lines |
+//! | `POST /secrets/rotate` | | lines |
 //! | `POST /media/check` | | as `POST /api/v1/media/check` |
 //!
 //! *Lines* are JSON documents, one a line: `{"percent":…,"words":…}` while it goes on, at the
@@ -22,12 +23,15 @@ mod destination;
 mod server;
 
 pub(crate) use client::Running;
-pub use command::{StoreCommand, run};
+pub use command::{SecretsCommand, StoreCommand, run, run_secrets};
 pub use destination::{Destination, Place};
 pub use server::start;
 
-use crate::store::{Fault, Progress, Store, StoreError};
+use crate::clock::Clock;
+use crate::secret::{Rotation, Vault};
+use crate::store::{Fault, Progress, Store};
 use serde::{Deserialize, Serialize};
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,12 +66,26 @@ enum Work {
     Check,
     Rewrite,
     Copy(Destination),
+    Rotate,
 }
 
+/// What work is done on.
+struct Ground {
+    store: Store,
+    vault: Vault,
+    clock: Clock,
+    /// This process's name among others, if it has one.
+    node: String,
+}
+
+/// The outcome in words and what was found wrong.
+type Outcome = Result<(String, Vec<Fault>), Box<dyn Error + Send + Sync>>;
+
 impl Work {
-    /// Carries it out on a store; the outcome in words and what was found wrong.
-    async fn run(self, store: &Store, progress: Progress) -> Result<(String, Vec<Fault>), StoreError> {
+    async fn run(self, ground: &Ground, progress: Progress) -> Outcome {
+        let Ground { store, vault, clock, node } = ground;
         match self {
+            Self::Rotate => Ok((Rotation { vault, store, clock, node }.run(&progress).await?, Vec::new())),
             Self::Check => {
                 let (found, records) = store.check(progress).await?;
                 let words = match found.len() {
@@ -91,7 +109,7 @@ impl Work {
                     }
                     Err(error) => {
                         engine.close().await;
-                        Err(error)
+                        Err(error.into())
                     }
                 }
             }

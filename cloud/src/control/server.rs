@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it waits when it cannot accept")]
 
 use super::destination::Place;
-use super::{Line, Work, socket};
+use super::{Ground, Line, Work, socket};
 use crate::app::App;
 use crate::media::check;
 use crate::store::{Progress, StoreError};
@@ -105,6 +105,7 @@ async fn answer(app: App, request: Request<Incoming>) -> Response<Body> {
         "/media/check" => return media_check(app),
         "/store/check" => Work::Check,
         "/store/rewrite" => Work::Rewrite,
+        "/secrets/rotate" => Work::Rotate,
         "/store/copy" => {
             let place = serde_json::from_slice::<Place>(&body.to_bytes()).map_err(|error| error.to_string());
             match place.and_then(|place| place.destination()) {
@@ -169,7 +170,13 @@ fn lines(app: App, work: Work) -> Response<Body> {
         };
         let progress = Progress::new(tell, cancelled.clone());
         tracing::info!(?work, "a command begins");
-        let running = work.run(&app.store, progress);
+        let ground = Ground {
+            store: app.store.clone(),
+            vault: app.vault.clone(),
+            clock: app.clock.clone(),
+            node: app.cluster.node().to_owned(),
+        };
+        let running = work.run(&ground, progress);
         tokio::pin!(running);
         let result = tokio::select! {
             result = &mut running => result,

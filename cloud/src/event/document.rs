@@ -3,6 +3,7 @@
 use super::{EventStatus, Input};
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId, RecordingId};
+use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
 use crate::store::{Document, Index, IndexKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,14 +12,44 @@ use serde_json::{Value, json};
 pub(super) const BY_NUMBER: &str = "number";
 /// The index by a stream key's fingerprint.
 pub(super) const BY_KEY: &str = "key";
+/// What the stream keys are fingerprinted as.
+pub(super) const KEY_CONTEXT: &str = "stream key";
 /// The index by the box that is assigned.
 pub(super) const BY_DEVICE: &str = "device";
 
 /// A stream key as it is kept: sealed, and findable by its fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeptKey {
-    pub(super) sealed: String,
+    pub(super) sealed: Sealed,
     pub(super) fingerprint: String,
+}
+
+impl KeptKey {
+    pub(super) fn new(sealing: &Sealing<'_>, id: &EventId, input: Input, key: &[u8]) -> Self {
+        Self {
+            sealed: sealing.seal::<Event>(&context(id, input), key),
+            fingerprint: hex::encode(sealing.fingerprint(KEY_CONTEXT, key)),
+        }
+    }
+}
+
+/// What a key is sealed for, so that one event's key cannot be put in another's place.
+pub(super) fn context(id: &EventId, input: Input) -> String {
+    format!("{id}/{input}")
+}
+
+impl HoldsSecrets for Event {
+    fn reseal(&mut self, sealing: &Sealing<'_>) -> Result<bool, SecretError> {
+        let id = self.id;
+        let mut was = false;
+        for (input, kept) in [(Input::Main, &mut self.main), (Input::Backup, &mut self.backup)] {
+            if let Some(key) = sealing.open_old(&context(&id, input), &kept.sealed)? {
+                *kept = KeptKey::new(sealing, &id, input, &key);
+                was = true;
+            }
+        }
+        Ok(was)
+    }
 }
 
 /// What users decide about an event.

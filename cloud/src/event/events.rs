@@ -1,6 +1,6 @@
 //! The events' handle.
 
-use super::document::{BY_DEVICE, BY_KEY, BY_NUMBER, KeptKey, RECEIVING};
+use super::document::{BY_DEVICE, BY_KEY, BY_NUMBER, KEY_CONTEXT, KeptKey, RECEIVING, context};
 use super::follow;
 use super::{Activity, Event, EventError, EventStatus, EventView, Input, InputView, Inputs, StreamKey};
 use crate::app::Addresses;
@@ -12,9 +12,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-
-/// What the stream keys are fingerprinted as.
-const KEY_CONTEXT: &str = "stream key";
 
 /// What a new event is made of.
 #[derive(Debug, Clone)]
@@ -108,6 +105,9 @@ impl Events {
         let store = &self.0.store;
         let number = store.next_number("event").await?;
         let id = EventId::random();
+        // Held until the keys are on disk.
+        let sealing = self.0.vault.sealing().await?;
+        let fresh = |input| KeptKey::new(&sealing, &id, input, StreamKey::random().reveal().as_bytes());
         let batch = store.batch().by(by);
         let now = batch.at();
         let event = Event {
@@ -118,11 +118,12 @@ impl Events {
             created_at: now,
             updated_at: now,
             device_id: new.device_id,
-            main: self.keep(&id, Input::Main, &StreamKey::random()),
-            backup: self.keep(&id, Input::Backup, &StreamKey::random()),
+            main: fresh(Input::Main),
+            backup: fresh(Input::Backup),
         };
         let activity = Activity { id, number, main: false, backup: false, recordings: Vec::new() };
         store.commit(batch.create(&event).create(&activity)).await?;
+        drop(sealing);
         self.get(&id).await?.ok_or(EventError::NotFound(id))
     }
 
@@ -159,13 +160,18 @@ impl Events {
         if !StreamKey::is_plausible(key) {
             return Ok(None);
         }
-        let fingerprint = self.fingerprint(key);
-        let index = IndexKey::new().text(&fingerprint);
-        let found = self.0.store.find::<Event>(BY_KEY, index).await?;
-        Ok(found.map(|event| {
-            let is_main = event.document.main.fingerprint == fingerprint;
-            (event.document.id, if is_main { Input::Main } else { Input::Backup })
-        }))
+        // Twice: an event whose keys are sealed anew just now may have been under the other one.
+        let fingerprints = self.0.vault.fingerprints(KEY_CONTEXT, key.as_bytes());
+        let tries = if fingerprints.len() > 1 { 2 } else { 1 };
+        for _ in 0..tries {
+            for fingerprint in fingerprints.iter().map(hex::encode) {
+                let index = IndexKey::new().text(&fingerprint);
+                let Some(event) = self.0.store.find::<Event>(BY_KEY, index).await? else { continue };
+                let is_main = event.document.main.fingerprint == fingerprint;
+                return Ok(Some((event.document.id, if is_main { Input::Main } else { Input::Backup })));
+            }
+        }
+        Ok(None)
     }
 
     /// Notes whether a broadcast comes in.
@@ -340,20 +346,4 @@ impl Events {
             recordings: activity.document.recordings,
         })
     }
-
-    fn keep(&self, id: &EventId, input: Input, key: &StreamKey) -> KeptKey {
-        KeptKey {
-            sealed: self.0.vault.seal(&context(id, input), key.reveal().as_bytes()),
-            fingerprint: self.fingerprint(key.reveal()),
-        }
-    }
-
-    fn fingerprint(&self, key: &str) -> String {
-        hex::encode(self.0.vault.fingerprint(KEY_CONTEXT, key.as_bytes()))
-    }
-}
-
-/// What a key is sealed for, so that one event's key cannot be put in another's place.
-fn context(id: &EventId, input: Input) -> String {
-    format!("{id}/{input}")
 }

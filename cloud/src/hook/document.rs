@@ -2,6 +2,7 @@
 
 use super::gcore::{Notice, Seen};
 use crate::clock::Timestamp;
+use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
 use crate::store::Document;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,9 +14,19 @@ pub(super) const HOOK: &str = "hook";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
     /// The URL, sealed: its path or query may be a secret.
-    pub url: String,
+    pub url: Sealed,
     /// In whose shapes.
     pub dialect: String,
+}
+
+impl HoldsSecrets for Hook {
+    fn reseal(&mut self, sealing: &Sealing<'_>) -> Result<bool, SecretError> {
+        let old = sealing.open_old(HOOK, &self.url)?;
+        if let Some(url) = &old {
+            self.url = sealing.seal::<Self>(HOOK, url);
+        }
+        Ok(old.is_some())
+    }
 }
 
 impl Document for Hook {

@@ -87,8 +87,9 @@ impl Hooks {
         let store = &self.0.store;
         loop {
             let old = store.get::<Hook>(HOOK).await?;
+            let sealing = self.0.vault.sealing().await?;
             let new = Hook {
-                url: self.0.vault.seal(HOOK, url.as_str().as_bytes()),
+                url: sealing.seal::<Hook>(HOOK, url.as_str().as_bytes()),
                 dialect: gcore::NAME.to_owned(),
             };
             let batch = store.batch().by(by);
@@ -97,7 +98,7 @@ impl Hooks {
                 None => batch.create(&new).put(&Place::at(store.journal_seq(Account::FIRST))),
             };
             match store.commit(batch).await {
-                Ok(_) => {}
+                Ok(_) => drop(sealing),
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error.into()),
             }

@@ -48,6 +48,20 @@ impl Batch {
         self.push(old.document.id(), Expect::Version(old.version), Some(&old.document), None)
     }
 
+    /// Changes how a document is kept, not what it says: nobody is told.
+    pub(crate) fn rewrite<D: Document>(mut self, old: &Versioned<D>, new: &D) -> Self {
+        if old.document.journal_view() != new.journal_view() {
+            self.error = Some(StoreError::Key { detail: format!("an untold change of {}", D::KIND) });
+            return self;
+        }
+        let told = self.ops.len();
+        self = self.push(new.id(), Expect::Version(old.version), None, Some(new));
+        for op in &mut self.ops[told..] {
+            op.journal = None;
+        }
+        self
+    }
+
     /// Writes a document whatever was there; only for kinds that are not journalled.
     pub fn put<D: Document>(mut self, new: &D) -> Self {
         if D::JOURNALED {

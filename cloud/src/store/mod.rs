@@ -338,6 +338,11 @@ impl Store {
         let _ = self.engine().settle().await;
     }
 
+    /// How many records it holds, about.
+    pub(crate) async fn count(&self) -> Result<u64, StoreError> {
+        self.engine().count().await
+    }
+
     /// Bytes on disk, as far as the engine knows.
     pub async fn size_on_disk(&self) -> Result<u64, StoreError> {
         self.seat.engine().size_on_disk().await

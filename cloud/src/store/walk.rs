@@ -3,6 +3,7 @@
 //! An engine's walk may show one moment or each record as it is when it is read; either way
 //! what the tap has told of a record is newer, and what it will tell newer still.
 
+use super::Store;
 use super::engine::Engine;
 use super::error::StoreError;
 use super::journal::Account;
@@ -11,6 +12,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::error::TryRecvError;
 
@@ -84,6 +86,39 @@ impl Walk {
             }
         }
         Ok(records)
+    }
+}
+
+/// A document as it is kept, whatever its kind.
+pub(crate) struct Kept {
+    pub(crate) kind: String,
+    pub(crate) id: String,
+    /// As JSON.
+    pub(crate) body: Vec<u8>,
+}
+
+/// A walk through all documents, while which no other goes through the whole store.
+pub(crate) struct Documents {
+    export: BoxStream<'static, Result<Vec<Record>, StoreError>>,
+    _alone: OwnedMutexGuard<()>,
+}
+
+impl Documents {
+    /// The next ones; `None` at the end. Each document that is there all the time is shown.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Kept>>, StoreError> {
+        let Some(piece) = self.export.next().await else { return Ok(None) };
+        let kept = piece?.into_iter().filter_map(|record| match record {
+            Record::Document { kind, id, body, .. } => Some(Kept { kind, id, body }),
+            _ => None,
+        });
+        Ok(Some(kept.collect()))
+    }
+}
+
+impl Store {
+    /// Begins a walk through all documents.
+    pub(crate) fn walk_documents(&self) -> Result<Documents, StoreError> {
+        Ok(Documents { _alone: self.seat.begin_walk()?, export: self.engine().export() })
     }
 }
 

@@ -115,7 +115,9 @@ impl Cloud {
         let mut config: toml::Table =
             fs::read_to_string(&path).context("reading cloud.toml")?.parse().context("cloud.toml")?;
         for (name, address) in [("http", &ports.http), ("rtmp", &ports.rtmp), ("mqtt", &ports.mqtt)] {
-            if let Some(section) = config.get_mut(name).and_then(toml::Value::as_table_mut) {
+            // Empty where the process has no such role.
+            let section = config.get_mut(name).and_then(toml::Value::as_table_mut);
+            if let Some(section) = section.filter(|_| !address.is_empty()) {
                 section.insert("listen".into(), address.clone().into());
             }
         }
