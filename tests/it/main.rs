@@ -4,6 +4,7 @@
 mod disk;
 mod duties;
 mod foreign;
+mod hush;
 mod jobs;
 mod management;
 mod media;
