@@ -1,20 +1,22 @@
 //! What all slices share: the handles of one running server.
 
-use crate::account::Accounts;
+use crate::access::{Caller, Thing};
+use crate::account::{Accounts, Role, Token, User};
 use crate::alarm::Alarms;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::device::Devices;
-use crate::event::Events;
+use crate::device::{Device, Devices};
+use crate::event::{Event, Events};
 use crate::hook::Hooks;
-use crate::http::Counters;
-use crate::item::Items;
-use crate::job::Jobs;
+use crate::http::{ApiError, Counters};
+use crate::item::{Item, Items};
+use crate::job::{Job, Jobs};
 use crate::live::Live;
 use crate::media::Media;
+use crate::recording::Recording;
 use crate::secret::{SecretError, Vault};
-use crate::store::{Store, StoreKind};
+use crate::store::{Document, Store, StoreKind};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -24,6 +26,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+
+/// Longest id that is looked for.
+const MAX_ID: usize = 64;
 
 /// Says which part did not start, and why.
 #[derive(Debug, thiserror::Error)]
@@ -245,6 +250,31 @@ impl App {
             shutdown,
             ready: AtomicBool::new(false),
         })))
+    }
+
+    /// Makes sure that a thing is there and of the caller's account: another one's is as good as none.
+    pub(crate) async fn own(&self, caller: &Caller, thing: Thing, id: &str) -> Result<(), ApiError> {
+        let is_own = match thing {
+            Thing::Device => self.is_of::<Device>(caller, id).await?,
+            Thing::Event => self.is_of::<Event>(caller, id).await?,
+            Thing::Item => self.is_of::<Item>(caller, id).await?,
+            Thing::Job => self.is_of::<Job>(caller, id).await?,
+            Thing::Recording => self.is_of::<Recording>(caller, id).await?,
+            Thing::Role => self.is_of::<Role>(caller, id).await?,
+            Thing::Token => self.is_of::<Token>(caller, id).await?,
+            Thing::User => self.is_of::<User>(caller, id).await?,
+        };
+        let shown: String = id.chars().filter(|c| !c.is_control()).take(40).collect();
+        if is_own {
+            Ok(())
+        } else {
+            Err(ApiError::not_found(format!("there is no {} {shown}", thing.name())))
+        }
+    }
+
+    async fn is_of<D: Document>(&self, caller: &Caller, id: &str) -> Result<bool, ApiError> {
+        // Longer than any id, and perhaps than any key may be.
+        Ok(id.len() <= MAX_ID && self.store.get_of::<D>(caller.account, id).await?.is_some())
     }
 
     /// Whether requests are answered in full.

@@ -56,7 +56,18 @@ fn base(app: &App, path: &str) -> String {
 }
 
 async fn event(app: &App) -> EventId {
-    app.events.create(NewEvent { title: "Gala".to_owned(), device_id: None }, None).await.unwrap().id
+    app.events
+        .create(
+            NewEvent {
+                account: stagebox_cloud::store::Account::FIRST,
+                title: "Gala".to_owned(),
+                device_id: None,
+            },
+            None,
+        )
+        .await
+        .unwrap()
+        .id
 }
 
 async fn set(app: &App, event: &EventId, status: EventStatus) {

@@ -42,13 +42,13 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
     match call.method {
         Method::GET | Method::HEAD => {
             let (after, limit) = http::page_request(&call)?;
-            http::list(&app.devices.list(after, limit).await?)
+            http::list(&app.devices.list(caller.account, after, limit).await?)
         }
         Method::POST => {
             let mut fields = call.fields().await?;
             let name = fields.required("name", line(NAME));
             fields.finish()?;
-            let new = NewDevice { name: name.unwrap_or_default() };
+            let new = NewDevice { account: caller.account, name: name.unwrap_or_default() };
             let (device, secret) = app.devices.create(new, Some(caller.user)).await?;
             let path = format!("/api/v1/devices/{}", device.id);
             let mut shown = serde_json::to_value(&device).map_err(|error| ApiError::internal(&error))?;

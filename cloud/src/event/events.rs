@@ -7,7 +7,7 @@ use crate::app::Addresses;
 use crate::config::Config;
 use crate::id::{BoxId, EventId, RecordingId, UserId};
 use crate::secret::Vault;
-use crate::store::{Cursor, IndexKey, Page, Scan, Store, Versioned};
+use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, Versioned};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -19,6 +19,8 @@ const KEY_CONTEXT: &str = "stream key";
 /// What a new event is made of.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
+    /// Whose.
+    pub account: Account,
     /// Its title.
     pub title: String,
     /// The box that pushes to it.
@@ -37,6 +39,8 @@ pub struct PatchEvent {
 /// Which events to list.
 #[derive(Debug, Clone)]
 pub struct ListOptions {
+    /// An account's; everybody's if absent.
+    pub account: Option<Account>,
     /// Goes on after this.
     pub after: Option<Cursor>,
     /// At most this many.
@@ -45,7 +49,7 @@ pub struct ListOptions {
 
 impl Default for ListOptions {
     fn default() -> Self {
-        Self { after: None, limit: 100 }
+        Self { account: None, after: None, limit: 100 }
     }
 }
 
@@ -59,12 +63,20 @@ struct Inner {
     config: Arc<Config>,
     addresses: Arc<Addresses>,
     watched: Mutex<HashMap<EventId, watch::Sender<EventView>>>,
+    starting: tokio::sync::Mutex<()>,
 }
 
 impl Events {
     /// Makes the handle.
     pub fn new(store: Store, vault: Vault, config: Arc<Config>, addresses: Arc<Addresses>) -> Self {
-        Self(Arc::new(Inner { store, vault, config, addresses, watched: Mutex::default() }))
+        Self(Arc::new(Inner {
+            store,
+            vault,
+            config,
+            addresses,
+            watched: Mutex::default(),
+            starting: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// The events that say that a broadcast comes in.
@@ -110,8 +122,11 @@ impl Events {
         let id = EventId::random();
         let batch = store.batch().by(by);
         let now = batch.at();
+        let account = new.account;
+        self.check_device(account, new.device_id).await?;
         let event = Event {
             id,
+            account,
             number,
             title: new.title,
             status: EventStatus::Waiting,
@@ -121,7 +136,7 @@ impl Events {
             main: self.keep(&id, Input::Main, &StreamKey::random()),
             backup: self.keep(&id, Input::Backup, &StreamKey::random()),
         };
-        let activity = Activity { id, number, main: false, backup: false, recordings: Vec::new() };
+        let activity = Activity { id, account, number, main: false, backup: false, recordings: Vec::new() };
         store.commit(batch.create(&event).create(&activity)).await?;
         self.get(&id).await?.ok_or(EventError::NotFound(id))
     }
@@ -134,7 +149,8 @@ impl Events {
 
     /// Lists events, the newest first.
     pub async fn list(&self, options: ListOptions) -> Result<Page<EventView>, EventError> {
-        let scan = Scan::of(BY_NUMBER).falling().after(options.after).limit(options.limit);
+        let within = options.account.map(IndexKey::of).unwrap_or_default();
+        let scan = Scan::of(BY_NUMBER).within(within).falling().after(options.after).limit(options.limit);
         let page = self.0.store.scan::<Event>(scan).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for event in page.items {
@@ -206,6 +222,10 @@ impl Events {
         expected: Option<u64>,
         by: Option<UserId>,
     ) -> Result<EventView, EventError> {
+        if let Some(Some(device)) = patch.device_id {
+            let event = self.0.store.get::<Event>(id).await?.ok_or(EventError::NotFound(*id))?;
+            self.check_device(event.document.account, Some(device)).await?;
+        }
         self.change(id, expected, by, |event| {
             let before = event.clone();
             if let Some(title) = &patch.title {
@@ -227,6 +247,11 @@ impl Events {
         expected: Option<u64>,
         by: Option<UserId>,
     ) -> Result<EventView, EventError> {
+        // One at a time, so that two events that are started together are counted both.
+        let _turn = self.0.starting.lock().await;
+        if status == EventStatus::Started {
+            self.check_limit(id).await?;
+        }
         self.change(id, expected, by, |event| {
             event.status = event.status.go(status)?;
             Ok(true)
@@ -327,6 +352,7 @@ impl Events {
             backup: input(Input::Backup, activity.document.backup)?,
         };
         Ok(EventView {
+            account: document.account,
             id,
             number: document.number,
             title: document.title,

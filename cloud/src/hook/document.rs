@@ -2,16 +2,15 @@
 
 use super::gcore::{Notice, Seen};
 use crate::clock::Timestamp;
-use crate::store::Document;
+use crate::store::{Account, Document};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The one hook's id.
-pub(super) const HOOK: &str = "hook";
-
-/// Where notifications go.
+/// Where an account's notifications go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
+    /// Whose: an account has one.
+    pub account: Account,
     /// The URL, sealed: its path or query may be a secret.
     pub url: String,
     /// In whose shapes.
@@ -21,8 +20,12 @@ pub struct Hook {
 impl Document for Hook {
     const KIND: &'static str = "hook";
 
+    fn account(&self) -> Account {
+        self.account
+    }
+
     fn id(&self) -> String {
-        HOOK.to_owned()
+        self.account.to_string()
     }
 
     fn journal_view(&self) -> Value {
@@ -48,6 +51,8 @@ pub struct Delivery {
 /// Where the reader of the journal is, and what is left to be told of the last entry that it read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
+    /// Whose.
+    pub account: Account,
     /// The last entry that was read.
     pub seq: u64,
     /// What that entry brought and was not tried yet.
@@ -61,8 +66,8 @@ pub struct Place {
 }
 
 impl Place {
-    pub(super) fn at(seq: u64) -> Self {
-        Self { seq, pending: Vec::new(), delivered: 0, failed: 0, last: None }
+    pub(super) fn at(account: Account, seq: u64) -> Self {
+        Self { account, seq, pending: Vec::new(), delivered: 0, failed: 0, last: None }
     }
 }
 
@@ -71,7 +76,7 @@ impl Document for Place {
     const JOURNALED: bool = false;
 
     fn id(&self) -> String {
-        HOOK.to_owned()
+        self.account.to_string()
     }
 }
 

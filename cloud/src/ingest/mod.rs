@@ -50,6 +50,9 @@ pub enum Refused {
     /// The event is over.
     #[error("the event has ended: its stream key is no longer valid")]
     Ended,
+    /// Whoever runs the server keeps the account out.
+    #[error("the account of this event is suspended")]
+    Suspended,
     /// Another process takes the event in.
     #[error("{0}")]
     Elsewhere(String),

@@ -58,7 +58,8 @@ async fn try_remove(app: &App, item: &Versioned<Item>, by: Option<UserId>) -> Re
         let removed = Recording { removed_at: Some(batch.at()), ..recording.document.clone() };
         batch = batch.update(&recording, &removed);
     }
-    let (batch, job) = app.jobs.add(batch, job.about(item.document.id).by(by))?;
+    let (batch, job) =
+        app.jobs.add(batch, job.about(item.document.id).of_account(item.document.account).by(by))?;
     app.store.commit(batch).await?;
     Ok(job)
 }

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{EventId, RecordingId};
-use crate::store::{Document, Index, IndexKey};
+use crate::store::{Account, Document, Index, IndexKey};
 
-/// The index of all recordings by number.
+/// The index of all recordings by account and number.
 pub(super) const BY_NUMBER: &str = "number";
 /// The index by event.
 pub(super) const BY_EVENT: &str = "event";
@@ -18,6 +18,8 @@ pub(super) const RUNNING: &str = "running";
 pub struct Recording {
     /// Its id.
     pub id: RecordingId,
+    /// Whose.
+    pub account: Account,
     /// Its number, for receivers that want numbers.
     pub number: u64,
     /// The event.
@@ -40,13 +42,17 @@ pub struct Recording {
 impl Document for Recording {
     const KIND: &'static str = "recording";
 
+    fn account(&self) -> Account {
+        self.account
+    }
+
     fn id(&self) -> String {
         self.id.to_string()
     }
 
     fn indexes(&self) -> Vec<Index> {
         let mut indexes = vec![
-            Index::unique(BY_NUMBER, IndexKey::new().number(self.number)),
+            Index::unique(BY_NUMBER, IndexKey::of(self.account).number(self.number)),
             Index::many(BY_EVENT, IndexKey::new().text(self.event_id).number(self.number)),
         ];
         if self.ended_at.is_none() {

@@ -201,6 +201,7 @@ impl Recorded {
     async fn item(&self, number: u64, from_segment: u64, to_segment: u64) -> (RecordingId, String) {
         let app = &self.server.running.app;
         let recording = Recording {
+            account: stagebox_cloud::store::Account::FIRST,
             id: RecordingId::random(),
             number,
             event_id: self.event,
@@ -218,6 +219,7 @@ impl Recorded {
         let path = format!("recordings/{recording_id}.json");
         self.put(&path, list.to_string().as_bytes());
         let new = NewItem {
+            account: stagebox_cloud::store::Account::FIRST,
             event_id: self.event,
             recording_id,
             title: format!("Part {number}"),

@@ -156,7 +156,7 @@ pub(super) async fn manifests(
     .await?;
     let mut after = None;
     loop {
-        let page = app.items.list(after, 200).await?;
+        let page = app.items.list(None, after, 200).await?;
         for item in page.items {
             needed.insert(media::recording_path(&item.recording_id), need(item.id.to_string()));
         }
@@ -177,7 +177,7 @@ async fn each_recording(
         if stop.is_cancelled() {
             return Err(CheckError::Stopped);
         }
-        let page = app.live.recordings().list(after, 200).await?;
+        let page = app.live.recordings().list(None, after, 200).await?;
         page.items.into_iter().for_each(|found| act(found.document));
         after = page.next;
         if after.is_none() {
