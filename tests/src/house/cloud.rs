@@ -104,8 +104,12 @@ impl Cloud {
     /// # Errors
     /// As [`Cloud::start`].
     pub async fn restart(self) -> Result<Self> {
-        let Self { process, ports, api, directory, environment } = self;
+        let Self { mut process, ports, api, directory, environment } = self;
         let password = api.credentials().1.to_owned();
+        // Its ports are free only once it has ended.
+        if process.ended().is_none() {
+            process.kill().await?;
+        }
         drop(process);
         let path = directory.join("cloud/cloud.toml");
         let mut config: toml::Table =
