@@ -6,9 +6,12 @@ mod http;
 mod manifest;
 mod recordings;
 mod references;
+mod resume;
 
 pub use delete_media::{DeleteMedia, Removed};
 pub use document::Recording;
 pub use http::routes;
 pub(crate) use manifest::{Manifest, Track};
 pub use recordings::{RecordingError, Recordings};
+pub(crate) use resume::start as start_resuming;
+pub use resume::{ResumeError, resume};

@@ -97,6 +97,7 @@ mod tests {
             to_segment,
             duration_ms: None,
             removed_at: None,
+            removal: None,
         }
     }
 
