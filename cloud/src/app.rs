@@ -3,7 +3,7 @@
 use crate::account::Accounts;
 use crate::alarm::Alarms;
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Owners};
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::device::Devices;
 use crate::event::Events;
@@ -220,9 +220,8 @@ impl App {
         let events = Events::new(store.clone(), vault.clone(), Arc::clone(&config), Arc::clone(&addresses));
         let items = Items::new(store.clone());
         let devices = Devices::new(&store, &events, &clock);
-        let owners = Owners::new(&config, &store, &clock);
-        let live = Live::new(&config, &store, &events, &items, &media, &owners);
-        let cluster = Cluster::new(owners);
+        let cluster = Cluster::new(&config, &store, &clock);
+        let live = Live::new(&config, &store, &events, &items, &media, cluster.owners());
         let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
         let hooks = Hooks::new(&config, store.clone(), vault.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {

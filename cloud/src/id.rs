@@ -113,6 +113,10 @@ ids! {
     JobId = "job_";
     /// Names a user.
     UserId = "usr_";
+    /// Names a role.
+    RoleId = "rol_";
+    /// Names a personal token.
+    TokenId = "tok_";
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Stagebox's cloud: boxes push to it, events go live in it, viewers watch from it.
 
+pub mod access;
 pub mod account;
 pub mod alarm;
 pub mod app;

@@ -40,8 +40,11 @@ enum Command {
         #[arg(long)]
         admin_password_file: Option<PathBuf>,
     },
-    /// Gives the administrator a new password and ends all sessions; the server must not be running.
+    /// Gives a user a new password and ends their sessions; the server must not be running.
     ResetPassword {
+        /// The user's e-mail address; without it, the first account's oldest administrator.
+        #[arg(long)]
+        email: Option<String>,
         /// The configuration.
         #[arg(long)]
         config: Option<PathBuf>,
@@ -141,9 +144,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Err(stagebox_cloud::broker::exec::exec(parent, &program, &configuration))
                 .with_context(|| format!("cannot become {}", program.display()))
         }
-        Command::ResetPassword { config, data, admin_password_file } => {
+        Command::ResetPassword { email, config, data, admin_password_file } => {
             let config = load(config.as_deref(), data)?;
-            runtime()?.block_on(serve::reset_password(config, admin_password_file.as_deref()))?;
+            runtime()?.block_on(serve::reset_password(
+                config,
+                email.as_deref(),
+                admin_password_file.as_deref(),
+            ))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Media(MediaCommand::Check { config, data, json }) => {

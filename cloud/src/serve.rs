@@ -89,7 +89,9 @@ async fn start_roles(
     }
     if has(Role::Broker) {
         broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
-        device::start(app.clone()).await.map_err(StartError::of("devices"))?;
+    }
+    if has(Role::Api) {
+        device::follow(app);
     }
     if has(Role::Ingest) {
         live::start(app.clone()).await.map_err(StartError::of("live"))?;
@@ -106,12 +108,16 @@ async fn start_roles(
     Ok(())
 }
 
-/// Gives the administrator a new password and ends all sessions; the server must not be running.
-pub async fn reset_password(mut config: Config, file: Option<&Path>) -> Result<(), StartError> {
+/// Gives a user, or the administrator, a new password and ends their sessions; the server must not be running.
+pub async fn reset_password(
+    mut config: Config,
+    email: Option<&str>,
+    file: Option<&Path>,
+) -> Result<(), StartError> {
     let clock = Clock::system();
     let (store, vault) = app::open_store(&mut config, &clock).await?;
     let accounts = Accounts::new(store.clone(), vault, clock);
-    let reset = accounts.reset_password(|password| tell_password(password, file)).await;
+    let reset = accounts.reset_password(email, |password| tell_password(password, file)).await;
     store.close().await;
     reset.map_err(StartError::of("the password's reset"))
 }

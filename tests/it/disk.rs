@@ -22,19 +22,19 @@ const ALARM: &str = "store-disk-full";
 
 /// What writers have been promised and refused so far.
 #[derive(Debug, Default)]
-struct Told {
-    promised: AtomicUsize,
-    refused: AtomicUsize,
+pub(crate) struct Told {
+    pub(crate) promised: AtomicUsize,
+    pub(crate) refused: AtomicUsize,
     /// Reads that gave all that had been promised.
     read: AtomicUsize,
     /// The events that were promised.
     ids: Mutex<Vec<String>>,
-    over: AtomicBool,
+    pub(crate) over: AtomicBool,
 }
 
 impl Told {
     /// Waits for so many more promises or refusals.
-    async fn more(&self, count: &AtomicUsize, by: usize) -> Result<()> {
+    pub(crate) async fn more(&self, count: &AtomicUsize, by: usize) -> Result<()> {
         let before = count.load(Ordering::Relaxed);
         wait_until(&format!("{by} more of {self:?}"), STEP, || async {
             Ok((count.load(Ordering::Relaxed) >= before + by).then_some(()))
@@ -47,13 +47,16 @@ impl Told {
     }
 }
 
-/// Creates events until it is over.
-async fn write(api: Api, told: Arc<Told>, writer: usize) -> Result<()> {
+/// Creates events until it is over; returns the ids that the server promised.
+pub(crate) async fn write(api: Api, told: Arc<Told>, writer: usize) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
     while !told.over.load(Ordering::Relaxed) {
         let event = json!({ "title": format!("Writer {writer}") });
         match api.post("events", &event).await {
             Ok(made) => {
-                told.ids().push(made["id"].as_str().context("an event has an id")?.to_owned());
+                let id = made["id"].as_str().context("an event has an id")?;
+                ids.push(id.to_owned());
+                told.ids().push(id.to_owned());
                 told.promised.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => {
@@ -64,7 +67,7 @@ async fn write(api: Api, told: Arc<Told>, writer: usize) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(ids)
 }
 
 /// Reads events until it is over, and now and then the whole list: whatever happens to the disk, all that was promised
@@ -98,7 +101,7 @@ fn is_said_clearly(error: &anyhow::Error) -> Result<()> {
 }
 
 /// The ids of all events, a page at a time.
-async fn events(api: &Api) -> Result<BTreeSet<String>> {
+pub(crate) async fn events(api: &Api) -> Result<BTreeSet<String>> {
     let first = "events?limit=200";
     let (mut ids, mut path) = (BTreeSet::new(), first.to_owned());
     loop {
@@ -131,7 +134,7 @@ async fn read_meanwhile(api: &Api) -> Result<()> {
 }
 
 /// Waits until the log says for the `count`th time that the alarm was raised or is over.
-async fn wait_logged(cloud: &Cloud, words: &str, count: usize) -> Result<()> {
+pub(crate) async fn wait_logged(cloud: &Cloud, words: &str, count: usize) -> Result<()> {
     let alarm = format!("alarm={ALARM:?}");
     wait_until(words, STEP, || async {
         let output = cloud.process.output();
@@ -147,7 +150,7 @@ async fn alarm(api: &Api) -> Result<Option<Value>> {
     Ok(all.into_iter().find(|alarm| alarm["name"] == ALARM))
 }
 
-async fn wait_alarm(api: &Api, raised: bool) -> Result<Option<Value>> {
+pub(crate) async fn wait_alarm(api: &Api, raised: bool) -> Result<Option<Value>> {
     let what = if raised { "the alarm is raised" } else { "the alarm is over" };
     wait_until(what, STEP, || async {
         let alarm = alarm(api).await?;
@@ -157,7 +160,7 @@ async fn wait_alarm(api: &Api, raised: bool) -> Result<Option<Value>> {
 }
 
 /// All that was promised is there, each event can be read, and nothing in the store contradicts itself.
-async fn is_whole(cloud: &Cloud, promised: &BTreeSet<String>) -> Result<()> {
+pub(crate) async fn is_whole(cloud: &Cloud, promised: &BTreeSet<String>) -> Result<()> {
     let there = events(&cloud.api).await?;
     let lost: Vec<_> = promised.difference(&there).collect();
     ensure!(lost.is_empty(), "{} of {} events are lost: {lost:?}", lost.len(), promised.len());
@@ -271,7 +274,8 @@ async fn a_full_disk_is_read_as_if_nothing_were() -> Result<()> {
     let told = Arc::new(Told::default());
     let mut clients = JoinSet::new();
     for writer in 0..WRITERS {
-        clients.spawn(write(stage.cloud.api.clone(), Arc::clone(&told), writer));
+        let writing = write(stage.cloud.api.clone(), Arc::clone(&told), writer);
+        clients.spawn(async { writing.await.map(drop) });
     }
     for _ in 0..2 {
         clients.spawn(read(stage.cloud.api.clone(), Arc::clone(&told)));

@@ -2,16 +2,20 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
 
 mod disk;
+mod duties;
 mod foreign;
 mod jobs;
 mod management;
 mod media;
 mod outputs;
 mod postgres;
+mod postgres_full;
+mod postgres_tls;
 mod powercut;
 mod recovery;
 mod roles;
 mod store;
+mod store_copy;
 mod wrong;
 
 use std::time::Duration;

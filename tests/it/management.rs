@@ -224,6 +224,8 @@ async fn an_event_that_is_assigned_brings_its_targets_and_is_reported() -> Resul
     let away =
         state.wait_for(|state| matches!(state, LinkState::Away(reason) if reason.contains("cloud.secret")));
     tokio::time::timeout(STEP, away).await??;
+    let device = managed.device().await?;
+    ensure!(device["online"] == false && device["telemetry"].is_null(), "{device}");
     Ok(())
 }
 

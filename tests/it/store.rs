@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stagebox_tests::house::{Cloud, CloudOptions, binary};
 use tokio::process::Command;
 
-async fn command(cloud: &Path, arguments: &[&str]) -> Result<Output> {
+pub(crate) async fn command(cloud: &Path, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(binary("stagebox-cloud")?);
     command.arg("store").args(arguments).arg("--config").arg(cloud.join("cloud/cloud.toml"));
     command.env("STAGEBOX_LOG", "warn").kill_on_drop(true).output().await.context("starting stagebox-cloud")
@@ -23,7 +23,7 @@ pub(crate) async fn said(cloud: &Path, arguments: &[&str]) -> Result<String> {
 }
 
 /// Why a command that must fail did.
-async fn refused(cloud: &Path, arguments: &[&str]) -> Result<String> {
+pub(crate) async fn refused(cloud: &Path, arguments: &[&str]) -> Result<String> {
     let output = command(cloud, arguments).await?;
     ensure!(!output.status.success(), "store {arguments:?} succeeded");
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())

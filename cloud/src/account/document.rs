@@ -1,14 +1,19 @@
 //! What the store keeps of users and sessions.
 
+use super::role::of_account;
 use crate::clock::Timestamp;
-use crate::id::UserId;
-use crate::store::{Document, Index, IndexKey};
+use crate::id::{RoleId, UserId};
+use crate::store::{Account, Document, Index, IndexKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// The index of users by e-mail address.
 pub(super) const BY_EMAIL: &str = "email";
+/// The index of an account's users, the oldest first.
+pub(super) const BY_AGE: &str = "age";
+/// The index of an account's users by role.
+pub(super) const BY_ROLE: &str = "role";
 /// The index of sessions by their end.
 pub(super) const BY_END: &str = "end";
 /// The index of sessions by user, the oldest first.
@@ -19,17 +24,45 @@ pub(super) const BY_USER: &str = "user";
 pub struct User {
     /// Their id.
     pub id: UserId,
-    /// What they log in with.
+    /// Whose things they see.
+    pub account: Account,
+    /// What they log in with; nobody else of the installation has it.
     pub email: String,
+    /// What they are called; may be empty.
+    pub name: String,
+    /// What they may do.
+    pub role: RoleId,
+    /// A program: it uses the API and has no session.
+    pub api_only: bool,
+    /// Whoever is not active cannot log in.
+    pub active: bool,
     /// Argon2id, in the PHC string format.
     pub(super) password_hash: String,
     /// When they were made.
     pub created_at: Timestamp,
+    /// When they were last changed.
+    pub updated_at: Timestamp,
 }
 
 impl User {
-    pub(super) fn new(id: UserId, email: &str, password_hash: String, now: Timestamp) -> Self {
-        Self { id, email: email.trim().to_owned(), password_hash, created_at: now }
+    pub(super) fn new(account: Account, email: &str, role: RoleId, hash: String, now: Timestamp) -> Self {
+        Self {
+            id: UserId::random(),
+            account,
+            email: email.trim().to_owned(),
+            name: String::new(),
+            role,
+            api_only: false,
+            active: true,
+            password_hash: hash,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Whether they can log in to the pages.
+    pub(super) fn can_enter(&self) -> bool {
+        self.active && !self.api_only
     }
 }
 
@@ -40,17 +73,31 @@ pub(super) fn email_key(email: &str) -> [u8; 32] {
 
 impl Document for User {
     const KIND: &'static str = "user";
+    /// Before accounts, a user belonged to none.
+    const SCHEMA: u32 = 2;
+
+    fn account(&self) -> Account {
+        self.account
+    }
 
     fn id(&self) -> String {
         self.id.to_string()
     }
 
     fn indexes(&self) -> Vec<Index> {
-        vec![Index::unique(BY_EMAIL, IndexKey::new().bytes(email_key(&self.email)))]
+        vec![
+            Index::unique(BY_EMAIL, IndexKey::new().bytes(email_key(&self.email))),
+            Index::many(BY_AGE, of_account(self.account).time(self.created_at)),
+            Index::many(BY_ROLE, of_account(self.account).text(self.role)),
+        ]
     }
 
+    /// By id only: an entry of the journal outlives the user.
     fn journal_view(&self) -> Value {
-        json!({ "id": self.id, "created_at": self.created_at })
+        json!({
+            "id": self.id, "role": self.role, "api_only": self.api_only, "active": self.active,
+            "created_at": self.created_at,
+        })
     }
 }
 

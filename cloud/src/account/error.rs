@@ -1,5 +1,6 @@
 //! What can go wrong with accounts.
 
+use crate::access::Permissions;
 use crate::http::ApiError;
 use crate::store::StoreError;
 
@@ -18,6 +19,30 @@ pub enum AccountError {
     /// There is no administrator yet.
     #[error("there is no administrator yet: the first start of `serve` makes one")]
     Nobody,
+    /// There is no such thing in this account.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// Somebody has the address already.
+    #[error("somebody has the e-mail address {0} already")]
+    EmailTaken(String),
+    /// Another role has the name already.
+    #[error("another role is called {0} already")]
+    NameTaken(String),
+    /// Whoever asks would give or take what they have not.
+    #[error("your role does not allow what this one does: {0}")]
+    Beyond(Permissions),
+    /// Nobody could administer the account any more.
+    #[error("this is the account's last administrator who can log in: make another one first")]
+    LastAdministrator,
+    /// The administrators' role stays as it is.
+    #[error("the administrators' role allows everything and stays as it is: make another role")]
+    Administrators,
+    /// Users have the role.
+    #[error("users have this role: give them another one first")]
+    RoleInUse,
+    /// Somebody else changed it.
+    #[error("it has been changed meanwhile; it is at version {0}")]
+    ChangedMeanwhile(u64),
     /// Too many passwords are being checked.
     #[error("too many logins at once: try again in a moment")]
     Busy,
@@ -25,9 +50,18 @@ pub enum AccountError {
 
 impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
+        let text = error.to_string();
         match error {
-            AccountError::Busy => Self::too_many(error.to_string(), 2),
+            AccountError::Busy => Self::too_many(text, 2),
             AccountError::Store(error) => error.into(),
+            AccountError::NotFound(_) => Self::not_found(text),
+            AccountError::EmailTaken(_) => Self::field("email", text),
+            AccountError::NameTaken(_) => Self::field("name", text),
+            AccountError::Beyond(_) => Self::forbidden(text),
+            AccountError::LastAdministrator | AccountError::Administrators | AccountError::RoleInUse => {
+                Self::conflict(text)
+            }
+            AccountError::ChangedMeanwhile(_) => Self::changed_meanwhile(text),
             AccountError::Hash(_) | AccountError::Tell(_) | AccountError::Nobody => Self::internal(&error),
         }
     }

@@ -1,39 +1,54 @@
 //! `/api/v1/session`.
 
 use super::session::{COOKIE_S, SESSION_COOKIE, token_of};
-use super::{Accounts, User};
+use super::users_http::email;
+use super::{Accounts, User, password};
+use crate::access::{Permissions, Via};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response, Routes, answer};
 use ::http::{Method, header};
 use serde_json::json;
 use warp::Filter;
 
-/// Longest e-mail address (RFC 5321, 4.5.3.1.3).
-const EMAIL: usize = 254;
-
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    warp::path!("api" / "v1" / "session")
+    let session_app = app.clone();
+    let session = warp::path!("api" / "v1" / "session")
         .and(http::call())
-        .then(move |call| answer(session(app.clone(), call)))
-        .boxed()
+        .then(move |call| answer(session(session_app.clone(), call)));
+    let password = warp::path!("api" / "v1" / "session" / "password")
+        .and(http::call())
+        .then(move |call| answer(password(app.clone(), call)));
+    session.or(password).unify().boxed()
 }
 
 async fn session(app: App, mut call: Call) -> Result<Response, ApiError> {
     match call.method {
         Method::POST => login(&app, &mut call).await,
-        Method::GET | Method::HEAD => {
-            let user = app.accounts.by_session(&call.method, &call.headers).await?;
-            let token = token_of(&call.headers).unwrap_or_default();
-            shown(&app.accounts, &user.document, token)
-        }
         Method::DELETE => {
             app.accounts.by_session(&call.method, &call.headers).await?;
             app.accounts.end_session(token_of(&call.headers).unwrap_or_default()).await?;
             Ok(http::with_header(http::empty(), header::SET_COOKIE, &cookie(&app, "", 0)))
         }
-        _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "POST", "DELETE"])),
+        _ => {
+            let user = app.accounts.by_session(&call.method, &call.headers).await?;
+            let token = token_of(&call.headers).unwrap_or_default();
+            shown(&app.accounts, &user.document, token, call.caller()?.permissions)
+        }
     }
+}
+
+/// Changes one's own password: takes `current` and `new`; other sessions end.
+async fn password(app: App, mut call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let mut fields = call.fields().await?;
+    let current = fields.required("current", Ok::<String, String>);
+    let new = fields.required("new", password::acceptable);
+    fields.finish()?;
+    let (current, new) = (current.unwrap_or_default(), new.unwrap_or_default());
+    let kept = token_of(&call.headers).filter(|_| caller.via == Via::Session);
+    app.accounts.change_own_password(&caller, &current, &new, call.peer, kept).await?;
+    Ok(http::empty())
 }
 
 async fn login(app: &App, call: &mut Call) -> Result<Response, ApiError> {
@@ -42,30 +57,32 @@ async fn login(app: &App, call: &mut Call) -> Result<Response, ApiError> {
         return Err(ApiError::forbidden("a page of another site may not log in"));
     }
     let mut fields = call.fields().await?;
-    let email = fields.required("email", |email: String| {
-        let email = email.trim().to_owned();
-        if email.contains('@') && email.len() <= EMAIL {
-            Ok(email)
-        } else {
-            Err("must be an e-mail address".to_owned())
-        }
-    });
+    let email = fields.required("email", |text: String| email(&text));
     let password = fields.required("password", |password: String| {
         if password.is_empty() { Err("must not be empty".to_owned()) } else { Ok(password) }
     });
     fields.finish()?;
     let (email, password) = (email.unwrap_or_default(), password.unwrap_or_default());
     let user = app.accounts.check(&email, &password, call.peer).await?;
+    let permissions = app.accounts.may_enter(&user.document, &call.headers).await?;
     if let Some(old) = token_of(&call.headers) {
         app.accounts.end_session(old).await?;
     }
     let token = app.accounts.begin_session(user.document.id).await?;
-    let response = shown(&app.accounts, &user.document, &token)?;
+    let response = shown(&app.accounts, &user.document, &token, permissions)?;
     Ok(http::with_header(response, header::SET_COOKIE, &cookie(app, &token, COOKIE_S)))
 }
 
-fn shown(accounts: &Accounts, user: &User, token: &str) -> Result<Response, ApiError> {
-    http::json(&json!({ "user_id": user.id, "email": user.email, "csrf": accounts.csrf(token) }))
+fn shown(
+    accounts: &Accounts,
+    user: &User,
+    token: &str,
+    permissions: Permissions,
+) -> Result<Response, ApiError> {
+    http::json(&json!({
+        "user_id": user.id, "email": user.email, "name": user.name, "account": user.account,
+        "permissions": permissions, "csrf": accounts.csrf(token),
+    }))
 }
 
 fn cookie(app: &App, token: &str, max_age_s: i64) -> String {

@@ -1,37 +1,49 @@
-//! Who may administer: one administrator, sessions, and HTTP Basic for API clients.
+//! Accounts, their users and roles; logins by session, HTTP Basic and token.
+//!
+//! What a request needs is in `access/table.txt`; [`Accounts::admit`] finds out who asks and looks whether they may.
 
 mod basic;
+mod caller;
 mod document;
 mod error;
 mod http;
 mod password;
+mod role;
+mod roles;
+mod roles_http;
 mod session;
+mod tenant;
+mod tenant_http;
 mod throttle;
+mod token;
+mod tokens_http;
+mod users;
+mod users_http;
 
 pub use document::{Session, User};
 pub use error::AccountError;
 pub use http::routes;
+pub use role::Role;
+pub(crate) use roles_http::{permission_routes, routes as role_routes};
 pub use session::SESSION_COOKIE;
+pub use tenant::{AccountRecord, Limits};
+pub(crate) use tenant_http::routes as tenant_routes;
+pub use token::Token;
+pub(crate) use tokens_http::routes as token_routes;
+pub use users::{NewUser, PatchUser};
+pub(crate) use users_http::routes as user_routes;
 
 use crate::clock::Clock;
-use crate::http::{ApiError, Call};
+use crate::http::ApiError;
 use crate::id::{UserId, random_bytes};
 use crate::secret::Vault;
-use crate::store::{IndexKey, Store, Versioned};
-use ::http::{HeaderMap, Method, header};
+use crate::store::{Account, Batch, IndexKey, Store, StoreError, Versioned};
 use basic::GoodHeaders;
 use document::BY_EMAIL;
 use password::Passwords;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use throttle::Throttle;
-
-/// An administrator who has shown who they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Admin {
-    /// The user.
-    pub user: UserId,
-}
 
 /// The password that the first start makes; it is shown once.
 pub struct FirstPassword {
@@ -76,35 +88,41 @@ impl Accounts {
         email: &str,
         tell: impl FnOnce(&FirstPassword) -> std::io::Result<()>,
     ) -> Result<(), AccountError> {
-        if !self.0.store.scan::<User>(crate::store::Scan::of(BY_EMAIL).limit(1)).await?.items.is_empty() {
+        if self.0.store.get::<AccountRecord>(Account::FIRST).await?.is_some() {
             return Ok(());
         }
-        let first = FirstPassword { email: email.to_owned(), password: password::random() };
+        self.begin(Account::FIRST, "Main", email, tell).await.map(|_| ())
+    }
+
+    /// Makes an account with its roles and its first administrator.
+    ///
+    /// `tell` passes the password on before it counts, as in [`Accounts::start`].
+    pub(crate) async fn begin(
+        &self,
+        number: Account,
+        name: &str,
+        email: &str,
+        tell: impl FnOnce(&FirstPassword) -> std::io::Result<()>,
+    ) -> Result<AccountRecord, AccountError> {
+        let first = FirstPassword { email: email.trim().to_owned(), password: password::random() };
         let hash = self.0.passwords.hash(&first.password).await?;
         tell(&first).map_err(AccountError::Tell)?;
         let batch = self.0.store.batch();
-        let user = User::new(UserId::random(), email, hash, batch.at());
-        self.0.store.commit(batch.create(&user)).await?;
-        Ok(())
-    }
-
-    /// Demands that the administrator asks: by session (with the CSRF token where something changes) or HTTP Basic.
-    pub async fn admin(&self, call: &Call) -> Result<Admin, ApiError> {
-        self.admin_of(&call.method, &call.headers, call.peer).await
-    }
-
-    /// The same for a request that is no [`Call`], such as one for media.
-    pub async fn admin_of(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-        peer: Option<SocketAddr>,
-    ) -> Result<Admin, ApiError> {
-        let user = match headers.get(header::AUTHORIZATION) {
-            Some(value) => self.by_basic(method, headers, value.as_bytes(), peer).await?,
-            None => self.by_session(method, headers).await?,
+        let now = batch.at();
+        let account = AccountRecord::new(number, name, now);
+        let roles = Role::first(number, now);
+        let batch = roles.iter().fold(batch.create(&account), Batch::create);
+        let batch = match roles.first() {
+            Some(administrator) => {
+                batch.create(&User::new(number, &first.email, administrator.id, hash, now))
+            }
+            None => batch,
         };
-        Ok(Admin { user: user.document.id })
+        match self.0.store.commit(batch).await {
+            Ok(_) => Ok(account),
+            Err(StoreError::Taken { .. }) => Err(AccountError::EmailTaken(first.email)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Checks an address and a password, slowly where many were wrong.
@@ -144,16 +162,18 @@ impl Accounts {
         Ok(self.0.store.get::<User>(id).await?)
     }
 
-    /// Gives the administrator a new password and ends all sessions.
+    /// Gives a user, or the first account's oldest administrator, a new password and ends their sessions.
     ///
     /// `tell` passes the password on before it counts, as in [`Accounts::start`].
     pub async fn reset_password(
         &self,
+        email: Option<&str>,
         tell: impl FnOnce(&FirstPassword) -> std::io::Result<()>,
     ) -> Result<(), AccountError> {
-        let scan = crate::store::Scan::of(BY_EMAIL).limit(1);
-        let Some(user) = self.0.store.scan::<User>(scan).await?.items.into_iter().next() else {
-            return Err(AccountError::Nobody);
+        let Some(user) = self.somebody(email).await? else {
+            return Err(email.map_or(AccountError::Nobody, |email| {
+                AccountError::NotFound(format!("user with the e-mail address {email}"))
+            }));
         };
         let first = FirstPassword { email: user.document.email.clone(), password: password::random() };
         let mut new = user.document.clone();
@@ -162,6 +182,19 @@ impl Accounts {
         self.0.store.commit(self.0.store.batch().update(&user, &new)).await?;
         self.end_all_sessions(user.document.id).await?;
         Ok(())
+    }
+
+    /// Whoever has the address; without one, an administrator of the first account.
+    async fn somebody(&self, email: Option<&str>) -> Result<Option<Versioned<User>>, AccountError> {
+        if let Some(email) = email {
+            let key = IndexKey::new().bytes(document::email_key(email));
+            return Ok(self.0.store.find::<User>(BY_EMAIL, key).await?);
+        }
+        let Some(role) = self.administrators_of(Account::FIRST).await? else { return Ok(None) };
+        let within = role::of_account(Account::FIRST).text(role);
+        let scan = crate::store::Scan::of(document::BY_ROLE).within(within).limit(200);
+        let found = self.0.store.scan::<User>(scan).await?.items.into_iter();
+        Ok(found.filter(|user| user.document.can_enter()).min_by_key(|user| user.document.created_at))
     }
 
     fn throttle(&self) -> MutexGuard<'_, Throttle> {

@@ -15,6 +15,8 @@ const PARALLEL: usize = 2;
 const WAITING: usize = 32;
 /// How long a check may wait.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Shortest password that can be chosen, in characters.
+const SHORTEST: usize = 10;
 /// Longest password that is looked at.
 const MAX: usize = 1024;
 
@@ -33,6 +35,15 @@ pub(super) fn random() -> String {
     let letter = |byte: &u8| char::from(LETTERS[usize::from(byte & 31)]);
     let groups: Vec<String> = drawn.chunks(5).map(|group| group.iter().map(letter).collect()).collect();
     groups.join("-")
+}
+
+/// Checks a password that somebody chose: its length alone counts (NIST SP 800-63B, 5.1.1).
+pub(super) fn acceptable(password: String) -> Result<String, String> {
+    let count = password.chars().count();
+    if count < SHORTEST || password.len() > MAX {
+        return Err(format!("must have {SHORTEST} to {MAX} characters"));
+    }
+    Ok(password)
 }
 
 fn hash(password: &str) -> Result<String, AccountError> {

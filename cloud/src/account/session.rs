@@ -76,14 +76,27 @@ impl Accounts {
     }
 
     pub(super) async fn end_all_sessions(&self, user: UserId) -> Result<(), StoreError> {
+        self.end_sessions_but(user, None).await
+    }
+
+    /// Ends a user's sessions but the one of this token.
+    pub(super) async fn end_sessions_but(&self, user: UserId, kept: Option<&str>) -> Result<(), StoreError> {
+        let kept = kept.map(hash);
         loop {
-            let scan = Scan::of(BY_USER).within(IndexKey::new().text(user));
+            let scan = Scan::of(BY_USER).within(IndexKey::new().text(user)).limit(MAX_SESSIONS * 2);
             let page = self.0.store.scan::<Session>(scan).await?;
-            if page.items.is_empty() {
+            let gone =
+                page.items.iter().filter(|session| Some(&session.document.token_hash) != kept.as_ref());
+            let gone: Vec<_> = gone.collect();
+            if gone.is_empty() {
                 return Ok(());
             }
-            let batch = page.items.iter().fold(self.0.store.batch(), Batch::delete);
-            self.0.store.commit(batch).await?;
+            let batch = gone.into_iter().fold(self.0.store.batch(), Batch::delete);
+            match self.0.store.commit(batch).await {
+                // One of them ended by itself.
+                Ok(_) | Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 

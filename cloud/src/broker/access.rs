@@ -171,6 +171,11 @@ impl AdminCommand {
         Self(json!({ "commands": [{ "command": command, "username": device }] }))
     }
 
+    /// Whether it ends a box's session.
+    pub(crate) fn shuts_out(&self) -> bool {
+        self.0["commands"][0]["command"] == "disableClient"
+    }
+
     /// The payload; it may hold a secret and is not for logs.
     pub fn payload(&self) -> Vec<u8> {
         self.0.to_string().into_bytes()

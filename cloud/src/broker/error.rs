@@ -52,6 +52,12 @@ pub enum BrokerError {
     /// The boxes' credentials cannot be read.
     #[error("cannot read the boxes' credentials: {0}")]
     Credentials(String),
+    /// What is to be told to the boxes cannot be read or kept.
+    #[error("cannot begin with the boxes: {0}")]
+    Devices(String),
+    /// It cannot be told whose turn it is.
+    #[error("cannot tell whether another process has the broker: {0}")]
+    Store(#[from] crate::store::StoreError),
     /// It ended while it was being started.
     #[error("the broker ended at its start ({status}): {said}")]
     Ended {

@@ -2,6 +2,8 @@
 //!
 //! The broker never outlives the cloud, however the cloud ends; if the broker ends, it is started again on the same port.
 
+#![allow(clippy::disallowed_methods, reason = "a driver: it waits before it tries again")]
+
 mod access;
 mod configuration;
 mod error;
@@ -17,8 +19,23 @@ pub use error::BrokerError;
 pub use supervise::{Broker, BrokerOptions, Login};
 
 use crate::app::App;
+use crate::cluster::{Duty, Role};
+use crate::device;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
-/// Starts the broker and tells the devices of it; returns once it takes connections.
+/// Before a broker that did not start is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// A broker for as long as this process has the duty.
+struct Term {
+    broker: Broker,
+    duty: Duty,
+    token: CancellationToken,
+}
+
+/// Starts the broker with what speaks to the boxes, and returns once it takes connections; stands by where another
+/// process has one.
 ///
 /// # Errors
 /// If the program, the plugin or the port cannot be used; the error names the key to change.
@@ -26,10 +43,62 @@ pub async fn start(app: App) -> Result<(), BrokerError> {
     if !app.config.mqtt.enabled {
         return Ok(());
     }
+    let first = match app.cluster.duties().try_take(Role::Broker).await? {
+        Some(duty) => Some(begin(&app, duty).await?),
+        None => None,
+    };
+    app.cluster.clone().spawn(go_on(app, first));
+    Ok(())
+}
+
+/// Has a broker whenever it is this process's turn, until the server ends.
+async fn go_on(app: App, first: Option<Term>) {
+    let mut term = first;
+    loop {
+        if let Some(term) = term.take() {
+            term.token.cancelled().await;
+            app.devices.leave();
+            term.broker.ended().await;
+            term.duty.give_back().await;
+        }
+        let duty = tokio::select! {
+            biased;
+            () = app.shutdown.cancelled() => return,
+            duty = app.cluster.duties().take(Role::Broker) => duty,
+        };
+        match begin(&app, duty.clone()).await {
+            Ok(begun) => term = Some(begun),
+            Err(error) => {
+                tracing::error!(%error, "this process cannot take the broker over");
+                app.devices.leave();
+                duty.give_back().await;
+                tokio::select! {
+                    () = app.shutdown.cancelled() => return,
+                    () = tokio::time::sleep(AGAIN) => {}
+                }
+            }
+        }
+    }
+}
+
+async fn begin(app: &App, duty: Duty) -> Result<Term, BrokerError> {
+    let token = duty.term(&app.shutdown);
+    let begun = begin_until(app, &duty, &token).await;
+    match begun {
+        Ok(broker) => Ok(Term { broker, duty, token }),
+        Err(error) => {
+            token.cancel();
+            Err(error)
+        }
+    }
+}
+
+async fn begin_until(app: &App, duty: &Duty, term: &CancellationToken) -> Result<Broker, BrokerError> {
     let options = BrokerOptions {
         mosquitto: app.config.mqtt.mosquitto.clone(),
         plugin: app.config.mqtt.dynamic_security_plugin.clone(),
-        listen: app.config.mqtt.listen,
+        // The port that it had before, if it was a free one.
+        listen: app.addresses.mqtt.get().copied().unwrap_or(app.config.mqtt.listen),
         directory: app.config.data_dir.join("broker"),
         launcher: std::env::current_exe().map_err(|source| BrokerError::Launcher { source })?,
     };
@@ -38,9 +107,9 @@ pub async fn start(app: App) -> Result<(), BrokerError> {
         let devices = devices.clone();
         async move { devices.credentials().await.map_err(|error| error.to_string()) }
     };
-    let broker = Broker::start(options, credentials, app.shutdown.clone()).await?;
-    // Set once: the broker starts once with its server.
+    let broker = Broker::start(options, credentials, term.clone()).await?;
     let _ = app.addresses.mqtt.set(broker.address());
-    app.devices.use_broker(broker);
-    Ok(())
+    let begun = device::begin(app, broker.clone(), duty, term).await;
+    begun.map_err(|error| BrokerError::Devices(error.to_string()))?;
+    Ok(broker)
 }

@@ -106,6 +106,12 @@ impl Broker {
         SocketAddr::new(ip, self.0.address.port())
     }
 
+    /// Returns when it has ended for good, and its port is free.
+    pub async fn ended(&self) {
+        let mut runs = self.runs();
+        while runs.changed().await.is_ok() {}
+    }
+
     /// The cloud's own user.
     pub fn login(&self) -> Login {
         self.0.login.clone()

@@ -95,15 +95,16 @@ fn check_roles(roles: &Roles, config: &Config) -> Result<(), Wrong> {
                       `media.kind = \"s3\"`, or `media.directory` to a directory that all of them share";
         return wrong("roles", detail);
     }
-    if roles.has(Role::Broker) && !roles.has(Role::Api) {
-        let detail =
-            "must have `api` beside `broker`: what the API wants of boxes goes through its own process";
-        return wrong("roles", detail);
-    }
-    if (roles.has(Role::Ingest) != roles.has(Role::Deliver)) && cluster_secret(config).is_none() {
-        let detail =
-            "is needed where `ingest` and `deliver` are in different processes: the same text in all of them";
-        return wrong("cluster.secret", detail);
+    let apart = |one, other| roles.has(one) != roles.has(other);
+    for (one, other, is_needed) in
+        [(Role::Ingest, Role::Deliver, true), (Role::Api, Role::Broker, config.mqtt.enabled)]
+    {
+        if is_needed && apart(one, other) && cluster_secret(config).is_none() {
+            let detail = format!(
+                "is needed where `{one}` and `{other}` are in different processes: the same text in all of them"
+            );
+            return Err(("cluster.secret", detail));
+        }
     }
     Ok(())
 }
@@ -133,7 +134,7 @@ mod tests {
                 "media.directory",
             ),
             (format!("roles = [\"ingest\"]\n{shared}"), "cluster.secret"),
-            (format!("roles = [\"broker\"]\n{shared}"), "`api` beside `broker`"),
+            (format!("roles = [\"broker\"]\n{shared}"), "`api` and `broker` are in different"),
             ("[cluster]\nsecret = \"short\"".to_owned(), "cluster.secret"),
             ("[cluster]\nlease_ms = 1".to_owned(), "cluster.lease_ms"),
             (listen.clone(), "cluster.allow_network"),

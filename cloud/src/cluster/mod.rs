@@ -1,29 +1,40 @@
 //! Processes on one database that share the work: who they are, and who takes which broadcast in.
 //!
 //! Each process has roles ([`Role`]) and writes down where it is found ([`node`]). An event is taken in by one
-//! process at a time ([`owner`], [`hold`]); the delivering ones ask that one ([`internal`], [`relay`]).
+//! process at a time ([`owner`], [`hold`]); the delivering ones ask that one ([`internal`], [`relay`]). What only one may
+//! do for all is a [`duty`]. What the broker's process alone knows the others ask it for ([`peers`]).
 
 mod config;
+mod duty;
 mod hold;
 mod http;
 mod internal;
+mod lease;
+mod member;
 mod node;
 mod owner;
+mod peers;
 mod relay;
 mod role;
 
 pub use config::ClusterConfig;
 pub(crate) use config::{check, cluster_secret};
+pub(crate) use duty::Duty;
 pub use hold::HoldError;
 pub(crate) use hold::{Hold, Owners};
 pub use http::routes;
 pub use node::NodeRecord;
+pub(crate) use peers::CLIENT_ADDRESS;
 pub(crate) use relay::{Answer, Relay};
 pub use role::{Role, RoleError, Roles};
 
 use crate::app::App;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{StoreError, StoreKind};
+use crate::store::{Store, StoreError};
+use duty::Duties;
+use member::Member;
+use peers::Peers;
 use std::sync::{Arc, OnceLock};
 use tokio_util::task::TaskTracker;
 
@@ -63,18 +74,25 @@ struct Inner {
     node: OnceLock<String>,
     address: OnceLock<String>,
     relay: OnceLock<Relay>,
+    peers: OnceLock<Peers>,
     tasks: TaskTracker,
+    member: Arc<Member>,
     owners: Owners,
+    duties: Duties,
 }
 
 impl Cluster {
-    pub(crate) fn new(owners: Owners) -> Self {
+    pub(crate) fn new(config: &Config, store: &Store, clock: &Clock) -> Self {
+        let member = Arc::new(Member::new(config, store, clock));
         Self(Arc::new(Inner {
             node: OnceLock::new(),
             address: OnceLock::new(),
             relay: OnceLock::new(),
+            peers: OnceLock::new(),
             tasks: TaskTracker::new(),
-            owners,
+            owners: Owners::new(Arc::clone(&member)),
+            duties: Duties::new(Arc::clone(&member)),
+            member,
         }))
     }
 
@@ -93,12 +111,29 @@ impl Cluster {
         &self.0.owners
     }
 
+    /// What only one process may do at a time.
+    pub(crate) fn duties(&self) -> &Duties {
+        &self.0.duties
+    }
+
+    /// Where the process that has a duty answers, if that is another one.
+    pub(crate) async fn elsewhere(&self, duty: Role) -> Result<Option<String>, StoreError> {
+        let holder = self.0.duties.holder(duty).await?;
+        Ok(holder.filter(|holder| holder.node != self.node()).and_then(|holder| holder.address))
+    }
+
+    /// The way to other processes; absent where there are none, or no secret is set.
+    pub(crate) fn peers(&self) -> Option<&Peers> {
+        self.0.peers.get()
+    }
+
     /// Asks the processes that take events in; absent where there are none, or no secret is set.
     pub(crate) fn relay(&self) -> Option<&Relay> {
         self.0.relay.get()
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs something whose end [`Cluster::stop`] waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.tasks.spawn(task);
     }
 
@@ -109,32 +144,29 @@ impl Cluster {
     }
 }
 
-/// Whether other processes can be on this process's store.
-fn is_shared(config: &Config) -> bool {
-    config.store.kind != StoreKind::Sled
-}
-
 /// Gives the process its name and its address for others; before anything takes events in.
 ///
 /// # Errors
 /// Another process has the data directory, or the address cannot be used.
 pub async fn start(app: &App) -> Result<(), ClusterError> {
     let node = app.jobs.node()?;
-    if is_shared(&app.config) && !node.is_alone() {
+    let inner = &app.cluster.0;
+    if inner.member.shared && !node.is_alone() {
         return Err(ClusterError::DataDir(app.config.data_dir.display().to_string()));
     }
-    let inner = &app.cluster.0;
     let _ = inner.node.set(node.name.to_string());
-    if let (true, Some(secret)) = (is_shared(&app.config), cluster_secret(&app.config)) {
-        if app.config.roles.has(Role::Ingest) {
+    if let (true, Some(secret)) = (inner.member.shared, cluster_secret(&app.config)) {
+        if app.config.roles.has(Role::Ingest) || app.config.roles.has(Role::Broker) {
             let address = internal::start(app, secret).await?;
             let _ = inner.address.set(address.to_string());
         }
+        let peers = Peers::new(secret)?;
         if app.config.roles.has(Role::Deliver) {
-            let _ = inner.relay.set(Relay::new(secret)?);
+            let _ = inner.relay.set(Relay::new(peers.clone()));
         }
+        let _ = inner.peers.set(peers);
     }
-    inner.owners.set_own(app.cluster.node(), app.cluster.address());
+    inner.member.set_own(app.cluster.node(), app.cluster.address());
     Ok(())
 }
 

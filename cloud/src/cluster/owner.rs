@@ -1,5 +1,6 @@
 //! Who takes an event's broadcasts in: one process at a time, by a lease with a fencing token.
 
+use super::lease::Leased;
 use crate::clock::Timestamp;
 use crate::id::EventId;
 use crate::store::{Document, Index, IndexKey};
@@ -37,6 +38,12 @@ impl Document for IngestOwner {
 
     fn indexes(&self) -> Vec<Index> {
         if self.finished { Vec::new() } else { vec![Index::many(UNFINISHED, IndexKey::new())] }
+    }
+}
+
+impl Leased for IngestOwner {
+    fn token(&self) -> u64 {
+        self.token
     }
 }
 

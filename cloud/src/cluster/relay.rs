@@ -3,11 +3,12 @@
 
 use super::internal::PUBLIC_FROM;
 use super::owner::IngestOwner;
+use super::peers::Peers;
 use crate::app::App;
 use crate::id::EventId;
 use crate::store::StoreError;
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{Method, StatusCode};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,8 +16,6 @@ use tokio::sync::watch;
 
 /// Longer than the owner lets a request wait.
 const LIMIT: Duration = Duration::from_secs(9);
-/// The owner is on a network of ours.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// How long what the store or the owner said of an event holds.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long an answer is given to those who come a moment later.
@@ -64,33 +63,20 @@ struct Known<T> {
 pub(crate) struct Relay(Arc<Inner>);
 
 struct Inner {
-    client: reqwest::Client,
-    secret: header::HeaderValue,
+    peers: Peers,
     flights: Mutex<HashMap<String, watch::Receiver<Option<Answer>>>>,
     owners: Mutex<HashMap<EventId, Known<Option<IngestOwner>>>>,
     public_from: Mutex<HashMap<EventId, Known<Option<u64>>>>,
 }
 
 impl Relay {
-    pub(super) fn new(secret: &str) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(LIMIT)
-            .tcp_nodelay(true)
-            .build()?;
-        // A secret that no header may carry fits no process, which is told at each request.
-        let mut secret = header::HeaderValue::from_str(&format!("Bearer {secret}"))
-            .unwrap_or(header::HeaderValue::from_static("Bearer"));
-        secret.set_sensitive(true);
-        Ok(Self(Arc::new(Inner {
-            client,
-            secret,
+    pub(super) fn new(peers: Peers) -> Self {
+        Self(Arc::new(Inner {
+            peers,
             flights: Mutex::default(),
             owners: Mutex::default(),
             public_from: Mutex::default(),
-        })))
+        }))
     }
 
     /// Where the event is taken in now; `None` if nowhere.
@@ -126,7 +112,7 @@ impl Relay {
 
     /// Asks an owner for something that only this request needs.
     pub(crate) async fn fetch(&self, event: &EventId, url: &str) -> Answer {
-        let request = self.0.client.get(url).header(header::AUTHORIZATION, self.0.secret.clone());
+        let request = self.0.peers.request(Method::GET, url).timeout(LIMIT);
         let fetched = async {
             let response = request.send().await?;
             let status = response.status();
@@ -224,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn a_thousand_who_wait_for_the_same_ask_once() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let relay = Relay::new("0123456789abcdef").unwrap();
+        let relay = Relay::new(Peers::new("0123456789abcdef").unwrap());
         let asked = Arc::new(AtomicUsize::new(0));
         let gate = Arc::new(tokio::sync::Notify::new());
         let waiting = (0..1_000).map(|viewer| {

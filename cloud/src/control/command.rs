@@ -1,19 +1,18 @@
 //! `stagebox-cloud store …`: on a running server or on its files.
 
 use super::client::Running;
+use super::destination::Place;
 use super::{Line, Work};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::{Config, Hidden};
-use crate::store::{Engine, Fault, PostgresEngine, PostgresOptions, Progress};
-use crate::store::{SledOptions, Store, StoreConfig, StoreError, StoreKind, Target};
+use crate::config::Config;
+use crate::store::{Fault, Progress, Store};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -34,75 +33,11 @@ pub enum StoreCommand {
         from: PathBuf,
     },
     /// Moves everything to another engine, also while the server runs, which then goes on there.
-    Copy {
-        /// A directory for the embedded store, or `postgres://…`.
-        #[arg(long)]
-        to: String,
-    },
+    Copy(Place),
     /// Looks for what does not fit together; the exit status says whether something was found.
     Check,
     /// Writes the embedded store anew, without what it holds no more.
     Rewrite,
-}
-
-/// Where a store can be moved to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
-    /// A directory for the embedded store.
-    Directory(PathBuf),
-    /// A database on a PostgreSQL server, by its URL.
-    Postgres(Hidden),
-}
-
-impl FromStr for Destination {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once("://") {
-            Some(("postgres" | "postgresql", _)) => {
-                let url = Hidden::new(text);
-                postgres(&url).check().map_err(|(_, detail)| format!("the URL in `to` {detail}"))?;
-                Ok(Self::Postgres(url))
-            }
-            Some((scheme, _)) => Err(format!("`to` cannot be {scheme}://: give a directory or postgres://…")),
-            None if Path::new(text).is_absolute() => Ok(Self::Directory(PathBuf::from(text))),
-            None => Err(format!("`to` must be an absolute directory or postgres://…, not {text:?}")),
-        }
-    }
-}
-
-impl Destination {
-    /// Opens what is to be filled.
-    pub async fn open(&self) -> Result<Target, StoreError> {
-        match self {
-            Self::Directory(path) => {
-                let store = Store::open_home(path, SledOptions::default(), Clock::system())?;
-                let engine: Arc<dyn Engine> = store.engine();
-                Ok(Target { engine, name: path.display().to_string(), mark: true })
-            }
-            Self::Postgres(url) => {
-                let engine = PostgresEngine::open(&postgres(url), PostgresOptions::default()).await?;
-                let name = engine.name().to_owned();
-                Ok(Target { engine: Arc::new(engine), name, mark: true })
-            }
-        }
-    }
-
-    /// What the configuration must say from then on.
-    pub fn configuration(&self) -> String {
-        match self {
-            Self::Directory(path) => {
-                format!("put {} in the place of `store` in the data directory", path.display())
-            }
-            Self::Postgres(_) => {
-                "the configuration's [store] must say kind = \"postgres\" and the same url".to_owned()
-            }
-        }
-    }
-}
-
-fn postgres(url: &Hidden) -> StoreConfig {
-    StoreConfig { kind: StoreKind::Postgres, url: Some(url.clone()), ..StoreConfig::default() }
 }
 
 /// Carries out a command; Ctrl-C cancels it.
@@ -148,10 +83,13 @@ async fn carry_out(
         (StoreCommand::Restore { from }, None) => restore(config, &from, meter, cancelled).await,
         (command, running) => {
             let (path, body, work) = match command {
-                StoreCommand::Copy { to } => {
-                    let to = absolute(to);
-                    to.parse::<Destination>().map_err(anyhow::Error::msg)?;
-                    ("/store/copy", Some(serde_json::json!({ "to": to })), Work::Copy { to })
+                StoreCommand::Copy(place) => {
+                    let place = place.absolute();
+                    let destination = place.destination().map_err(anyhow::Error::msg)?;
+                    for hint in destination.hints() {
+                        eprintln!("stagebox-cloud: {hint}");
+                    }
+                    ("/store/copy", Some(place.to_json()), Work::Copy(destination))
                 }
                 StoreCommand::Rewrite => ("/store/rewrite", None, Work::Rewrite),
                 _ => ("/store/check", None, Work::Check),
@@ -170,14 +108,6 @@ async fn carry_out(
             told(last)
         }
     }
-}
-
-/// A directory that was named from where the command was given.
-fn absolute(to: String) -> String {
-    if to.contains("://") {
-        return to;
-    }
-    std::path::absolute(&to).map_or(to, |path| path.display().to_string())
 }
 
 async fn open(mut config: Config) -> anyhow::Result<Store> {

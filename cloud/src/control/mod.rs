@@ -9,7 +9,7 @@
 //! | `POST /store/backup` | | the backup, see [`crate::store`] |
 //! | `POST /store/check` | | lines |
 //! | `POST /store/rewrite` | | lines |
-//! | `POST /store/copy` | `{"to":"…"}` | lines |
+//! | `POST /store/copy` | `{"to":"…"}` with `password_file`, `schema` and `ca_file`, or `{"to_config":"…"}` | lines |
 //! | `POST /media/check` | | as `POST /api/v1/media/check` |
 //!
 //! *Lines* are JSON documents, one a line: `{"percent":…,"words":…}` while it goes on, at the
@@ -18,10 +18,12 @@
 
 mod client;
 mod command;
+mod destination;
 mod server;
 
 pub(crate) use client::Running;
-pub use command::{Destination, StoreCommand, run};
+pub use command::{StoreCommand, run};
+pub use destination::{Destination, Place};
 pub use server::start;
 
 use crate::store::{Fault, Progress, Store, StoreError};
@@ -55,11 +57,11 @@ enum Line {
 }
 
 /// What can be asked for besides a backup.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Work {
     Check,
     Rewrite,
-    Copy { to: String },
+    Copy(Destination),
 }
 
 impl Work {
@@ -79,8 +81,7 @@ impl Work {
                 let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
                 Ok((format!("{:.1} MiB before, {:.1} MiB now", mib(before), mib(after)), Vec::new()))
             }
-            Self::Copy { to } => {
-                let destination: Destination = to.parse().map_err(StoreError::Copy)?;
+            Self::Copy(destination) => {
                 let target = destination.open().await?;
                 let engine = Arc::clone(&target.engine);
                 match store.move_to(target, &progress, async || Ok(())).await {

@@ -1,6 +1,7 @@
 //! The server's end of the socket.
 #![allow(clippy::disallowed_methods, reason = "a driver: it waits when it cannot accept")]
 
+use super::destination::Place;
 use super::{Line, Work, socket};
 use crate::app::App;
 use crate::media::check;
@@ -14,7 +15,6 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use serde::Deserialize;
 use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -105,19 +105,16 @@ async fn answer(app: App, request: Request<Incoming>) -> Response<Body> {
         "/media/check" => return media_check(app),
         "/store/check" => Work::Check,
         "/store/rewrite" => Work::Rewrite,
-        "/store/copy" => match serde_json::from_slice::<Copy>(&body.to_bytes()) {
-            Ok(copy) => Work::Copy { to: copy.to },
-            Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
-        },
+        "/store/copy" => {
+            let place = serde_json::from_slice::<Place>(&body.to_bytes()).map_err(|error| error.to_string());
+            match place.and_then(|place| place.destination()) {
+                Ok(destination) => Work::Copy(destination),
+                Err(error) => return refused(StatusCode::BAD_REQUEST, &error),
+            }
+        }
         _ => return refused(StatusCode::NOT_FOUND, "there is no such command"),
     };
     lines(app, work)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Copy {
-    to: String,
 }
 
 fn refused(status: StatusCode, words: &str) -> Response<Body> {

@@ -1,15 +1,18 @@
 //! What is wanted of a box follows from its document and its event; each change has a version and is kept first.
 
 use super::DeviceError;
-use super::devices::Devices;
+use super::devices::{Devices, wire_id};
 use super::document::{DesiredRecord, Device};
 use super::driver::Request;
+use crate::broker::AdminCommand;
+use crate::cluster::Duty;
 use crate::id::BoxId;
-use crate::store::{Account, Entry, JournalPage};
+use crate::store::{Account, Document as _, Entry, JournalPage};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use stagebox_protocol::{Desired, DesiredState};
 use std::collections::BTreeSet;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Entries of the journal that are read at a time.
@@ -29,7 +32,11 @@ impl DesiredRecord {
 }
 
 /// Brings what is kept of one box up to date; `None` if there is no such box.
-pub(super) async fn refresh(devices: &Devices, id: BoxId) -> Result<Option<DesiredRecord>, DeviceError> {
+pub(super) async fn refresh(
+    devices: &Devices,
+    duty: &Duty,
+    id: BoxId,
+) -> Result<Option<DesiredRecord>, DeviceError> {
     let store = devices.store();
     let Some(device) = store.get::<Device>(id).await? else { return Ok(None) };
     let targets = devices.targets(&id).await?;
@@ -49,7 +56,7 @@ pub(super) async fn refresh(devices: &Devices, id: BoxId) -> Result<Option<Desir
     match kept {
         Some(kept) if (DesiredRecord { version: kept.version, ..wanted.clone() }) == kept => Ok(Some(kept)),
         _ => {
-            store.commit(store.batch().put(&wanted)).await?;
+            duty.commit(store.batch().put(&wanted)).await?;
             Ok(Some(wanted))
         }
     }
@@ -58,17 +65,18 @@ pub(super) async fn refresh(devices: &Devices, id: BoxId) -> Result<Option<Desir
 /// Follows the journal from `cursor` on, and tells the driver of each change.
 pub(super) async fn follow(
     devices: Devices,
+    duty: Duty,
     mut cursor: u64,
     requests: mpsc::Sender<Request>,
-    shutdown: CancellationToken,
+    term: CancellationToken,
 ) {
     let mut head = devices.store().journal_head(Account::FIRST);
     loop {
-        if let Err(error) = catch_up(&devices, &mut cursor, &requests).await {
+        if let Err(error) = catch_up(&devices, &duty, &mut cursor, &requests).await {
             tracing::error!(%error, "what is wanted of the boxes is not up to date");
         }
         tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = term.cancelled() => return,
             changed = head.changed() => if changed.is_err() {
                 return;
             },
@@ -78,6 +86,7 @@ pub(super) async fn follow(
 
 async fn catch_up(
     devices: &Devices,
+    duty: &Duty,
     cursor: &mut u64,
     requests: &mpsc::Sender<Request>,
 ) -> Result<(), DeviceError> {
@@ -89,9 +98,19 @@ async fn catch_up(
             touched.extend(devices.all().await?.into_iter().map(|device| device.id));
         }
         for id in touched {
-            if let Some(wanted) = refresh(devices, id).await? {
+            if let Some(wanted) = refresh(devices, duty, id).await? {
                 // The driver ends only with the server.
                 let _ = requests.send(Request::Desire { device: id, desired: wanted.message() }).await;
+            }
+        }
+        for entry in &entries {
+            let Some(device) = switched(entry) else { continue };
+            // As it is now: what it was then is over.
+            if let Some(now) = devices.store().get::<Device>(device).await? {
+                let enabled = now.document.enabled;
+                let command = AdminCommand::set_enabled(&wire_id(device), enabled);
+                let (reply, _) = oneshot::channel();
+                let _ = requests.send(Request::Govern { device, command, reply }).await;
             }
         }
         match entries.last() {
@@ -99,6 +118,14 @@ async fn catch_up(
             None => return Ok(()),
         }
     }
+}
+
+/// A box that was switched on or off: whoever did that may not have reached the broker.
+fn switched(entry: &Entry) -> Option<BoxId> {
+    let enabled = |view: &Value| view["enabled"].as_bool();
+    let (before, after) = (enabled(&entry.before)?, enabled(&entry.after)?);
+    let is_new = entry.kind == Device::KIND && before != after;
+    is_new.then(|| entry.id.parse().ok()).flatten()
 }
 
 /// The boxes that a change may concern.

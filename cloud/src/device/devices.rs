@@ -4,7 +4,7 @@ use super::DeviceError;
 use super::document::{BY_NUMBER, Device, Presence};
 use super::driver::Request;
 use super::state::{Answer, Asked};
-use crate::broker::{AdminCommand, Broker, Credential, Verifier};
+use crate::broker::{AdminCommand, Credential, Verifier};
 use crate::clock::{Clock, Timestamp};
 use crate::event::{Events, Input};
 use crate::id::{BoxId, EventId, UserId, random_bytes};
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use stagebox_protocol::{Command, CommandId, CommandResponse, Reported, ResponseStatus, Telemetry};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// How long a box has for its answer.
@@ -91,8 +91,8 @@ struct Inner {
     clock: Clock,
     changes: broadcast::Sender<Value>,
     seen: Mutex<HashMap<BoxId, Seen>>,
-    broker: OnceLock<Broker>,
-    requests: OnceLock<mpsc::Sender<Request>>,
+    /// To the driver; absent while this process has no broker.
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
 }
 
 impl Devices {
@@ -104,8 +104,7 @@ impl Devices {
             clock: clock.clone(),
             changes: broadcast::channel(256).0,
             seen: Mutex::default(),
-            broker: OnceLock::new(),
-            requests: OnceLock::new(),
+            requests: Mutex::default(),
         }))
     }
 
@@ -225,7 +224,7 @@ impl Devices {
             limit_ms: ANSWER_MS,
         };
         let (reply, answer) = oneshot::channel();
-        let requests = self.0.requests.get().ok_or(DeviceError::NoBroker)?;
+        let requests = self.requests().ok_or(DeviceError::NoBroker)?;
         requests.send(Request::Ask { device: *id, asked, reply }).await.map_err(|_| DeviceError::NoBroker)?;
         match answer.await.map_err(|_| DeviceError::NoBroker)? {
             Answer::Response(response) if response.status == ResponseStatus::Rejected => {
@@ -248,19 +247,23 @@ impl Devices {
             .collect())
     }
 
-    /// Tells of the broker; once, before [`super::start`].
-    pub fn use_broker(&self, broker: Broker) {
-        // There is one broker a server.
-        let _ = self.0.broker.set(broker);
-    }
-
-    pub(super) fn broker(&self) -> Option<Broker> {
-        self.0.broker.get().cloned()
+    /// Whether this process has the broker.
+    pub(super) fn has_broker(&self) -> bool {
+        self.requests().is_some()
     }
 
     pub(super) fn listen(&self, requests: mpsc::Sender<Request>) {
-        // There is one driver a server.
-        let _ = self.0.requests.set(requests);
+        *self.0.requests.lock().unwrap_or_else(PoisonError::into_inner) = Some(requests);
+    }
+
+    /// This process has the broker no more, and nothing of what boxes say.
+    pub(crate) fn leave(&self) {
+        *self.0.requests.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.seen().clear();
+    }
+
+    fn requests(&self) -> Option<mpsc::Sender<Request>> {
+        self.0.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -292,13 +295,18 @@ impl Devices {
     }
 
     pub(super) fn tell_telemetry(&self, id: BoxId, telemetry: &Telemetry) {
+        self.tell(serde_json::json!({ "device_id": id, "telemetry": telemetry }));
+    }
+
+    /// Passes on what [`Devices::subscribe`] gives.
+    pub(super) fn tell(&self, told: Value) {
         // Nobody listens when no page is open.
-        let _ = self.0.changes.send(serde_json::json!({ "device_id": id, "telemetry": telemetry }));
+        let _ = self.0.changes.send(told);
     }
 
     /// Changes who may use the running broker; it learns of the rest at its next start.
     async fn govern(&self, id: BoxId, command: AdminCommand) {
-        let Some(requests) = self.0.requests.get() else { return };
+        let Some(requests) = self.requests() else { return };
         let (reply, done) = oneshot::channel();
         if requests.send(Request::Govern { device: id, command, reply }).await.is_ok() {
             // Dropped without an answer only when the server ends.
@@ -309,6 +317,8 @@ impl Devices {
     async fn view(&self, device: Versioned<Device>) -> Result<DeviceView, DeviceError> {
         let Versioned { version, document } = device;
         let seen = self.seen().get(&document.id).cloned().unwrap_or_default();
+        // What a broker keeps of a box that was shut out may say that it is there.
+        let online = document.enabled && seen.online == Some(true);
         let last_seen_at = match seen.at {
             Some(at) => Some(at),
             None => {
@@ -324,10 +334,10 @@ impl Devices {
             version,
             created_at: document.created_at,
             updated_at: document.updated_at,
-            online: seen.online == Some(true),
+            online,
             last_seen_at,
             event_id: event.map(|event| event.id),
-            telemetry: seen.telemetry.filter(|_| seen.online == Some(true)),
+            telemetry: seen.telemetry.filter(|_| online),
             reported: seen.reported,
         })
     }

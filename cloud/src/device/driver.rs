@@ -9,6 +9,7 @@ use super::session::{News, Session};
 use super::state::{Action, Answer, Asked, BoxState, Input, Message};
 use crate::app::App;
 use crate::broker::{AdminCommand, Broker, CONTROL, CONTROL_RESPONSE, refusals};
+use crate::cluster::Duty;
 use crate::id::BoxId;
 use crate::store::{Account, Store, StoreError};
 use stagebox_protocol::{BoxEvent, BoxTopic, CommandId, Desired, TopicKind, payload};
@@ -49,6 +50,7 @@ struct Governing {
 
 struct Driver {
     devices: Devices,
+    duty: Duty,
     broker: Broker,
     boxes: HashMap<BoxId, BoxState>,
     /// By the text in the topic.
@@ -63,18 +65,22 @@ struct Driver {
     began: Instant,
 }
 
-/// Starts what runs beside requests: nothing without a broker.
+/// Starts what runs beside requests; ends with `term`.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub async fn start(app: App) -> Result<(), DeviceError> {
+pub(crate) async fn begin(
+    app: &App,
+    broker: Broker,
+    duty: &Duty,
+    term: &CancellationToken,
+) -> Result<(), DeviceError> {
     let devices = app.devices.clone();
-    let Some(broker) = devices.broker() else { return Ok(()) };
     // Before the boxes are read: what changes meanwhile is in the journal after it.
     let head = *devices.store().journal_head(Account::FIRST).borrow();
     let mut boxes = HashMap::new();
     for device in devices.all().await? {
-        let wanted = desired::refresh(&devices, device.id).await?;
+        let wanted = desired::refresh(&devices, duty, device.id).await?;
         boxes.insert(device.id, load(devices.store(), device.id, wanted).await?);
     }
     let (requests, asked) = mpsc::channel(256);
@@ -85,6 +91,7 @@ pub async fn start(app: App) -> Result<(), DeviceError> {
     let driver = Driver {
         session: Session::open(&broker, 0, news.clone()),
         devices: devices.clone(),
+        duty: duty.clone(),
         broker,
         boxes,
         ids,
@@ -96,8 +103,8 @@ pub async fn start(app: App) -> Result<(), DeviceError> {
         journaled,
         began: Instant::now(),
     };
-    tokio::spawn(driver.run(asked, told, written, app.shutdown.clone()));
-    tokio::spawn(desired::follow(devices, head, requests, app.shutdown.clone()));
+    tokio::spawn(driver.run(asked, told, written, term.clone()));
+    tokio::spawn(desired::follow(devices, duty.clone(), head, requests, term.clone()));
     Ok(())
 }
 
@@ -112,13 +119,13 @@ impl Driver {
         mut asked: mpsc::Receiver<Request>,
         mut told: mpsc::Receiver<(u64, News)>,
         mut written: mpsc::Receiver<(BoxId, Result<Cursor, StoreError>)>,
-        shutdown: CancellationToken,
+        term: CancellationToken,
     ) {
         loop {
             let deadline = self.boxes.values().filter_map(BoxState::next_deadline).min();
             let until = deadline.map_or(Instant::now() + IDLE, |ms| self.began + Duration::from_millis(ms));
             tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = term.cancelled() => return,
                 Some((number, news)) = told.recv() => {
                     if number == self.session_number {
                         self.news(news);
@@ -206,7 +213,7 @@ impl Driver {
         if self.boxes.contains_key(&id) {
             return;
         }
-        let wanted = match desired::refresh(&self.devices, id).await {
+        let wanted = match desired::refresh(&self.devices, &self.duty, id).await {
             Ok(wanted) => wanted,
             Err(error) => {
                 tracing::error!(device = %id, %error, "what is wanted of a new box cannot be kept yet");
@@ -243,8 +250,8 @@ impl Driver {
     fn feed(&mut self, id: BoxId, input: Input, is_sign_of_life: bool) {
         let now_ms = self.now_ms();
         let Some(state) = self.boxes.get_mut(&id) else { return };
-        let was_seen =
-            is_sign_of_life || matches!(input, Input::Status(_) | Input::Reported(_) | Input::BrokerUp);
+        let was_seen = is_sign_of_life
+            || matches!(input, Input::Status(_) | Input::ShutOut | Input::Reported(_) | Input::BrokerUp);
         let mut actions = Vec::new();
         state.handle(now_ms, input, &mut actions);
         if was_seen || !actions.is_empty() {
@@ -265,8 +272,9 @@ impl Driver {
                 Action::Publish(message) => self.publish(message),
                 Action::Journal(event, cursor) => {
                     let (store, journaled) = (self.devices.store().clone(), self.journaled.clone());
+                    let duty = self.duty.clone();
                     tokio::spawn(async move {
-                        let result = journal(&store, id, event, &cursor).await.map(|()| cursor);
+                        let result = journal(&store, &duty, id, event, &cursor).await.map(|()| cursor);
                         // The driver ends only with the server.
                         let _ = journaled.send((id, result)).await;
                     });
@@ -278,9 +286,9 @@ impl Driver {
                     }
                 }
                 Action::Presence(online) => {
-                    let store = self.devices.store().clone();
+                    let (store, duty) = (self.devices.store().clone(), self.duty.clone());
                     tokio::spawn(async move {
-                        if let Err(error) = note_presence(&store, id, online).await {
+                        if let Err(error) = note_presence(&store, &duty, id, online).await {
                             tracing::warn!(device = %id, %error, "cannot note that a box came or went");
                         }
                     });
@@ -299,10 +307,13 @@ impl Driver {
 
     /// The plugin's answers come in the order of the commands.
     fn governed(&mut self, answer: &[u8]) {
-        let Some(Governing { device, reply, .. }) = self.governing.pop_front() else { return };
+        let Some(Governing { command, device, reply }) = self.governing.pop_front() else { return };
         let refused = refusals(answer);
         if !refused.is_empty() {
             tracing::warn!(%device, ?refused, "the broker did not change who may use it");
+        }
+        if command.shuts_out() {
+            self.feed(device, Input::ShutOut, false);
         }
         if let Some(reply) = reply {
             // Whoever asked may have gone.
@@ -329,31 +340,34 @@ fn control(command: &AdminCommand) -> Message {
 }
 
 /// Writes one event and the cursor behind it, as one entry of the journal.
-async fn journal(store: &Store, id: BoxId, event: BoxEvent, cursor: &Cursor) -> Result<(), StoreError> {
+async fn journal(
+    store: &Store,
+    duty: &Duty,
+    id: BoxId,
+    event: BoxEvent,
+    cursor: &Cursor,
+) -> Result<(), StoreError> {
     let new = BoxJournal { id, cursor: cursor.clone(), event };
     let batch = match store.get::<BoxJournal>(id).await? {
         Some(old) => store.batch().update(&old, &new),
         None => store.batch().create(&new),
     };
-    store.commit(batch).await.map(|_| ())
+    duty.commit(batch).await.map(|_| ())
 }
 
 /// Notes that a box came or went, if that is new.
-async fn note_presence(store: &Store, id: BoxId, online: bool) -> Result<(), StoreError> {
-    match store.get::<Presence>(id).await? {
-        None => {
-            let batch = store.batch();
-            let new = Presence { id, online, changed_at: batch.at() };
-            store.commit(batch.create(&new)).await.map(|_| ())
+async fn note_presence(store: &Store, duty: &Duty, id: BoxId, online: bool) -> Result<(), StoreError> {
+    loop {
+        let batch = store.batch();
+        let new = Presence { id, online, changed_at: batch.at() };
+        let batch = match store.get::<Presence>(id).await? {
+            Some(old) if old.document.online == online => return Ok(()),
+            Some(old) => batch.update(&old, &new),
+            None => batch.create(&new),
+        };
+        match duty.commit(batch).await {
+            Err(StoreError::Conflict { .. }) if !duty.is_lost() => {}
+            done => return done.map(|_| ()),
         }
-        Some(_) => store
-            .update::<Presence, StoreError>(id, None, |presence, _, now| {
-                let changed = presence.online != online;
-                (presence.online, presence.changed_at) =
-                    (online, if changed { now } else { presence.changed_at });
-                Ok(changed)
-            })
-            .await
-            .map(|_| ()),
     }
 }

@@ -83,6 +83,8 @@ pub enum Input {
     Journaled(Cursor),
     /// The event being written is not in the journal.
     JournalFailed,
+    /// The broker has ended its session and lets it in no more; its last will is not told then.
+    ShutOut,
     /// A deadline passed.
     Tick,
 }

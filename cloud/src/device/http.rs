@@ -1,8 +1,7 @@
 //! `/api/v1/devices`.
 
-use super::{DeviceView, NewDevice};
+use super::{DeviceView, NewDevice, away};
 use crate::app::App;
-use crate::cluster::Role;
 use crate::http::{self, ApiError, Call, Parsed, Response, Routes, answer, line};
 use crate::id::BoxId;
 use ::http::{HeaderValue, Method, StatusCode, header};
@@ -36,19 +35,21 @@ pub fn routes(app: App) -> Routes {
 }
 
 async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
+    if let Some(answer) = away::ask(&app, &mut call).await? {
+        return Ok(answer);
+    }
     match call.method {
         Method::GET | Method::HEAD => {
             let (after, limit) = http::page_request(&call)?;
             http::list(&app.devices.list(after, limit).await?)
         }
         Method::POST => {
-            beside_the_broker(&app)?;
             let mut fields = call.fields().await?;
             let name = fields.required("name", line(NAME));
             fields.finish()?;
             let new = NewDevice { name: name.unwrap_or_default() };
-            let (device, secret) = app.devices.create(new, Some(admin.user)).await?;
+            let (device, secret) = app.devices.create(new, Some(caller.user)).await?;
             let path = format!("/api/v1/devices/{}", device.id);
             let mut shown = serde_json::to_value(&device).map_err(|error| ApiError::internal(&error))?;
             shown["secret"] = secret.into();
@@ -60,17 +61,11 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
     }
 }
 
-/// Who may use the broker is changed by the process that runs it.
-fn beside_the_broker(app: &App) -> Result<(), ApiError> {
-    if app.config.roles.has(Role::Broker) {
-        return Ok(());
-    }
-    let words = "boxes are changed by the process with the role `broker`: ask that one";
-    Err(ApiError::unavailable(words))
-}
-
 async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
+    if let Some(answer) = away::ask(&app, &mut call).await? {
+        return Ok(answer);
+    }
     match call.method {
         Method::GET | Method::HEAD => {
             let device = app.devices.get(&id).await?;
@@ -78,7 +73,6 @@ async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> 
             Ok(tagged(http::json(&device)?, &device))
         }
         Method::PATCH => {
-            beside_the_broker(&app)?;
             let expected = call.if_match()?;
             let mut fields = call.fields().await?;
             let name = fields.optional("name", line(NAME));
@@ -91,7 +85,8 @@ async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> 
             }
             fields.finish()?;
             let (name, enabled) = (name.value(), enabled.value());
-            let device = app.devices.patch(&id, name.as_deref(), enabled, expected, Some(admin.user)).await?;
+            let device =
+                app.devices.patch(&id, name.as_deref(), enabled, expected, Some(caller.user)).await?;
             Ok(tagged(http::json(&device)?, &device))
         }
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH"])),
@@ -100,7 +95,9 @@ async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> 
 
 /// Has the box carry out a command: 200 when done, 202 when accepted, 409 when refused or offline, 504 without an answer.
 async fn command(app: App, id: BoxId, name: String, mut call: Call) -> Result<Response, ApiError> {
-    app.accounts.admin(&call).await?;
+    if let Some(answer) = away::ask(&app, &mut call).await? {
+        return Ok(answer);
+    }
     if call.method != Method::POST {
         return Err(ApiError::method_not_allowed(&["POST"]));
     }

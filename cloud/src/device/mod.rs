@@ -1,7 +1,9 @@
 //! Boxes: their identity, what is wanted of them, what they say, and commands to them.
 //!
-//! `state.rs` decides for one box what goes to it and into the journal; `driver.rs` speaks MQTT for all of them.
+//! `state.rs` decides for one box what goes to it and into the journal; `driver.rs` speaks MQTT for all of them,
+//! in the process that has the broker; `away.rs` asks that one.
 
+mod away;
 mod desired;
 mod devices;
 mod document;
@@ -14,8 +16,9 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use away::follow;
 pub use devices::{DeviceView, Devices, NewDevice, Targets};
 pub use document::{BoxJournal, Cursor, DesiredRecord, Device, Presence};
-pub use driver::start;
+pub(crate) use driver::begin;
 pub use error::DeviceError;
 pub use http::routes;

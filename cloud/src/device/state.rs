@@ -7,7 +7,7 @@
 use super::document::Cursor;
 pub use super::exchange::{Action, Answer, Asked, CommandProperties, Input, Message};
 use stagebox_protocol::{
-    Ack, BoxEvent, BoxId, CommandEnvelope, CommandResponse, Desired, Presence, Reported, Status, Telemetry,
+    Ack, BoxEvent, BoxId, CommandEnvelope, CommandResponse, Desired, Presence, Reported, Telemetry,
     Timestamp, TopicKind, payload,
 };
 use std::collections::VecDeque;
@@ -98,7 +98,8 @@ impl BoxState {
                 self.send_soon(now_ms);
             }
             Input::BrokerDown => self.broker_up = false,
-            Input::Status(status) => self.status(now_ms, &status, out),
+            Input::Status(status) => self.status(now_ms, status.state, out),
+            Input::ShutOut => self.status(now_ms, Presence::Offline, out),
             Input::Reported(reported) => self.reported = Some(reported),
             Input::Telemetry(telemetry) => self.telemetry = Some(telemetry),
             Input::Event(event) => self.event(event, out),
@@ -187,12 +188,12 @@ impl BoxState {
         self.send_first(now_ms, out);
     }
 
-    fn status(&mut self, now_ms: u64, status: &Status, out: &mut Vec<Action>) {
-        if self.presence != Known::Said(status.state) {
-            self.presence = Known::Said(status.state);
-            out.push(Action::Presence(status.state == Presence::Online));
+    fn status(&mut self, now_ms: u64, said: Presence, out: &mut Vec<Action>) {
+        if self.presence != Known::Said(said) {
+            self.presence = Known::Said(said);
+            out.push(Action::Presence(said == Presence::Online));
         }
-        if status.state == Presence::Online {
+        if said == Presence::Online {
             self.send_soon(now_ms);
         }
     }

@@ -4,6 +4,7 @@ use super::{Devices, NewDevice};
 use crate::app::Addresses;
 use crate::broker::Verifier;
 use crate::clock::{Clock, Timestamp as Time};
+use crate::cluster::Duty;
 use crate::config::Config;
 use crate::event::{Events, NewEvent};
 use crate::id::BoxId;
@@ -212,20 +213,21 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
         assert_eq!(devices.authenticate(&other, secret).await.unwrap(), None);
     }
     assert!(devices.targets(&id).await.unwrap().outputs.is_empty());
-    let before = super::desired::refresh(&devices, id).await.unwrap().unwrap();
+    let duty = Duty::alone(devices.store().clone());
+    let before = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap();
     assert_eq!((before.version, before.event_id), (1, None));
-    assert_eq!(super::desired::refresh(&devices, id).await.unwrap(), Some(before), "nothing changed");
+    assert_eq!(super::desired::refresh(&devices, &duty, id).await.unwrap(), Some(before), "nothing changed");
 
     let event = events.create(NewEvent { title: "Show".into(), device_id: Some(id) }, None).await.unwrap();
     let targets = devices.targets(&id).await.unwrap();
     assert_eq!((targets.outputs.len(), targets.event_id), (2, Some(event.id)));
-    let after = super::desired::refresh(&devices, id).await.unwrap().unwrap();
+    let after = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap();
     assert_eq!((after.version, after.targets_version, after.event_id), (2, 2, Some(event.id)));
 
     devices.patch(&id, Some("Stage"), Some(false), Some(1), None).await.unwrap();
     assert_eq!(devices.authenticate(&id.to_string(), &secret).await.unwrap(), None, "it is disabled");
     assert!(devices.patch(&id, Some("x"), None, Some(1), None).await.is_err(), "changed meanwhile");
-    let renamed = super::desired::refresh(&devices, id).await.unwrap().unwrap();
+    let renamed = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap();
     assert_eq!((renamed.version, renamed.targets_version, renamed.name.as_str()), (3, 2, "Stage"));
     assert_eq!(devices.list(None, 10).await.unwrap().items.len(), 1);
 }

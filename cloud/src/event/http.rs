@@ -26,7 +26,7 @@ pub fn routes(app: App) -> Routes {
 }
 
 async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
     match call.method {
         Method::GET | Method::HEAD => {
             let (after, limit) = http::page_request(&call)?;
@@ -39,7 +39,7 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
             let device = fields.optional("device_id", |text: String| parse_device(&text));
             fields.finish()?;
             let new = NewEvent { title: title.unwrap_or_default(), device_id: device.value() };
-            let event = app.events.create(new, Some(admin.user)).await?;
+            let event = app.events.create(new, Some(caller.user)).await?;
             let response = http::created(&format!("/api/v1/events/{}", event.id), &event.admin_json())?;
             Ok(tagged(response, &event))
         }
@@ -48,7 +48,7 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
 }
 
 async fn one(app: App, id: EventId, mut call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
     match call.method {
         Method::GET | Method::HEAD => {
             let event = app
@@ -73,14 +73,14 @@ async fn one(app: App, id: EventId, mut call: Call) -> Result<Response, ApiError
                 Parsed::Value(device) => Some(Some(device)),
             };
             let patch = PatchEvent { title: title.value(), device_id };
-            shown(&app.events.patch(&id, patch, expected, Some(admin.user)).await?)
+            shown(&app.events.patch(&id, patch, expected, Some(caller.user)).await?)
         }
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH"])),
     }
 }
 
 async fn status(app: App, id: EventId, mut call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
     if call.method != Method::POST {
         return Err(ApiError::method_not_allowed(&["POST"]));
     }
@@ -89,7 +89,7 @@ async fn status(app: App, id: EventId, mut call: Call) -> Result<Response, ApiEr
     let status = fields.required("status", |text: String| text.parse::<EventStatus>());
     fields.finish()?;
     let Some(status) = status else { return Err(ApiError::field("status", "is required")) };
-    shown(&app.events.set_status(&id, status, expected, Some(admin.user)).await?)
+    shown(&app.events.set_status(&id, status, expected, Some(caller.user)).await?)
 }
 
 fn parse_device(text: &str) -> Result<BoxId, String> {

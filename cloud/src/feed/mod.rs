@@ -34,7 +34,6 @@ async fn open(app: App, places: Arc<Semaphore>, call: Call) -> Result<Response, 
     if call.method != Method::GET {
         return Err(ApiError::method_not_allowed(&["GET"]));
     }
-    app.accounts.admin(&call).await?;
     let cursor =
         match call.header("last-event-id") {
             None => None,

@@ -98,7 +98,7 @@ async fn drive(app: &App, known: Option<u64>, headers: &HeaderMap, sender: &Send
                 send(sender, raised(app)).await?;
             }
             _ = heartbeat.tick() => {
-                if app.accounts.admin_of(&Method::GET, headers, None).await.is_err() {
+                if app.accounts.caller(&Method::GET, headers, None).await.is_err() {
                     return Err(End::Gone);
                 }
                 send(sender, alive()).await?;

@@ -4,6 +4,7 @@
 use super::document::{Delivery, HOOK, Hook, Place, Told};
 use super::gcore::{self, Notice, Observed, Seen};
 use super::{HookError, Hooks};
+use crate::cluster::Duty;
 use crate::event::{Activity, Event, EventStatus};
 use crate::store::{Account, Entry, StoreError, Versioned};
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 /// How long a receiver may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait when the store fails.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Entries read at a time.
@@ -32,6 +33,8 @@ enum Progress {
 pub(super) struct Driver {
     hooks: Hooks,
     client: reqwest::Client,
+    /// Only one process notifies: what is kept is kept under it.
+    duty: Duty,
     /// Where the journal has been read to; entries that bring nothing are not worth a write each.
     read: u64,
     /// Events as they were told, where that is not on disk yet.
@@ -39,15 +42,14 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(hooks: Hooks) -> Result<Self, HookError> {
-        let client = hooks.0.guard.client(TIMEOUT)?;
-        Ok(Self { hooks, client, read: 0, seen: HashMap::new() })
+    pub(super) fn new(hooks: Hooks, client: reqwest::Client, duty: Duty) -> Self {
+        Self { hooks, client, duty, read: 0, seen: HashMap::new() }
     }
 
-    /// Runs until the server ends; a notification that is under way then is let finish.
-    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+    /// Runs until the server ends or another process notifies; a notification that is under way then is let finish.
+    pub(super) async fn run(mut self, term: CancellationToken) {
         let mut head = self.hooks.0.store.journal_head(Account::FIRST);
-        while !shutdown.is_cancelled() {
+        while !term.is_cancelled() {
             head.borrow_and_update();
             let wait = match self.step().await {
                 Ok(Progress::More) => continue,
@@ -61,7 +63,7 @@ impl Driver {
                 }
             };
             tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = term.cancelled() => return,
                 changed = head.changed(), if wait.is_none() => if changed.is_err() { return },
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
             }
@@ -81,7 +83,7 @@ impl Driver {
         };
         let place = match store.get::<Place>(HOOK).await? {
             Some(place) => place,
-            None => store.create(Place::at(store.journal_seq(Account::FIRST))).await?,
+            None => self.begin_place().await?,
         };
         if !place.document.pending.is_empty() {
             let mut new = place.document.clone();
@@ -112,6 +114,14 @@ impl Driver {
             self.keep(&place, &new).await?;
         }
         Ok(Progress::More)
+    }
+
+    /// The place of a hook that has none: what happened before is not told.
+    async fn begin_place(&self) -> Result<Versioned<Place>, HookError> {
+        let store = &self.hooks.0.store;
+        let document = Place::at(store.journal_seq(Account::FIRST));
+        let receipt = self.duty.commit(store.batch().create(&document)).await?;
+        Ok(Versioned { version: receipt.versions.first().copied().unwrap_or(1), document })
     }
 
     /// Takes in an entry and returns what is to be told of it.
@@ -159,7 +169,7 @@ impl Driver {
                 _ => batch = batch.put(&told),
             }
         }
-        let receipt = store.commit(batch).await?;
+        let receipt = self.duty.commit(batch).await?;
         let version = receipt.versions.first().copied().unwrap_or(old.version + 1);
         Ok(Versioned { version, document: new.clone() })
     }

@@ -25,7 +25,7 @@ impl From<HookError> for ApiError {
 }
 
 async fn hook(app: App, mut call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
     let missing = || ApiError::not_found("no hook is set");
     match call.method {
         Method::GET | Method::HEAD => shown(&app.hooks.get().await?.ok_or_else(missing)?),
@@ -36,10 +36,10 @@ async fn hook(app: App, mut call: Call) -> Result<Response, ApiError> {
                 .required("url", |text: String| guard.check(text.trim()).map_err(|error| error.to_string()));
             fields.finish()?;
             let Some(url) = url else { return Err(ApiError::field("url", "is required")) };
-            shown(&app.hooks.set(&url, Some(admin.user)).await?)
+            shown(&app.hooks.set(&url, Some(caller.user)).await?)
         }
         Method::DELETE => {
-            if app.hooks.remove(Some(admin.user)).await? {
+            if app.hooks.remove(Some(caller.user)).await? {
                 Ok(http::empty())
             } else {
                 Err(missing())

@@ -17,6 +17,7 @@ pub use network::{Network, canonical, is_public};
 
 use crate::app::App;
 use crate::clock::Clock;
+use crate::cluster::Role;
 use crate::config::Config;
 use crate::id::UserId;
 use crate::secret::{SecretError, Vault};
@@ -132,9 +133,20 @@ impl Hooks {
     }
 }
 
-/// Starts the deliveries.
+/// Starts the deliveries: here, or as soon as no other process makes them.
 pub async fn start(app: App) -> Result<(), HookError> {
-    let driver = deliver::Driver::new(app.hooks.clone())?;
-    tokio::spawn(driver.run(app.shutdown.clone()));
+    let client = app.hooks.0.guard.client(deliver::TIMEOUT)?;
+    app.cluster.clone().spawn(async move {
+        loop {
+            let duty = tokio::select! {
+                biased;
+                () = app.shutdown.cancelled() => return,
+                duty = app.cluster.duties().take(Role::Hooks) => duty,
+            };
+            let driver = deliver::Driver::new(app.hooks.clone(), client.clone(), duty.clone());
+            driver.run(duty.term(&app.shutdown)).await;
+            duty.give_back().await;
+        }
+    });
     Ok(())
 }

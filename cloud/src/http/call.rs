@@ -4,6 +4,7 @@
 use super::Response;
 use super::fields::Fields;
 use super::problem::ApiError;
+use crate::access::Caller;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -36,12 +37,19 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The client's address.
     pub peer: Option<SocketAddr>,
+    /// Who asks, where the route needs to know.
+    caller: Option<Caller>,
     limit: u64,
     /// Behind a lock only so that handlers can share the call's address between threads.
     body: Mutex<BoxStream<'static, Result<Bytes, warp::Error>>>,
 }
 
 impl Call {
+    /// Who asks: the router has looked that they may, so that this fails for public routes only.
+    pub fn caller(&self) -> Result<Caller, ApiError> {
+        self.caller.ok_or_else(|| ApiError::unauthorized("log in first"))
+    }
+
     /// A header's value, if it is there and plain text.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -135,6 +143,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
         .and(warp::ext::optional::<BodyLimit>())
+        .and(warp::ext::optional::<Caller>())
         .and(warp::body::stream())
         .map(
             |method,
@@ -143,6 +152,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
              headers,
              peer: Option<Peer>,
              limit: Option<BodyLimit>,
+             caller: Option<Caller>,
              body| {
                 Call {
                     method,
@@ -150,6 +160,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
                     query,
                     headers,
                     peer: peer.map(|peer| peer.0),
+                    caller,
                     limit: limit.map_or(1024 * 1024, |limit| limit.0),
                     body: Mutex::new(into_bytes(body)),
                 }

@@ -162,7 +162,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Conflict { .. } | StoreError::Taken { .. } => Self::conflict(error.to_string()),
-            StoreError::Full { .. } | StoreError::NoRoom => {
+            StoreError::Full { .. } | StoreError::OverLimit { .. } | StoreError::NoRoom => {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "insufficient-storage", error.to_string())
             }
             StoreError::Away(_) => {

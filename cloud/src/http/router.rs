@@ -2,8 +2,10 @@
 
 use super::problem::ApiError;
 use super::{Response, Routes};
+use crate::access::{self, Found};
 use crate::app::App;
 use crate::cluster::Role;
+use crate::http::Peer;
 use crate::{account, alarm, cluster, device, event, feed, hook, item, job, media, player, viewing};
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
@@ -49,7 +51,12 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 11] = [
+        let api: [(&str, Routes); 16] = [
+            ("account", account::tenant_routes(app.clone())),
+            ("permissions", account::permission_routes(app.clone())),
+            ("roles", account::role_routes(app.clone())),
+            ("tokens", account::token_routes(app.clone())),
+            ("users", account::user_routes(app.clone())),
             ("nodes", cluster::routes(app.clone())),
             ("alarms", alarm::routes(app.clone())),
             ("media", media::routes(app.clone())),
@@ -71,11 +78,36 @@ impl Router {
         }))
     }
 
+    /// Answers what another process was asked about boxes.
+    pub(crate) async fn devices(&self, request: Request<Incoming>) -> Response {
+        self.api(request).await.unwrap_or_else(ApiError::into_response)
+    }
+
+    /// Looks whether a request may be made, and has its slice answer it.
+    async fn api(&self, mut request: Request<Incoming>) -> Result<Response, ApiError> {
+        let path = request.uri().path();
+        let name = path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let slice = self.0.api.get(name).ok_or_else(nothing_here)?;
+        let need = match access::find(request.method(), path) {
+            Found::Need(need) => need,
+            Found::Methods(methods) => return Err(ApiError::method_not_allowed(&methods)),
+            Found::Nothing => return Err(nothing_here()),
+        };
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+        let caller = self.0.app.accounts.admit(need, request.method(), request.headers(), peer).await?;
+        if let Some(caller) = caller {
+            request.extensions_mut().insert(caller);
+        }
+        match slice.answer(request).await {
+            Ok(response) => Ok(response),
+            Err(never) => match never {},
+        }
+    }
+
     /// Answers a request.
     pub(super) async fn call(&self, request: Request<Incoming>) -> Response {
         let branches = &self.0;
-        let mut segments = request.uri().path().split('/').skip(1);
-        let first = segments.next().unwrap_or_default();
+        let first = request.uri().path().split('/').nth(1).unwrap_or_default();
         if let Some(refused) = branches.not_here(first) {
             return secured(refused.into_response(), false);
         }
@@ -87,11 +119,7 @@ impl Router {
             }
             "embed" => &branches.embed,
             "api" => {
-                let version = segments.next();
-                match segments.next().and_then(|name| branches.api.get(name)) {
-                    Some(api) if version == Some("v1") => api,
-                    _ => return secured(nothing_here().into_response(), false),
-                }
+                return secured(self.api(request).await.unwrap_or_else(ApiError::into_response), false);
             }
             "healthz" | "readyz" | "metrics" => &branches.health,
             _ => &branches.site,

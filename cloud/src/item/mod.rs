@@ -7,8 +7,9 @@ mod removal;
 pub use document::{Item, ItemView, NewItem};
 pub use http::routes;
 
+use crate::clock::Timestamp;
 use crate::id::{EventId, ItemId, RecordingId, UserId};
-use crate::store::{Cursor, IndexKey, Page, Scan, Store, StoreError, Versioned};
+use crate::store::{Cursor, IndexKey, Page, Scan, Store, StoreError};
 use document::{BY_EVENT, BY_NUMBER, BY_RECORDING};
 
 /// All items; cloned freely.
@@ -23,23 +24,10 @@ impl Items {
         Self { store }
     }
 
-    /// Makes an item of a recording; a recording that has one already gives that one.
-    pub async fn create_from_recording(&self, new: NewItem) -> Result<ItemView, StoreError> {
-        let by_recording = IndexKey::new().text(new.recording_id);
-        if let Some(found) = self.store.find::<Item>(BY_RECORDING, by_recording.clone()).await? {
-            return Ok(found.into());
-        }
+    /// The item that a recording is to have: whoever writes it says what must be true for that.
+    pub async fn draft(&self, new: NewItem, now: Timestamp) -> Result<Item, StoreError> {
         let number = self.store.next_number("item").await?;
-        let batch = self.store.batch();
-        let item = Item::from_recording(ItemId::random(), number, new, batch.at());
-        match self.store.commit(batch.create(&item)).await {
-            Ok(_) => Ok(Versioned { version: 1, document: item }.into()),
-            Err(StoreError::Taken { .. }) => {
-                let found = self.store.find::<Item>(BY_RECORDING, by_recording).await?;
-                found.map(Into::into).ok_or(StoreError::Conflict { kind: "item", id: item.id.to_string() })
-            }
-            Err(error) => Err(error),
-        }
+        Ok(Item::from_recording(ItemId::random(), number, new, now))
     }
 
     /// Reads an item.

@@ -213,6 +213,6 @@ impl Attempt {
 
 /// Whether the store may well take it soon.
 fn is_passing(error: &QueueError) -> bool {
-    use StoreError::{Away, Engine, Full, NoRoom};
-    matches!(error, QueueError::Store(Engine(_) | Away(_) | Full { .. } | NoRoom))
+    use StoreError::{Away, Engine, Full, NoRoom, OverLimit};
+    matches!(error, QueueError::Store(Engine(_) | Away(_) | Full { .. } | OverLimit { .. } | NoRoom))
 }

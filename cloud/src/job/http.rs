@@ -51,7 +51,6 @@ pub fn routes(app: App) -> Routes {
 }
 
 async fn all(app: App, call: Call) -> Result<Response, ApiError> {
-    app.accounts.admin(&call).await?;
     reading(&call)?;
     let mut filter = Filter::default();
     let (after, limit) = http::filtered_request(&call, |key, value| match key {
@@ -69,11 +68,11 @@ async fn all(app: App, call: Call) -> Result<Response, ApiError> {
 }
 
 async fn one(app: App, id: JobId, call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
     match call.method {
         Method::GET | Method::HEAD => http::json(&found(&app, &id).await?),
         Method::DELETE => {
-            let job = app.jobs.cancel(&id, Some(admin.user)).await?;
+            let job = app.jobs.cancel(&id, Some(caller.user)).await?;
             if job.ended_at.is_some() { http::json(&job) } else { http::accepted(&path(&id), &job) }
         }
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "DELETE"])),
@@ -81,11 +80,11 @@ async fn one(app: App, id: JobId, call: Call) -> Result<Response, ApiError> {
 }
 
 async fn retry(app: App, id: JobId, call: Call) -> Result<Response, ApiError> {
-    let admin = app.accounts.admin(&call).await?;
+    let caller = call.caller()?;
     if call.method != Method::POST {
         return Err(ApiError::method_not_allowed(&["POST"]));
     }
-    http::json(&app.jobs.retry(&id, Some(admin.user)).await?)
+    http::json(&app.jobs.retry(&id, Some(caller.user)).await?)
 }
 
 /// The job, or words that there is none.

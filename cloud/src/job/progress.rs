@@ -3,6 +3,7 @@
 
 use super::JobView;
 use super::http::found;
+use crate::access::Permission;
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response};
 use crate::id::JobId;
@@ -36,7 +37,6 @@ pub(super) async fn open(
     if call.method != Method::GET {
         return Err(ApiError::method_not_allowed(&["GET"]));
     }
-    app.accounts.admin(&call).await?;
     found(&app, &id).await?;
     let place =
         places.try_acquire_owned().map_err(|_| ApiError::unavailable("too many pages follow: close some"))?;
@@ -82,7 +82,8 @@ async fn drive(app: &App, id: &JobId, headers: &HeaderMap, sender: &Sender) -> R
                 tokio::time::sleep(AT_MOST_EVERY).await;
             }
             _ = heartbeat.tick() => {
-                app.accounts.admin_of(&Method::GET, headers, None).await.map_err(|_| Gone)?;
+                let caller = app.accounts.caller(&Method::GET, headers, None).await.map_err(|_| Gone)?;
+                caller.demand(Permission::JobsRead).map_err(|_| Gone)?;
                 send(sender, Event::default().event("alive").data("{}")).await?;
             }
         }

@@ -11,6 +11,7 @@ use super::relayed;
 use super::rendition::Rendition;
 use super::stream::Stream;
 use super::window::{Edge, Found, View};
+use crate::access::Permission;
 use crate::app::App;
 use crate::event::EventStatus;
 use crate::http::{ApiError, Response};
@@ -27,7 +28,8 @@ const MAX_AHEAD: u64 = 2;
 pub(crate) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, ApiError> {
     let address = Address::<EventId>::parse(asked.path).ok_or_else(missing)?;
     if address.grant == Grant::Preview {
-        app.accounts.admin_of(asked.method, asked.headers, asked.peer).await?;
+        let caller = app.accounts.caller(asked.method, asked.headers, asked.peer).await?;
+        caller.demand(Permission::EventsRead)?;
     }
     if let (None, Some(relay)) = (app.live.stream(&address.id), app.cluster.relay())
         && let Some(owner) = relay.owner(app, &address.id).await?

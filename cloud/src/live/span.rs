@@ -103,20 +103,12 @@ impl Span {
         let entries = entries.ok().and_then(Result::ok).unwrap_or_default();
         let several = recordings.len() > 1;
         for (number, recording) in (1..).zip(&recordings) {
-            // A user may have removed what an earlier try made of it.
-            let known = self.recordings.get(&recording.id).await?;
-            if known.is_none_or(|known| known.document.removed_at.is_some()) {
-                continue;
-            }
             let to = recording.to_segment.unwrap_or(u64::MAX);
             let Some(manifest) = Manifest::of(self.event, entries.clone(), recording.from_segment, to) else {
                 continue;
             };
-            // A process that slept past its lease must not replace what the next owner has made.
-            self.hold.confirm().await?;
-            self.recordings.keep(&recording.id, &manifest).await?;
             let title = if several { format!("{title} ({number})") } else { title.to_owned() };
-            self.recordings.make_item(recording, title, &manifest).await?;
+            self.recordings.make_item(&recording.id, &title, &manifest, &self.hold).await?;
         }
         for entry in entries {
             if let Entry::Segment { rendition, segment } = entry

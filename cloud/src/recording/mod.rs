@@ -7,6 +7,8 @@ mod manifest;
 mod recordings;
 mod references;
 mod resume;
+#[cfg(test)]
+mod tests;
 
 pub use delete_media::{DeleteMedia, Removed};
 pub use document::Recording;

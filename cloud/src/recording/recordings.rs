@@ -11,6 +11,9 @@ use crate::live::Rendition;
 use crate::media::{self, Media, MediaError, Worth};
 use crate::store::{Cursor, IndexKey, Page, Scan, Store, StoreError, Versioned};
 
+/// How often an item is tried to be made when others are quicker.
+const TRIES: usize = 8;
+
 /// Says why a recording was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
@@ -133,37 +136,69 @@ impl Recordings {
         Ok(())
     }
 
-    /// Keeps the list of a recording's segments, so that it can be played without the live event.
-    pub(crate) async fn keep(&self, id: &RecordingId, manifest: &Manifest) -> Result<(), RecordingError> {
+    /// Makes an item of a recording, of the very same segments; a second call changes nothing.
+    ///
+    /// The list of its segments is kept beside them first, so that the item can be played from its beginning.
+    pub(crate) async fn make_item(
+        &self,
+        id: &RecordingId,
+        title: &str,
+        manifest: &Manifest,
+        hold: &Hold,
+    ) -> Result<(), RecordingError> {
+        if self.unremoved(id).await?.is_none() {
+            return Ok(());
+        }
         let json = serde_json::to_vec(manifest)?;
+        // A process that slept past its lease must not replace what the next owner has listed.
+        hold.confirm().await?;
         self.media.put(&media::recording_path(id), json.into(), Worth::Recorded).await?;
+        for _ in 1..TRIES {
+            match self.try_make_item(id, title, manifest, hold).await {
+                // The recording was changed meanwhile; where the event is another process's, so is the item.
+                Err(RecordingError::Store(StoreError::Conflict { .. } | StoreError::Taken { .. }))
+                    if !hold.is_lost() => {}
+                tried => return tried,
+            }
+        }
+        self.try_make_item(id, title, manifest, hold).await
+    }
+
+    /// Writes the item and what the recording is told of it in one batch, which only the event's owner can.
+    pub(super) async fn try_make_item(
+        &self,
+        id: &RecordingId,
+        title: &str,
+        manifest: &Manifest,
+        hold: &Hold,
+    ) -> Result<(), RecordingError> {
+        let Some(old) = self.unremoved(id).await? else { return Ok(()) };
         let duration_ms = manifest.duration_ms();
-        self.store
-            .update::<Recording, StoreError>(id, None, |recording, _, _| {
-                Ok(recording.duration_ms.replace(duration_ms) != Some(duration_ms))
-            })
-            .await?;
+        let new = Recording { duration_ms: Some(duration_ms), ..old.document.clone() };
+        let mut batch = self.store.batch();
+        if new != old.document {
+            batch = batch.update(&old, &new);
+        }
+        if self.items.for_recording(id).await?.is_none() {
+            let size = manifest.lead().and_then(|track| track.description.resolution);
+            let item = NewItem {
+                event_id: new.event_id,
+                recording_id: *id,
+                title: title.to_owned(),
+                duration_ms,
+                width: size.map(|(width, _)| width),
+                height: size.map(|(_, height)| height),
+            };
+            let item = self.items.draft(item, batch.at()).await?;
+            batch = batch.create(&item);
+        }
+        hold.commit(batch).await?;
         Ok(())
     }
 
-    /// Makes an item of a recording, of the very same segments; a second call changes nothing.
-    pub(crate) async fn make_item(
-        &self,
-        recording: &Recording,
-        title: String,
-        manifest: &Manifest,
-    ) -> Result<(), RecordingError> {
-        let size = manifest.lead().and_then(|track| track.description.resolution);
-        let new = NewItem {
-            event_id: recording.event_id,
-            recording_id: recording.id,
-            title,
-            duration_ms: manifest.duration_ms(),
-            width: size.map(|(width, _)| width),
-            height: size.map(|(_, height)| height),
-        };
-        self.items.create_from_recording(new).await?;
-        Ok(())
+    /// The recording, unless a user has removed what was made of it.
+    async fn unremoved(&self, id: &RecordingId) -> Result<Option<Versioned<Recording>>, StoreError> {
+        Ok(self.get(id).await?.filter(|known| known.document.removed_at.is_none()))
     }
 
     /// Removes a segment that belongs to no recording; one that is gone already is as good.

@@ -80,8 +80,8 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::id::{EventId, RecordingId};
-    use crate::live::{Description, Segment};
     use crate::media::{init_path, segment_path};
+    use crate::recording::tests::manifest;
 
     const SOURCE: Rendition = Rendition::Source;
     const SMALL: Rendition = Rendition::Scaled(360);
@@ -99,31 +99,6 @@ mod tests {
             removed_at: None,
             removal: None,
         }
-    }
-
-    fn manifest(event_id: EventId, init: u32) -> Manifest {
-        let segment = Segment {
-            msn: 0,
-            duration_us: 2_000_000,
-            start_unix_ms: 0,
-            discontinuity: false,
-            discontinuity_sequence: 0,
-            independent: true,
-            gap: false,
-            init,
-            bytes: 1,
-            frames: 1,
-            end_ns: 0,
-            parts: Vec::new(),
-        };
-        let description = Description {
-            codec: "avc1.64001f".to_owned(),
-            resolution: None,
-            frame_rate: None,
-            channels: None,
-        };
-        let track = crate::recording::Track { rendition: SOURCE, description, segments: vec![segment] };
-        Manifest { event_id, target_duration_s: 2, tracks: vec![track] }
     }
 
     /// Segments 0 to 9 in two renditions, two initialisation sections each, and something strange.

@@ -21,6 +21,8 @@ pub struct StoreConfig {
     pub password_file: Option<PathBuf>,
     /// PostgreSQL: certificates (PEM) of the authority that signed the server's, where the system does not trust it.
     pub ca_file: Option<PathBuf>,
+    /// PostgreSQL: how large the tables may become before nothing new is taken in; no limit if absent.
+    pub max_mib: Option<u64>,
     /// PostgreSQL: the schema that holds the tables; it is made if it is not there.
     pub schema: String,
 }
@@ -34,6 +36,7 @@ impl Default for StoreConfig {
             password: None,
             password_file: None,
             ca_file: None,
+            max_mib: None,
             schema: "stagebox".to_owned(),
         }
     }
@@ -59,6 +62,7 @@ impl StoreConfig {
                 ("store.password", self.password.is_some()),
                 ("store.password_file", self.password_file.is_some()),
                 ("store.ca_file", self.ca_file.is_some()),
+                ("store.max_mib", self.max_mib.is_some()),
             ] {
                 if set {
                     return Err((field, "is for PostgreSQL: set `store.kind = \"postgres\"` too".to_owned()));
@@ -75,9 +79,24 @@ impl StoreConfig {
             let detail = "must be a name of at most 40 of a-z, 0-9 and _ that begins with a letter";
             return Err(("store.schema", detail.to_owned()));
         }
+        if self.max_mib == Some(0) {
+            return Err(("store.max_mib", "must be at least 1; leave it out for no limit".to_owned()));
+        }
         if self.password.is_some() && self.password_file.is_some() {
             return Err(("store.password", "is given, and `store.password_file` too: keep one".to_owned()));
         }
         Database::parse(self).map(|_| ()).map_err(|detail| ("store.url", detail))
+    }
+
+    /// What a database is called: host, port, database and schema, never a password.
+    pub(crate) fn name(&self) -> String {
+        let name =
+            Database::parse(self).map_or_else(|_| "PostgreSQL".to_owned(), |found| found.name().to_owned());
+        format!("{name}, schema {}", self.schema)
+    }
+
+    /// Whether `url` holds a password.
+    pub(crate) fn url_has_password(&self) -> bool {
+        Database::parse(&Self { password: None, ..self.clone() }).is_ok_and(|found| found.has_password())
     }
 }

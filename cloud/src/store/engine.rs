@@ -57,6 +57,15 @@ pub struct RawOp {
     pub journal: Option<RawChange>,
 }
 
+/// Whether a batch takes something new in, which is refused first where room is scarce.
+///
+/// Whatever also removes something may go on longer: it is how space is made. Sessions and the like are no
+/// matter: an administrator must get in to make space.
+pub(super) fn takes_in(ops: &[RawOp]) -> bool {
+    ops.iter().any(|op| op.expect == Expect::Absent && op.journal.is_some())
+        && ops.iter().all(|op| op.write.is_some())
+}
+
 /// A document's bytes and where it is found.
 #[derive(Debug, Clone)]
 pub struct RawWrite {

@@ -88,6 +88,16 @@ pub enum StoreError {
         "the disk of the store is full: free some space; until then nothing is written, what is there can be read"
     )]
     NoRoom,
+    /// The tables have become as large as they may.
+    #[error(
+        "the store has reached its limit ({size_mib} MiB, `store.max_mib` is {max_mib}): nothing new is taken in until it is smaller or the limit is raised"
+    )]
+    OverLimit {
+        /// What it has.
+        size_mib: u64,
+        /// What it may have (`store.max_mib`).
+        max_mib: u64,
+    },
     /// The database is out of reach for now; nothing of the batch is promised.
     #[error("the store is out of reach: {0}")]
     Away(String),
@@ -115,9 +125,6 @@ pub enum StoreError {
         /// Where to.
         to: String,
     },
-    /// It cannot be moved there.
-    #[error("the store cannot be moved: {0}")]
-    Copy(String),
     /// A backup cannot be written or read.
     #[error("the backup {0}")]
     Backup(String),

@@ -187,6 +187,15 @@ impl Store {
         self.seat.engine().get(D::KIND, id.clone()).await?.map(|raw| raw.decode(&id)).transpose()
     }
 
+    /// Reads a document of an account: another account's is as good as none.
+    pub async fn get_of<D: Document>(
+        &self,
+        account: Account,
+        id: impl ToString,
+    ) -> Result<Option<Versioned<D>>, StoreError> {
+        Ok(self.get::<D>(id).await?.filter(|found| found.document.account() == account))
+    }
+
     /// Reads a part of an index, with the documents.
     pub async fn scan<D: Document>(&self, scan: Scan) -> Result<Page<Versioned<D>>, StoreError> {
         let raw = self

@@ -49,6 +49,14 @@ fn tell(alarms: &Alarms, trouble: Option<&StoreError>) {
                  taken in, events can still be ended. Free some space."
             ),
         ),
+        StoreError::OverLimit { max_mib, .. } => (
+            DISK_FULL,
+            format!(
+                "The store has reached its limit of {max_mib} MiB (`store.max_mib`): nothing new is taken in, events \
+                 can still be ended. Raise the limit if the database server has room, or remove what is not needed \
+                 and have the tables made smaller there (VACUUM FULL)."
+            ),
+        ),
         StoreError::NoRoom => (DISK_FULL, StoreError::NoRoom.to_string()),
         other => (FAILED, format!("{other}; it is opened again, and nothing is written until then")),
     });
@@ -97,6 +105,10 @@ mod tests {
         let mut changes = alarms.subscribe();
         tell(&alarms, Some(&StoreError::Full { free_mib: 6, reserve_mib: 256 }));
         assert!(!changes.has_changed().unwrap(), "pages are told of each MiB");
+        tell(&alarms, Some(&StoreError::OverLimit { size_mib: 41, max_mib: 40 }));
+        let words = alarms.list()[0].words.clone();
+        assert!(words.contains("40 MiB (`store.max_mib`)"), "{words}");
+        changes.mark_unchanged();
         tell(&alarms, Some(&StoreError::NoRoom));
         assert!(changes.has_changed().unwrap());
         changes.mark_unchanged();

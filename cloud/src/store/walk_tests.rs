@@ -192,7 +192,7 @@ async fn a_move_that_fails_leaves_all_as_it_was() {
     let store = open(&here);
     let load = Load::on(&store);
     grown(&store, 100).await;
-    let failing = async || Err(StoreError::Copy("not today".to_owned()));
+    let failing = async || Err(StoreError::Engine("not today".to_owned()));
     let failed = store.move_to(target(&there.path().join("a")), &Progress::unwatched(), failing).await;
     assert!(failed.unwrap_err().to_string().contains("not today"));
     let cancelled = tokio_util::sync::CancellationToken::new();

@@ -6,6 +6,7 @@ use object_store::path::Path;
 use super::answer::{Kind, media as media_answer, media_range};
 use super::asked::Asked;
 use super::path::{Address, Grant, Wanted};
+use crate::access::Permission;
 use crate::app::App;
 use crate::http::{ApiError, Range, Response};
 use crate::id::ItemId;
@@ -18,7 +19,8 @@ const KEPT_WHOLE: u64 = 4 * 1024 * 1024;
 pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, ApiError> {
     let address = Address::<ItemId>::parse(asked.path).ok_or_else(missing)?;
     if address.grant == Grant::Preview {
-        app.accounts.admin_of(asked.method, asked.headers, asked.peer).await?;
+        let caller = app.accounts.caller(asked.method, asked.headers, asked.peer).await?;
+        caller.demand(Permission::ItemsRead)?;
     }
     let no_item = || ApiError::not_found(format!("there is no item {}", address.id));
     let item = app.items.get(&address.id).await?.ok_or_else(no_item)?;

@@ -3,8 +3,10 @@
 use crate::server::{Server, answer};
 use reqwest::Method;
 use serde_json::json;
+use stagebox_cloud::clock::Timestamp;
 use stagebox_cloud::id::{EventId, RecordingId};
 use stagebox_cloud::item::NewItem;
+use stagebox_cloud::store::StoreError;
 
 fn new(recording_id: RecordingId) -> NewItem {
     NewItem {
@@ -18,22 +20,26 @@ fn new(recording_id: RecordingId) -> NewItem {
 }
 
 #[tokio::test]
-async fn a_recording_makes_one_item_however_often_it_is_asked_for() {
+async fn a_recording_has_one_item_however_many_are_made_of_it() {
     let server = Server::start().await;
-    let items = server.running.app.items.clone();
     let recording = RecordingId::random();
     let makers: Vec<_> = (0..8)
         .map(|_| {
-            let items = items.clone();
-            tokio::spawn(async move { items.create_from_recording(new(recording)).await.unwrap().id })
+            let app = server.running.app.clone();
+            tokio::spawn(async move {
+                let item = app.items.draft(new(recording), Timestamp::default()).await.unwrap();
+                app.store.create(item).await
+            })
         })
         .collect();
-    let mut ids = Vec::new();
+    let mut made = 0;
     for maker in makers {
-        ids.push(maker.await.unwrap());
+        match maker.await.unwrap() {
+            Ok(_) => made += 1,
+            Err(error) => assert!(matches!(error, StoreError::Taken { .. }), "{error}"),
+        }
     }
-    ids.dedup();
-    assert_eq!(ids.len(), 1);
+    assert_eq!(made, 1);
     let list = server.get("/api/v1/items").await;
     assert_eq!(list.body["data"].as_array().unwrap().len(), 1, "{list:?}");
     let item = &list.body["data"][0];
@@ -44,7 +50,9 @@ async fn a_recording_makes_one_item_however_often_it_is_asked_for() {
 #[tokio::test]
 async fn an_items_title_can_be_changed() {
     let server = Server::start().await;
-    let item = server.running.app.items.create_from_recording(new(RecordingId::random())).await.unwrap();
+    let app = &server.running.app;
+    let item = app.items.draft(new(RecordingId::random()), Timestamp::default()).await.unwrap();
+    let item = app.store.create(item).await.unwrap().document;
     let path = format!("/api/v1/items/{}", item.id);
     let changed = server.patch(&path, json!({ "title": "Better" })).await;
     assert_eq!((changed.status.as_u16(), changed.header("etag")), (200, "\"2\""), "{changed:?}");

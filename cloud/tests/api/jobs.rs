@@ -226,7 +226,8 @@ impl Recorded {
             width: None,
             height: None,
         };
-        let item = app.items.create_from_recording(new).await.unwrap();
+        let item = app.items.draft(new, Timestamp::default()).await.unwrap();
+        let item = app.store.create(item).await.unwrap().document;
         (recording_id, format!("/api/v1/items/{}", item.id))
     }
 

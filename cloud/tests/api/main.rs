@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests: what cannot be had fails them")]
 #![allow(clippy::disallowed_methods, reason = "tests: they wait for what happens on sockets")]
 
+mod access;
 mod alarms;
 mod events;
 mod hook;

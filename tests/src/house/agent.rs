@@ -63,9 +63,9 @@ impl Agent {
             cloud.api.post("devices", &json!({ "name": "Stage left" })).await.context("making a device")?;
         let text = |name: &str| device[name].as_str().unwrap_or_default().to_owned();
         let section = format!(
-            "[cloud]\nurl = \"http://{}\"\nmqtt_url = \"mqtt://{}\"\nid = \"{}\"\nsecret = \"{}\"\n",
+            "[cloud]\nurl = \"http://{}\"\nmqtt_url = \"{}\"\nid = \"{}\"\nsecret = \"{}\"\n",
             cloud.ports.http,
-            cloud.ports.mqtt,
+            text("mqtt_url"),
             text("id"),
             text("secret"),
         );

@@ -85,6 +85,43 @@ impl Api {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// # Errors
+    /// As [`Api::call`].
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    /// # Errors
+    /// As [`Api::call`].
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    /// The data of the next server-sent event of this name.
+    ///
+    /// # Errors
+    /// When the stream ends, or none comes in `limit`.
+    pub async fn next_event(&self, path: &str, name: &str, limit: Duration) -> Result<Value> {
+        let url = format!("{}/api/v1/{path}", self.base);
+        let (start, mut lines) = (format!("event:{name}\n"), String::new());
+        let read = async {
+            let request = self.client.get(&url).basic_auth(&self.email, Some(&self.password));
+            let mut answer = request.send().await?.error_for_status()?;
+            while let Some(piece) = answer.chunk().await? {
+                lines.push_str(&String::from_utf8_lossy(&piece));
+                let event = lines.split("\n\n").find(|event| event.starts_with(&start));
+                if let Some(data) =
+                    event.and_then(|event| event.lines().find_map(|line| line.strip_prefix("data:")))
+                    && let Ok(data) = serde_json::from_str(data)
+                {
+                    return Ok(data);
+                }
+            }
+            anyhow::bail!("the stream ended")
+        };
+        tokio::time::timeout(limit, read).await.with_context(|| format!("no {name} came from {url}"))?
+    }
+
     /// A page or a media file outside the API, without a login.
     ///
     /// # Errors

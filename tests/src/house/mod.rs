@@ -6,8 +6,10 @@ mod cloud;
 pub mod peer;
 pub mod playlist;
 pub mod postgres;
+pub mod postgres_access;
 pub mod probe;
 mod process;
+pub mod receiver;
 pub mod s3;
 
 pub use agent::{Agent, AgentOptions, Source};

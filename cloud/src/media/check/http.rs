@@ -42,7 +42,6 @@ pub(in crate::media) fn routes(app: App) -> Routes {
 }
 
 async fn run(app: App, call: Call) -> Result<Response, ApiError> {
-    app.accounts.admin(&call).await?;
     if call.method != Method::POST {
         return Err(ApiError::method_not_allowed(&["POST"]));
     }

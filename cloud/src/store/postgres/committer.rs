@@ -3,6 +3,7 @@
 use super::database::Database;
 use super::group::{self, Done, Outcome, Request, Setting};
 use super::link::Link;
+use super::room;
 use super::statements;
 use super::status::Status;
 use super::trouble::Trouble;
@@ -114,6 +115,7 @@ impl Committer {
             match job {
                 Job::Close => break,
                 Job::Settle(reply) => {
+                    self.try_room().await;
                     let _ = reply.send(Ok(()));
                 }
                 Job::Tap(reply) => {
@@ -153,6 +155,15 @@ impl Committer {
         }
     }
 
+    /// Finds out whether a full disk has room again; writers find out by themselves as well, but only for what they write.
+    async fn try_room(&mut self) {
+        if let Some(link) = self.link.as_ref().filter(|_| self.status.is_full())
+            && timeout_at(Instant::now() + PATIENCE, room::is_there(link)).await.unwrap_or(false)
+        {
+            self.status.has_room();
+        }
+    }
+
     /// Takes what waits as well into the group.
     fn gather(&mut self, first: Waiting) -> Vec<Waiting> {
         let mut weight = first.weight();
@@ -176,7 +187,7 @@ impl Committer {
     /// Carries a group out and answers; what is refused as a whole is tried one by one.
     async fn write(&mut self, group: Vec<Waiting>) {
         let result = self.settle(&group).await;
-        if !matches!(result, Err(Trouble::Refused(_))) || group.len() == 1 {
+        if !matches!(result, Err(Trouble::Refused(_) | Trouble::Full(_))) || group.len() == 1 {
             return self.answer(group, result);
         }
         for waiting in group {
@@ -201,6 +212,9 @@ impl Committer {
                 }
             }
             Err(trouble) => {
+                if let Trouble::Full(reason) = &trouble {
+                    self.status.filled(reason);
+                }
                 for waiting in group {
                     let _ = waiting.reply.send(Err(trouble.to_error(&self.target)));
                 }
@@ -214,7 +228,7 @@ impl Committer {
         let until = group.iter().map(|waiting| waiting.until).min().unwrap_or_else(Instant::now);
         let mut races = 0;
         loop {
-            self.connect(until).await.map_err(Trouble::Lost)?;
+            self.connect(until).await?;
             // A group that had to wait for its turn still gets a fair try.
             let until = until.max(Instant::now() + FAIR);
             match self.attempt(&requests, until).await {
@@ -287,7 +301,7 @@ impl Committer {
     /// Whether the last group is in the database, once the process that may still be writing it has ended.
     async fn committed(&mut self, pid: i32, until: Instant) -> Result<bool, String> {
         loop {
-            self.connect(until).await?;
+            self.connect(until).await.map_err(|trouble| trouble.reason().to_owned())?;
             let Some(link) = &self.link else { continue };
             let asked = async {
                 let ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -307,7 +321,7 @@ impl Committer {
                 Ok(Ok(None)) => return Err("it does not know this process any more".to_owned()),
                 Ok(Err(error)) => match Trouble::from(error) {
                     Trouble::Lost(reason) => self.lose(&reason),
-                    Trouble::Raced(reason) | Trouble::Refused(reason) => return Err(reason),
+                    trouble => return Err(trouble.reason().to_owned()),
                 },
                 Err(_) => {
                     self.lose("no answer");
@@ -326,7 +340,7 @@ impl Committer {
     }
 
     /// Makes sure that there is a connection, trying once at least and again until `until`.
-    async fn connect(&mut self, until: Instant) -> Result<(), String> {
+    async fn connect(&mut self, until: Instant) -> Result<(), Trouble> {
         loop {
             if let Some(link) = &self.link {
                 if !link.is_closed() {
@@ -342,7 +356,10 @@ impl Committer {
                         self.status.writer_is_back();
                         return Ok(());
                     }
-                    Err(error) => Trouble::from(error).reason().to_owned(),
+                    Err(error) => match Trouble::from(error) {
+                        full @ Trouble::Full(_) => return Err(full),
+                        trouble => trouble.reason().to_owned(),
+                    },
                 },
                 Err(no) => no.reason,
             };
@@ -350,7 +367,7 @@ impl Committer {
             let retry = self.backoff.next();
             if retry >= until {
                 sleep_until(until).await;
-                return Err(reason);
+                return Err(Trouble::Lost(reason));
             }
             sleep_until(retry).await;
         }

@@ -96,8 +96,13 @@ impl Database {
     }
 
     /// What it is called: host, port and database.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::store) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it knows a password by now.
+    pub(in crate::store) fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
     }
 
     /// It cannot be used, and waiting does not help.

@@ -41,7 +41,7 @@ impl Listener {
         let link = Link::connect(&self.target, &[], Some(sender)).await.map_err(|no| no.reason)?;
         let words = |error: Error| Trouble::from(error).reason().to_owned();
         link.client.batch_execute(&format!("LISTEN \"{}\"", self.channel)).await.map_err(words)?;
-        self.look(&link).await.map_err(words)?;
+        self.look(&link).await.map_err(|trouble| trouble.reason().to_owned())?;
         Ok(Ear { link, notes })
     }
 
@@ -82,7 +82,7 @@ impl Listener {
                 },
                 _ = looks.tick() => match timeout(PATIENCE, self.look(&ear.link)).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => return Trouble::from(error).reason().to_owned(),
+                    Ok(Err(trouble)) => return trouble.reason().to_owned(),
                     Err(_) => {
                         ear.link.cut();
                         return format!("no answer within {} s", PATIENCE.as_secs());
@@ -102,10 +102,14 @@ impl Listener {
         }
     }
 
-    async fn look(&self, link: &Link) -> Result<(), Error> {
+    async fn look(&self, link: &Link) -> Result<(), Trouble> {
         let seen = "INSERT INTO node (id, address) VALUES ($1, host(inet_client_addr()))
             ON CONFLICT (id) DO UPDATE SET seen_at = now()";
-        link.client.execute(seen, &[&self.node]).await?;
+        match link.client.execute(seen, &[&self.node]).await.map_err(Trouble::from) {
+            // What others write can be heard of all the same.
+            Ok(_) | Err(Trouble::Full(_)) => {}
+            Err(trouble) => return Err(trouble),
+        }
         for row in link.client.query("SELECT account, seq FROM journal_head", &[]).await? {
             let account = row.try_get::<_, i64>(0)?.cast_unsigned();
             self.heads.raise(Account(account), row.try_get::<_, i64>(1)?.cast_unsigned());

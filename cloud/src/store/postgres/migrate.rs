@@ -20,8 +20,8 @@ pub(super) async fn run(link: &Link, target: &Database) -> Result<(), StoreError
 
 async fn steps(link: &Link, target: &Database) -> Result<(), StoreError> {
     let failed = |doing: &str, error: tokio_postgres::Error| match Trouble::from(error) {
-        Trouble::Lost(reason) => target.away(&reason),
-        Trouble::Raced(reason) | Trouble::Refused(reason) => target.wrong(format!("{doing}: {reason}")),
+        Trouble::Lost(reason) | Trouble::Short(reason) => target.away(&reason),
+        trouble => target.wrong(format!("{doing}: {}", trouble.reason())),
     };
     let client = &link.client;
     let turn = "BEGIN; SET LOCAL lock_timeout TO '30s'";

@@ -15,6 +15,7 @@ mod migrate;
 mod plan;
 mod readers;
 mod reading;
+mod room;
 mod statements;
 mod status;
 #[cfg(test)]
@@ -27,7 +28,7 @@ pub(in crate::store) use database::Database;
 pub use listener::Node;
 
 use super::config::StoreConfig;
-use super::engine::{Engine, RawDocument, RawOp, RawPage, RawScan, Receipt, Tell};
+use super::engine::{Engine, RawDocument, RawOp, RawPage, RawScan, Receipt, Tell, takes_in};
 use super::error::StoreError;
 use super::heads::Heads;
 use super::journal::{Account, JournalPage};
@@ -41,6 +42,7 @@ use group::{Done, Request};
 use link::Link;
 use listener::Listener;
 use readers::Readers;
+use room::Limit;
 use status::Status;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +85,8 @@ pub struct PostgresEngine {
     jobs: mpsc::Sender<Job>,
     heads: Heads,
     status: Arc<Status>,
-    readers: Readers,
+    readers: Arc<Readers>,
+    limit: Arc<Limit>,
     ended: watch::Receiver<bool>,
     closed: CancellationToken,
     /// Ends the tasks when the engine is dropped without being closed.
@@ -128,9 +131,14 @@ impl PostgresEngine {
             committer.run().await;
             let _ = ended_sender.send(true);
         });
-        let readers = Readers::start(&target, &closed);
+        let readers = Arc::new(Readers::start(&target, &closed));
+        let limit = Arc::new(Limit::new(config.max_mib));
+        if limit.is_set() {
+            limit.look(&readers).await;
+            tokio::spawn(Arc::clone(&limit).watch(Arc::clone(&readers), closed.clone()));
+        }
         let guard = closed.clone().drop_guard();
-        Ok(Self { target, node, jobs, heads, status, readers, ended, closed, _closed: guard })
+        Ok(Self { target, node, jobs, heads, status, readers, limit, ended, closed, _closed: guard })
     }
 
     /// The processes that use this database, this one among them.
@@ -218,12 +226,16 @@ impl Engine for PostgresEngine {
     fn commit(&self, ops: Vec<RawOp>) -> BoxFuture<'_, Result<Receipt, StoreError>> {
         Box::pin(async move {
             plan::check(&ops)?;
+            self.limit.allows(takes_in(&ops))?;
             self.write(Request::Commit(ops)).await.map(|done| done.receipt)
         })
     }
 
     fn allocate(&self, counter: &'static str) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move { self.write(Request::Draw(counter)).await.map(|done| done.number) })
+        Box::pin(async move {
+            self.limit.allows(true)?;
+            self.write(Request::Draw(counter)).await.map(|done| done.number)
+        })
     }
 
     fn journal(
@@ -246,6 +258,10 @@ impl Engine for PostgresEngine {
 
     fn is_healthy(&self) -> bool {
         self.status.is_healthy()
+    }
+
+    fn trouble(&self) -> Option<StoreError> {
+        if self.status.is_full() { Some(StoreError::NoRoom) } else { self.limit.allows(true).err() }
     }
 
     fn size_on_disk(&self) -> BoxFuture<'_, Result<u64, StoreError>> {

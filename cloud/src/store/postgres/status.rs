@@ -9,16 +9,36 @@ pub(super) struct Status {
     name: String,
     writer: AtomicBool,
     listener: AtomicBool,
+    /// The server's disk took no more when it was tried last.
+    full: AtomicBool,
 }
 
 impl Status {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), writer: AtomicBool::new(true), listener: AtomicBool::new(true) }
+        let (writer, listener, full) = (AtomicBool::new(true), AtomicBool::new(true), AtomicBool::new(false));
+        Self { name: name.to_owned(), writer, listener, full }
     }
 
-    /// Whether both the connection that writes and the one that listens are up.
+    /// Whether both the connection that writes and the one that listens are up, and the server has room.
     pub(super) fn is_healthy(&self) -> bool {
-        self.writer.load(Ordering::Relaxed) && self.listener.load(Ordering::Relaxed)
+        self.writer.load(Ordering::Relaxed) && self.listener.load(Ordering::Relaxed) && !self.is_full()
+    }
+
+    /// Whether the server's disk is full.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn filled(&self, reason: &str) {
+        if !self.full.swap(true, Ordering::Relaxed) {
+            tracing::error!(database = self.name, reason, "the disk of the database server is full");
+        }
+    }
+
+    pub(super) fn has_room(&self) {
+        if self.full.swap(false, Ordering::Relaxed) {
+            tracing::info!(database = self.name, "the disk of the database server has room again");
+        }
     }
 
     pub(super) fn writer_lost(&self, reason: &str) {

@@ -5,6 +5,7 @@
 mod server;
 
 mod outages;
+mod room;
 mod sharing;
 
 use super::{PostgresEngine, PostgresOptions};

@@ -11,6 +11,10 @@ pub(super) enum Trouble {
     Lost(String),
     /// Another process was in the way; the same again may succeed.
     Raced(String),
+    /// The server's disk has no room for it.
+    Full(String),
+    /// The server lacks memory for now.
+    Short(String),
     /// The database will not do it.
     Refused(String),
 }
@@ -42,6 +46,10 @@ impl From<tokio_postgres::Error> for Trouble {
             Self::Raced(words)
         } else if fatal || class == "08" || moved.contains(code) {
             Self::Lost(words)
+        } else if *code == SqlState::DISK_FULL {
+            Self::Full(words)
+        } else if *code == SqlState::OUT_OF_MEMORY {
+            Self::Short(words)
         } else {
             Self::Refused(words)
         }
@@ -52,14 +60,19 @@ impl Trouble {
     /// What happened, in words.
     pub(super) fn reason(&self) -> &str {
         match self {
-            Self::Lost(reason) | Self::Raced(reason) | Self::Refused(reason) => reason,
+            Self::Lost(reason)
+            | Self::Raced(reason)
+            | Self::Full(reason)
+            | Self::Short(reason)
+            | Self::Refused(reason) => reason,
         }
     }
 
     /// What is said to whoever asked, where it is not tried again.
     pub(super) fn to_error(&self, target: &Database) -> StoreError {
         match self {
-            Self::Lost(reason) => target.away(reason),
+            Self::Lost(reason) | Self::Short(reason) => target.away(reason),
+            Self::Full(_) => StoreError::NoRoom,
             Self::Raced(reason) | Self::Refused(reason) => {
                 StoreError::Engine(format!("{}: {reason}", target.name()))
             }
@@ -76,19 +89,59 @@ pub(super) fn words(error: &DbError) -> String {
 pub(super) fn connecting(error: &tokio_postgres::Error) -> (bool, String) {
     let Some(database) = error.as_db_error() else {
         let words = cause(error);
-        let certificate = words.contains("certificate");
-        let hint = if certificate { ": put its authority's certificate into `store.ca_file`" } else { "" };
-        return (!certificate, format!("{words}{hint}"));
+        let hint = match words.contains("password missing") {
+            true => Some(": put it into a file and its path into `store.password_file`"),
+            false => encrypting(error, &words),
+        };
+        return (hint.is_none(), format!("{words}{}", hint.unwrap_or_default()));
     };
     let code = database.code();
     let hint = if *code == SqlState::INVALID_PASSWORD {
         ": check `store.password_file`"
     } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
-        ": check the user in `store.url`, and the server's pg_hba.conf"
+        ": check the user in `store.url` and the server's pg_hba.conf; where that takes encrypted connections only, \
+         put `sslmode=require` into `store.url`"
     } else if *code == SqlState::INVALID_CATALOG_NAME {
         ": create the database, or check `store.url`"
     } else {
         return (true, words(database));
     };
     (false, format!("{}{hint}", words(database)))
+}
+
+/// What to do where the server cannot be trusted, or does not encrypt at all.
+fn encrypting(error: &tokio_postgres::Error, words: &str) -> Option<&'static str> {
+    use rustls::CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext};
+    if words.contains("server does not support TLS") {
+        let hint = ": switch `ssl` on at the server; only where the network between is trusted, put \
+                    `sslmode=disable` into `store.url`";
+        return Some(hint);
+    }
+    match tls_error(error)? {
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            Some(": put a host into `store.url` that the server's certificate is for, or give it another one")
+        }
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
+            Some(": give the server a new certificate")
+        }
+        rustls::Error::InvalidCertificate(_) => {
+            Some(": put the certificate of the server's authority into `store.ca_file`")
+        }
+        _ => None,
+    }
+}
+
+/// What TLS says, wherever it stands among an error's causes.
+fn tls_error(error: &tokio_postgres::Error) -> Option<&rustls::Error> {
+    let mut next = std::error::Error::source(error);
+    while let Some(error) = next {
+        // What an I/O error carries is not among its causes.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let found = inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
+        if found.is_some() {
+            return found;
+        }
+        next = error.source();
+    }
+    None
 }

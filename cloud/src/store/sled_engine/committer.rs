@@ -7,7 +7,7 @@ use super::health::{Broken, Health};
 use super::layout;
 use super::pending::{Pending, View};
 use super::space::Space;
-use crate::store::engine::{Expect, RawOp, Receipt};
+use crate::store::engine::{RawOp, Receipt, takes_in};
 use crate::store::heads::{Heads, Journal};
 use crate::store::{Account, Record, StoreError};
 use std::collections::HashMap;
@@ -135,11 +135,7 @@ impl Committer {
         match job {
             Job::Close => return false,
             Job::Commit { ops, reply } => {
-                // Whatever also removes something may go on longer: it is how space is made.
-                // Sessions and the like are no matter: an administrator must get in to make space.
-                let creates = ops.iter().any(|op| op.expect == Expect::Absent && op.journal.is_some())
-                    && ops.iter().all(|op| op.write.is_some());
-                let result = self.guarded(creates, |committer| committer.commit(&ops));
+                let result = self.guarded(takes_in(&ops), |committer| committer.commit(&ops));
                 settle(result, reply, answers);
             }
             Job::Allocate { counter, reply } => {

@@ -1,0 +1,9 @@
+//! Who may do what: one table of routes, named permissions, and whoever asks.
+
+mod caller;
+mod permission;
+mod table;
+
+pub use caller::{Caller, Via};
+pub use permission::{Permission, PermissionError, Permissions};
+pub use table::{Found, Need, Rule, find, rules};

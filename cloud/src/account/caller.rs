@@ -1,0 +1,125 @@
+//! From a request to whoever asks: by session, HTTP Basic or token.
+
+use super::basic::asking;
+use super::role::{Role, allowed};
+use super::tenant::AccountRecord;
+use super::token::{BY_HASH, PREFIX, Token, hash};
+use super::{Accounts, User};
+use crate::access::{Caller, Need, Permission, Permissions, Via};
+use crate::http::ApiError;
+use crate::store::{IndexKey, StoreError, Versioned};
+use http::{HeaderMap, HeaderValue, Method, header};
+use std::net::SocketAddr;
+
+/// A token's use is noted when the last one is this long ago: not each request is a write.
+const NOTED_MS: i64 = 3600 * 1000;
+
+impl Accounts {
+    /// Makes sure that a request has what it needs; `None` where nobody has to say who they are here.
+    pub(crate) async fn admit(
+        &self,
+        need: Need,
+        method: &Method,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+    ) -> Result<Option<Caller>, ApiError> {
+        match need {
+            Need::Public | Need::Device => Ok(None),
+            Need::Login => self.caller(method, headers, peer).await.map(Some),
+            Need::Permission(permission) => {
+                let caller = self.caller(method, headers, peer).await?;
+                caller.demand(permission)?;
+                Ok(Some(caller))
+            }
+        }
+    }
+
+    /// Whoever asks: by session (with the CSRF token where something changes), HTTP Basic or token.
+    pub(crate) async fn caller(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+    ) -> Result<Caller, ApiError> {
+        let (user, via, limit) = match headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes) {
+            None => (self.by_session(method, headers).await?, Via::Session, None),
+            Some(value) => match bearer(value) {
+                Some(token) => {
+                    let (user, limit) = self.by_token(headers, token).await?;
+                    (user, Via::Token, limit)
+                }
+                None => (self.by_basic(method, headers, value, peer).await?, Via::Basic, None),
+            },
+        };
+        let permissions = self.permissions_of(&user.document, headers).await?;
+        let permissions = limit.map_or(permissions, |limit: Permissions| permissions.and(limit));
+        let caller = Caller { user: user.document.id, account: user.document.account, permissions, via };
+        match via {
+            Via::Session if user.document.api_only => Err(asking(headers, "this user is for the API only")),
+            // Of a token, its user's role says whether it opens the API, whatever it is limited to.
+            Via::Session | Via::Token => Ok(caller),
+            Via::Basic => caller.demand(Permission::AccessApi).map(|()| caller),
+        }
+    }
+
+    /// Whether a user may have a session, and what they may do in it.
+    pub(super) async fn may_enter(&self, user: &User, headers: &HeaderMap) -> Result<Permissions, ApiError> {
+        if user.api_only {
+            return Err(ApiError::forbidden("this user is for the API only"));
+        }
+        self.permissions_of(user, headers).await
+    }
+
+    /// What a user may do now.
+    async fn permissions_of(&self, user: &User, headers: &HeaderMap) -> Result<Permissions, ApiError> {
+        if !user.active {
+            return Err(asking(headers, "this user is switched off"));
+        }
+        let account = self.0.store.get::<AccountRecord>(user.account).await?;
+        if account.is_none_or(|account| account.document.suspended) {
+            return Err(ApiError::forbidden("this account is suspended"));
+        }
+        // A role that is gone allows nothing.
+        let role = self.0.store.get::<Role>(user.role).await?;
+        Ok(role.map(|role| role.document.permissions()).unwrap_or_default().and(allowed(user.account)))
+    }
+
+    async fn by_token(
+        &self,
+        headers: &HeaderMap,
+        token: &str,
+    ) -> Result<(Versioned<User>, Option<Permissions>), ApiError> {
+        let wrong = || asking(headers, "the token is wrong, has ended or was taken back");
+        if !token.starts_with(PREFIX) || token.len() > 128 {
+            return Err(wrong());
+        }
+        let key = IndexKey::new().bytes(hash(token));
+        let found = self.0.store.find::<Token>(BY_HASH, key).await?.ok_or_else(wrong)?;
+        let now = self.0.clock.now();
+        if found.document.expires_at.is_some_and(|end| end <= now) {
+            return Err(wrong());
+        }
+        let user = self.user(found.document.user).await?.ok_or_else(wrong)?;
+        let role = self.0.store.get::<Role>(user.document.role).await?;
+        if !role.is_some_and(|role| role.document.permissions().has(Permission::AccessApi)) {
+            return Err(ApiError::forbidden(format!("your role does not allow `{}`", Permission::AccessApi)));
+        }
+        let noted = found.document.last_used_at;
+        if noted.is_none_or(|noted| now.unix_ms() - noted.unix_ms() >= NOTED_MS) {
+            let mut used = found.document.clone();
+            used.last_used_at = Some(now);
+            match self.0.store.commit(self.0.store.batch().update(&found, &used)).await {
+                // Another request noted it, it was taken back, or the disk is full: the request goes on.
+                Ok(_) | Err(StoreError::Conflict { .. } | StoreError::Full { .. } | StoreError::NoRoom) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((user, found.document.permissions))
+    }
+}
+
+/// The token of a Bearer header (RFC 6750).
+fn bearer(value: &[u8]) -> Option<&str> {
+    let (scheme, token) = std::str::from_utf8(value).ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

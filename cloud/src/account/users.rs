@@ -1,0 +1,251 @@
+//! An account's users: made, changed and taken away, and never so that nobody can administer it.
+
+use super::document::{BY_AGE, BY_ROLE};
+use super::password;
+use super::role::{Role, of_account};
+use super::tenant::AccountRecord;
+use super::token::{BY_USER, Token};
+use super::{AccountError, Accounts, User};
+use crate::access::Caller;
+use crate::http::ApiError;
+use crate::id::{RoleId, UserId};
+use crate::store::{Account, Batch, Cursor, Page, Scan, StoreError, Versioned};
+use http::StatusCode;
+use std::net::SocketAddr;
+
+/// What a new user is made of.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// What they log in with.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// What they may do.
+    pub role: RoleId,
+    /// Whether it is a program.
+    pub api_only: bool,
+    /// Drawn if absent.
+    pub password: Option<String>,
+}
+
+/// What is to be changed of a user.
+#[derive(Debug, Clone, Default)]
+pub struct PatchUser {
+    /// The address.
+    pub email: Option<String>,
+    /// The name.
+    pub name: Option<String>,
+    /// The role.
+    pub role: Option<RoleId>,
+    /// Whether it is a program.
+    pub api_only: Option<bool>,
+    /// Whether they can log in.
+    pub active: Option<bool>,
+}
+
+impl Accounts {
+    /// Lists an account's users, the newest first.
+    pub(super) async fn users(
+        &self,
+        account: Account,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Versioned<User>>, StoreError> {
+        let scan = Scan::of(BY_AGE).within(of_account(account)).falling().after(after).limit(limit);
+        self.0.store.scan::<User>(scan).await
+    }
+
+    /// Reads a user of an account.
+    pub(super) async fn user_of(
+        &self,
+        account: Account,
+        id: UserId,
+    ) -> Result<Versioned<User>, AccountError> {
+        let user = self.0.store.get_of::<User>(account, id).await?;
+        user.ok_or_else(|| AccountError::NotFound(format!("user {id}")))
+    }
+
+    /// Makes a user; the password is returned if it was drawn.
+    pub(super) async fn create_user(
+        &self,
+        caller: &Caller,
+        new: NewUser,
+    ) -> Result<(Versioned<User>, Option<String>), AccountError> {
+        self.role_to_give(caller, new.role).await?;
+        let drawn = new.password.is_none().then(password::random);
+        let password = new.password.or_else(|| drawn.clone()).unwrap_or_default();
+        let hash = self.0.passwords.hash(&password).await?;
+        let batch = self.0.store.batch().by(Some(caller.user));
+        let user = User {
+            name: new.name,
+            api_only: new.api_only,
+            ..User::new(caller.account, &new.email, new.role, hash, batch.at())
+        };
+        match self.0.store.commit(batch.create(&user)).await {
+            Ok(_) => Ok((Versioned { version: 1, document: user }, drawn)),
+            Err(StoreError::Taken { .. }) => Err(AccountError::EmailTaken(user.email)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Changes a user.
+    pub(super) async fn patch_user(
+        &self,
+        caller: &Caller,
+        id: UserId,
+        patch: PatchUser,
+        expected: Option<u64>,
+    ) -> Result<Versioned<User>, AccountError> {
+        if let Some(role) = patch.role {
+            self.role_to_give(caller, role).await?;
+        }
+        self.change_user(caller, id, expected, |user| {
+            user.email = patch.email.clone().unwrap_or_else(|| user.email.clone());
+            user.name = patch.name.clone().unwrap_or_else(|| user.name.clone());
+            user.role = patch.role.unwrap_or(user.role);
+            user.api_only = patch.api_only.unwrap_or(user.api_only);
+            user.active = patch.active.unwrap_or(user.active);
+        })
+        .await
+    }
+
+    /// Gives a user a password, drawn if absent, and ends their sessions.
+    pub(super) async fn set_password(
+        &self,
+        caller: &Caller,
+        id: UserId,
+        password: Option<String>,
+    ) -> Result<Option<String>, AccountError> {
+        let drawn = password.is_none().then(password::random);
+        let password = password.or_else(|| drawn.clone()).unwrap_or_default();
+        let hash = self.0.passwords.hash(&password).await?;
+        self.change_user(caller, id, None, |user| user.password_hash.clone_from(&hash)).await?;
+        self.end_all_sessions(id).await?;
+        Ok(drawn)
+    }
+
+    /// Changes the caller's own password, and ends their sessions but the one of the `kept` token.
+    pub(super) async fn change_own_password(
+        &self,
+        caller: &Caller,
+        current: &str,
+        new: &str,
+        peer: Option<SocketAddr>,
+        kept: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let user = self.user_of(caller.account, caller.user).await?;
+        if let Err(error) = self.check(&user.document.email, current, peer).await {
+            let is_wrong = error.status() == StatusCode::UNAUTHORIZED;
+            return Err(if is_wrong { ApiError::field("current", "is not your password") } else { error });
+        }
+        let hash = self.0.passwords.hash(new).await?;
+        let change = |user: &mut User| user.password_hash.clone_from(&hash);
+        self.change_user(caller, caller.user, Some(user.version), change).await?;
+        self.end_sessions_but(caller.user, kept).await?;
+        Ok(())
+    }
+
+    async fn change_user(
+        &self,
+        caller: &Caller,
+        id: UserId,
+        expected: Option<u64>,
+        change: impl Fn(&mut User),
+    ) -> Result<Versioned<User>, AccountError> {
+        loop {
+            let old = self.user_of(caller.account, id).await?;
+            if expected.is_some_and(|expected| expected != old.version) {
+                return Err(AccountError::ChangedMeanwhile(old.version));
+            }
+            self.may_touch(caller, &old.document).await?;
+            let batch = self.0.store.batch().by(Some(caller.user));
+            let mut new = old.document.clone();
+            change(&mut new);
+            new.updated_at = batch.at();
+            let batch = self.unless_last(batch, &old.document, Some(&new)).await?;
+            match self.0.store.commit(batch.update(&old, &new)).await {
+                Ok(receipt) => {
+                    if !new.can_enter() {
+                        self.end_all_sessions(id).await?;
+                    }
+                    let version = receipt.versions.last().copied().unwrap_or(old.version + 1);
+                    return Ok(Versioned { version, document: new });
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(StoreError::Taken { .. }) => return Err(AccountError::EmailTaken(new.email)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Takes a user away, with their sessions and tokens.
+    pub(super) async fn delete_user(
+        &self,
+        caller: &Caller,
+        id: UserId,
+        expected: Option<u64>,
+    ) -> Result<(), AccountError> {
+        loop {
+            let old = self.user_of(caller.account, id).await?;
+            if expected.is_some_and(|expected| expected != old.version) {
+                return Err(AccountError::ChangedMeanwhile(old.version));
+            }
+            self.may_touch(caller, &old.document).await?;
+            self.end_all_sessions(id).await?;
+            let tokens = Scan::of(BY_USER).within(of_account(old.document.account).text(id)).limit(200);
+            let tokens = self.0.store.scan::<Token>(tokens).await?.items;
+            let batch = self.0.store.batch().by(Some(caller.user));
+            let batch = self.unless_last(batch, &old.document, None).await?;
+            let batch = tokens.iter().fold(batch, Batch::delete);
+            match self.0.store.commit(batch.delete(&old)).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A role that the caller may give: it allows nothing that they may not do themselves.
+    async fn role_to_give(&self, caller: &Caller, id: RoleId) -> Result<Role, AccountError> {
+        let role = self.role_of(caller.account, id).await?.document;
+        let beyond = role.permissions().beyond(caller.permissions);
+        if beyond.is_empty() { Ok(role) } else { Err(AccountError::Beyond(beyond)) }
+    }
+
+    /// Whoever may do more is not for those to change who may do less.
+    async fn may_touch(&self, caller: &Caller, user: &User) -> Result<(), AccountError> {
+        let role = self.0.store.get::<Role>(user.role).await?;
+        let beyond =
+            role.map(|role| role.document.permissions()).unwrap_or_default().beyond(caller.permissions);
+        if beyond.is_empty() { Ok(()) } else { Err(AccountError::Beyond(beyond)) }
+    }
+
+    /// Adds to a batch what makes it fail if another one takes an administrator away at the same time.
+    async fn unless_last(
+        &self,
+        batch: Batch,
+        before: &User,
+        after: Option<&User>,
+    ) -> Result<Batch, AccountError> {
+        let administrators = self.administrators_of(before.account).await?;
+        let Some(role) = administrators else { return Ok(batch) };
+        let is_one = |user: &User| user.role == role && user.can_enter();
+        if !is_one(before) || after.is_some_and(is_one) {
+            return Ok(batch);
+        }
+        let account = self.0.store.get::<AccountRecord>(before.account).await?;
+        let Some(account) = account else { return Ok(batch) };
+        let mut place = None;
+        loop {
+            let scan = Scan::of(BY_ROLE).within(of_account(before.account).text(role)).after(place);
+            let page = self.0.store.scan::<User>(scan).await?;
+            if page.items.iter().any(|user| user.document.id != before.id && is_one(&user.document)) {
+                return Ok(batch.update(&account, &account.document.administered()));
+            }
+            place = page.next;
+            if place.is_none() {
+                return Err(AccountError::LastAdministrator);
+            }
+        }
+    }
+}
