@@ -4,6 +4,8 @@ use crate::id::random_bytes;
 use crate::store::{Document, Store, StoreError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,12 @@ pub enum SecretError {
         "the key file {0} (`secrets_key_file`) is missing, but there is data that was made with it: bring it back"
     )]
     Missing(PathBuf),
+    /// There is nothing in the key file.
+    #[error(
+        "the key file {0} (`secrets_key_file`) is empty, as an earlier version may leave it in a power cut: bring back \
+         a copy of it, or remove it if there is no data yet"
+    )]
+    Empty(PathBuf),
     /// The key file belongs to other data.
     #[error(
         "the key file {0} (`secrets_key_file`) is not the one that the data was made with: bring that one back"
@@ -94,6 +102,9 @@ impl Vault {
                 Read::take(&file, 1024)
                     .read_to_string(&mut text)
                     .map_err(|error| wrong(error.to_string()))?;
+                if text.trim().is_empty() {
+                    return Err(SecretError::Empty(path.to_owned()));
+                }
                 let key: [u8; KEY_LEN] = hex::decode(text.trim())
                     .ok()
                     .and_then(|key| key.try_into().ok())
@@ -186,15 +197,35 @@ fn derive(root: &hkdf::Prk, info: &[u8]) -> [u8; KEY_LEN] {
     key
 }
 
+/// Makes the key file: whenever the power goes, it is there whole or not at all.
 fn create(path: &Path, key: &[u8; KEY_LEN]) -> std::io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(directory) = directory {
         make_folder(directory)?;
     }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", hex::encode(key))?;
-    file.sync_all()?;
+    // A name of its own: another process may just do the same.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.part", hex::encode(random_bytes::<4>())));
+    let written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+    let named = written.and_then(|mut file| {
+        writeln!(file, "{}", hex::encode(key))?;
+        file.sync_all()?;
+        name_anew(beside.as_ref(), path)
+    });
+    if named.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    named?;
     std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Gives a file a name that nothing has; what has it stays.
+fn name_anew(from: &Path, to: &Path) -> std::io::Result<()> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        // A file system that cannot be asked for that.
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => std::fs::rename(from, to),
+        named => Ok(named?),
+    }
 }
 
 #[cfg(test)]
@@ -222,7 +253,31 @@ mod tests {
         let print = Vault::open(&path, false).unwrap().fingerprint("x", b"y");
         assert_eq!(Vault::open(&path, true).unwrap().fingerprint("x", b"y"), print);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(Vault::open(&path, true).unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_key_file_that_is_no_key_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data.key");
+        for (text, words) in
+            [("", "bring back a copy"), ("\n", "is empty"), ("0123", "64 hexadecimal digits")]
+        {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            for has_data in [false, true] {
+                let error = Vault::open(&path, has_data).unwrap_err().to_string();
+                assert!(error.contains(words), "{error}");
+            }
+            assert_eq!(create(&path, &[1; KEY_LEN]).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

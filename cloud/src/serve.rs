@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::Config;
 use crate::http::{Router, Server};
-use crate::recording::DeleteMedia;
+use crate::recording::{self, DeleteMedia};
 use crate::store::upkeep;
 use crate::{app, broker, cluster, control, device, hook, ingest, job, live, media};
 use std::io::Write;
@@ -103,6 +103,7 @@ async fn start_roles(
     if has(Role::Transcode) {
         app.jobs.register(DeleteMedia::new(app));
         job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
+        recording::start_resuming(app.clone());
     }
     Ok(())
 }

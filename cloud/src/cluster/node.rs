@@ -64,7 +64,13 @@ pub(crate) async fn all(store: &Store) -> Result<Vec<Versioned<NodeRecord>>, Sto
 /// Writes this process down, and keeps doing so until it stops; then it is taken off.
 pub(super) async fn register(app: &App) -> Result<(), StoreError> {
     let started_at = app.clock.now();
-    app.store.commit(app.store.batch().put(&record(app, started_at))).await?;
+    match app.store.commit(app.store.batch().put(&record(app, started_at))).await {
+        // What is there can be read: a later beat writes it down.
+        Err(error @ (StoreError::NoRoom | StoreError::Full { .. })) => {
+            tracing::warn!(%error, "this process is not listed yet");
+        }
+        told => drop(told?),
+    }
     let app = app.clone();
     app.cluster.clone().spawn(async move {
         let mut beats = 0u64;

@@ -154,7 +154,11 @@ impl Events {
         let page = self.0.store.scan::<Event>(scan).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for event in page.items {
-            items.push(self.view(event).await?);
+            match self.view(event).await {
+                // Gone since the list was read: its write was never promised, and the disk failed.
+                Err(EventError::NotFound(_)) => {}
+                view => items.push(view?),
+            }
         }
         Ok(Page { items, next: page.next })
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{EventId, RecordingId};
+use crate::id::{EventId, JobId, RecordingId};
 use crate::store::{Account, Document, Index, IndexKey};
 
 /// The index of all recordings by account and number.
@@ -12,6 +12,9 @@ pub(super) const BY_NUMBER: &str = "number";
 pub(super) const BY_EVENT: &str = "event";
 /// The index of recordings that go on, by event.
 pub(super) const RUNNING: &str = "running";
+
+/// The index of recordings whose media are to be removed.
+pub(super) const REMOVED: &str = "removed";
 
 /// A started span of an event: which of the event's segments were seen by viewers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ pub struct Recording {
     /// When its item was removed: a job removes its media and then itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Timestamp>,
+    /// The job that removes its media.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<JobId>,
 }
 
 impl Document for Recording {
@@ -57,6 +63,9 @@ impl Document for Recording {
         ];
         if self.ended_at.is_none() {
             indexes.push(Index::many(RUNNING, IndexKey::new().text(self.event_id)));
+        }
+        if self.removed_at.is_some() {
+            indexes.push(Index::many(REMOVED, IndexKey::new().number(self.number)));
         }
         indexes
     }

@@ -115,6 +115,7 @@ impl Recordings {
             to_segment: None,
             duration_ms: None,
             removed_at: None,
+            removal: None,
         };
         hold.commit(batch.create(&recording)).await?;
         self.events.add_recording(&event_id, recording.id).await?;

@@ -98,6 +98,7 @@ mod tests {
             to_segment,
             duration_ms: None,
             removed_at: None,
+            removal: None,
         }
     }
 

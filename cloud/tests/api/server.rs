@@ -138,6 +138,7 @@ impl Server {
             to_segment: Some(0),
             duration_ms: Some(0),
             removed_at: None,
+            removal: None,
         };
         let new = NewItem {
             account: event.account,
