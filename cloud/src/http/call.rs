@@ -3,6 +3,7 @@
 
 use super::Response;
 use super::fields::Fields;
+use super::origin::Https;
 use super::problem::ApiError;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -36,6 +37,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The client's address.
     pub peer: Option<SocketAddr>,
+    /// Whether the client speaks HTTPS.
+    pub https: bool,
     limit: u64,
     /// Behind a lock only so that handlers can share the call's address between threads.
     body: Mutex<BoxStream<'static, Result<Bytes, warp::Error>>>,
@@ -134,6 +137,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
         .and(warp::query::raw().or_else(|_| async { Ok::<_, warp::Rejection>((String::new(),)) }))
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
+        .and(warp::ext::optional::<Https>())
         .and(warp::ext::optional::<BodyLimit>())
         .and(warp::body::stream())
         .map(
@@ -142,6 +146,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
              query,
              headers,
              peer: Option<Peer>,
+             https: Option<Https>,
              limit: Option<BodyLimit>,
              body| {
                 Call {
@@ -150,6 +155,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
                     query,
                     headers,
                     peer: peer.map(|peer| peer.0),
+                    https: https.is_some_and(|https| https.0),
                     limit: limit.map_or(1024 * 1024, |limit| limit.0),
                     body: Mutex::new(into_bytes(body)),
                 }

@@ -4,7 +4,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use stagebox_cloud::clock::Clock;
-use stagebox_cloud::config::Config;
+use stagebox_cloud::config::{Config, Listen};
 use stagebox_cloud::serve::{self, Running};
 use std::path::Path;
 use std::sync::Mutex;
@@ -37,6 +37,8 @@ pub(crate) fn config(data: &Path) -> Config {
     config.rtmp.listen.set_port(0);
     config.mqtt.listen.set_port(0);
     config.mqtt.enabled = false;
+    config.http.tls_listen = Listen::Off;
+    config.rtmp.tls_listen = Listen::Off;
     config.live.transcode = false;
     config.http.drain_ms = 300;
     config.hooks.allow = vec!["127.0.0.0/8".to_owned()];
