@@ -24,6 +24,7 @@ fn options(directory: &Path, listen: &str) -> BrokerOptions {
         mosquitto: "/usr/sbin/mosquitto".into(),
         plugin: None,
         listen: listen.parse().unwrap(),
+        encrypted: None,
         directory: directory.join("broker"),
         launcher: env!("CARGO_BIN_EXE_stagebox-cloud").into(),
     }
