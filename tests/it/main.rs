@@ -13,6 +13,7 @@ mod powercut;
 mod recovery;
 mod roles;
 mod store;
+mod tls;
 mod wrong;
 
 use std::time::Duration;
