@@ -213,7 +213,7 @@ impl Config {
             return value(field, detail);
         }
         servers::check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;
-        self.tls.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
+        self.tls.check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.store.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.media.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         cluster::check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;

@@ -73,6 +73,9 @@ pub async fn start(
     let http = tokio::spawn(server.run(app.clone(), router));
     control::start(&app);
     app.set_ready();
+    if let Some(tls) = app.tls.clone() {
+        tokio::spawn(tls::acquire(app.clone(), tls));
+    }
     Ok(Running { app, http, upkeep })
 }
 

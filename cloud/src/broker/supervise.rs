@@ -193,7 +193,7 @@ where
         match configuration::write_pair(&self.options.directory, pair) {
             Ok(_) => process.signal(Signal::SIGHUP),
             Err(error) => {
-                tracing::error!(%error, "the broker keeps its old certificate until its next start")
+                tracing::error!(%error, "the broker keeps its old certificate until its next start");
             }
         }
     }

@@ -7,6 +7,7 @@ use super::origin::{Https, Proxies};
 use super::router::Router;
 use crate::app::{Addresses, App};
 use crate::config::{Http, Listen};
+use crate::tls::PROOF_PROTOCOL;
 use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -215,6 +216,8 @@ impl Serving {
                 shaken = tokio::time::timeout(SHAKE_LIMIT, acceptor.accept(stream)) => shaken,
             };
             match shaken {
+                // An authority has seen what it wanted to see.
+                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(PROOF_PROTOCOL) => {}
                 Ok(Ok(stream)) => converse(&builder, watcher, stream, service).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS with a client"),
                 Err(_) => tracing::debug!(%peer, "a client did not begin TLS in time"),

@@ -45,7 +45,9 @@ pub(crate) async fn run(tls: Tls, alarms: Alarms, clock: Clock, mut hangup: Sign
             judged = looked;
             tls.replace(&alarms, now);
         }
-        warn(&alarms, &tls.current(), now);
+        if matches!(*tls.0.origin, Origin::Files { .. }) {
+            warn(&alarms, &tls.current(), now);
+        }
     }
 }
 
@@ -70,15 +72,17 @@ impl Tls {
             let data = fs::metadata(path).ok()?;
             Some((data.ino(), data.len(), data.mtime(), data.mtime_nsec()))
         };
-        match &self.0.origin {
+        match &*self.0.origin {
             Origin::Files { certificate, key } => [of(certificate), of(key)],
-            Origin::Own(_) => [None, None],
+            Origin::Own(_) | Origin::Acme(..) => [None, None],
         }
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
-        match &self.0.origin {
+        match &*self.0.origin {
             Origin::Own(_) => own::is_due(&self.current(), now),
+            // Once an authority's has ended, the server's own is served again.
+            Origin::Acme(..) => self.current().ends <= now,
             Origin::Files { .. } => false,
         }
     }
@@ -90,7 +94,7 @@ impl Tls {
                 alarms.clear(BROKEN);
                 if pair.served.cert != self.current().served.cert {
                     tracing::info!(ends = %pair.ends, fingerprint = pair.fingerprint, "a new certificate is used");
-                    self.0.current.0.send_replace(Arc::new(pair));
+                    self.0.current.pair.send_replace(Arc::new(pair));
                 }
             }
             Err(error) => alarms.raise(

@@ -1,8 +1,10 @@
 //! TLS: one certificate for HTTPS, RTMPS and MQTTS, replaced while everything runs.
 //!
 //! It comes from the configured files, read anew when they change and on SIGHUP; a new pair that cannot be used
-//! leaves the old one in place and raises an alarm. Where nothing is configured the server makes its own ([`own`]).
+//! leaves the old one in place and raises an alarm. Where nothing is configured the server makes its own ([`own`]), or
+//! asks an authority for one ([`acme`]).
 
+mod acme;
 mod config;
 mod keep;
 mod own;
@@ -10,12 +12,15 @@ mod pair;
 #[cfg(test)]
 mod tests;
 
+pub use acme::AcmeConfig;
+pub(crate) use acme::{PROTOCOL as PROOF_PROTOCOL, run as acquire};
 pub use config::TlsConfig;
 pub(crate) use keep::run;
 pub use pair::Pair;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use acme::Acme;
 use own::Own;
 use pair::Wrong;
 use rustls::ServerConfig;
@@ -74,7 +79,7 @@ pub struct Tls(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    origin: Origin,
+    origin: Arc<Origin>,
     current: Arc<Current>,
 }
 
@@ -83,15 +88,24 @@ struct Inner {
 enum Origin {
     Files { certificate: PathBuf, key: PathBuf },
     Own(Own),
+    Acme(Box<Acme>, Own),
 }
 
 /// What each new connection is served with.
 #[derive(Debug)]
-struct Current(watch::Sender<Arc<Pair>>);
+struct Current {
+    origin: Arc<Origin>,
+    pair: watch::Sender<Arc<Pair>>,
+}
 
 impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.borrow().served))
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Origin::Acme(acme, _) = &*self.origin
+            && let Some(proof) = acme.challenges.answer(&hello)
+        {
+            return proof;
+        }
+        Some(Arc::clone(&self.pair.borrow().served))
     }
 }
 
@@ -104,15 +118,23 @@ impl Tls {
         if !config::is_needed(config) {
             return Ok(None);
         }
-        let origin = match (&config.tls.certificate_file, &config.tls.key_file) {
-            (Some(certificate), Some(key)) => {
+        let section = &config.tls;
+        let own = || Own::new(&config.data_dir, config::names(config, host_name()));
+        let origin = match (&section.certificate_file, &section.key_file, &section.acme) {
+            (Some(certificate), Some(key), _) => {
                 Origin::Files { certificate: certificate.clone(), key: key.clone() }
             }
-            _ => Origin::Own(Own::new(&config.data_dir, config::names(config, host_name()))),
+            (_, _, Some(acme)) => {
+                let names = config::acme_names(acme, config);
+                Origin::Acme(Box::new(Acme::new(acme, names, &config.data_dir)), own())
+            }
+            _ => Origin::Own(own()),
         };
         let pair = origin.read(clock.now())?;
         tracing::info!(ends = %pair.ends, fingerprint = pair.fingerprint, "the certificate is read");
-        let current = Arc::new(Current(watch::Sender::new(Arc::new(pair))));
+        let origin = Arc::new(origin);
+        let pair = watch::Sender::new(Arc::new(pair));
+        let current = Arc::new(Current { origin: Arc::clone(&origin), pair });
         Ok(Some(Self(Arc::new(Inner { origin, current }))))
     }
 
@@ -125,24 +147,28 @@ impl Tls {
         let mut config =
             builder.with_no_client_auth().with_cert_resolver(Arc::<Current>::clone(&self.0.current));
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        // Whoever takes HTTPS is asked for proofs.
+        if !protocols.is_empty() && matches!(*self.0.origin, Origin::Acme(..)) {
+            config.alpn_protocols.push(PROOF_PROTOCOL.to_vec());
+        }
         TlsAcceptor::from(Arc::new(config))
     }
 
     /// What a box can be told to trust: of a certificate that nobody vouches for.
     pub fn fingerprint(&self) -> Option<String> {
-        match self.0.origin {
+        match &*self.0.origin {
             Origin::Own(_) => Some(format!("sha256:{}", self.current().fingerprint)),
-            Origin::Files { .. } => None,
+            Origin::Files { .. } | Origin::Acme(..) => None,
         }
     }
 
     /// The certificate, and each that follows it.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Pair>> {
-        self.0.current.0.subscribe()
+        self.0.current.pair.subscribe()
     }
 
     fn current(&self) -> Arc<Pair> {
-        Arc::clone(&self.0.current.0.borrow())
+        Arc::clone(&self.0.current.pair.borrow())
     }
 }
 
@@ -150,6 +176,7 @@ impl Origin {
     fn read(&self, now: Timestamp) -> Result<Pair, TlsError> {
         match self {
             Self::Own(own) => own.open(now),
+            Self::Acme(acme, own) => acme::read(acme, own, now),
             Self::Files { certificate, key } => read(certificate, key),
         }
     }

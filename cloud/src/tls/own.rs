@@ -104,7 +104,7 @@ fn date(time: Timestamp) -> OffsetDateTime {
 }
 
 /// Writes a file that only its owner can read, whole and on disk, or not at all.
-fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension("part");
     let mut file =
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
