@@ -1,5 +1,9 @@
 //! What all slices share: the handles of one running server.
 
+mod addresses;
+
+pub use addresses::{Addresses, PortsFile};
+
 use crate::access::{Caller, Thing};
 use crate::account::{Accounts, Role, Token, User};
 use crate::alarm::Alarms;
@@ -17,13 +21,12 @@ use crate::media::Media;
 use crate::recording::Recording;
 use crate::secret::{SecretError, Vault};
 use crate::store::{Document, Store, StoreKind};
-use serde::Serialize;
-use std::net::SocketAddr;
+use crate::tls::Tls;
 use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -48,56 +51,6 @@ impl StartError {
     }
 }
 
-/// The addresses that were bound; each part sets its own when it starts.
-#[derive(Debug, Default)]
-pub struct Addresses {
-    /// HTTP.
-    pub http: OnceLock<SocketAddr>,
-    /// RTMP ingest.
-    pub rtmp: OnceLock<SocketAddr>,
-    /// The broker.
-    pub mqtt: OnceLock<SocketAddr>,
-}
-
-/// The addresses as the ports file has them.
-#[derive(Debug, Serialize)]
-pub struct PortsFile {
-    http: Option<SocketAddr>,
-    rtmp: Option<SocketAddr>,
-    mqtt: Option<SocketAddr>,
-}
-
-impl Addresses {
-    /// What the ports file says.
-    pub fn ports_file(&self) -> PortsFile {
-        PortsFile {
-            http: self.http.get().copied(),
-            rtmp: self.rtmp.get().copied(),
-            mqtt: self.mqtt.get().copied(),
-        }
-    }
-
-    /// What browsers and players call this server, without a slash at the end.
-    pub fn http_url(&self, config: &Config) -> String {
-        let address = self.http.get().copied().unwrap_or(config.http.listen);
-        let url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        url.trim_end_matches('/').to_owned()
-    }
-
-    /// What encoders push to, without the stream key.
-    pub fn rtmp_url(&self, config: &Config) -> String {
-        let address = self.rtmp.get().copied().unwrap_or(config.rtmp.listen);
-        let url = config.rtmp.public_url.clone().unwrap_or_else(|| format!("rtmp://{address}/live"));
-        url.trim_end_matches('/').to_owned()
-    }
-
-    /// What boxes connect to.
-    pub fn mqtt_url(&self, config: &Config) -> String {
-        let address = self.mqtt.get().copied().unwrap_or(config.mqtt.listen);
-        config.mqtt.public_url.clone().unwrap_or_else(|| format!("mqtt://{address}"))
-    }
-}
-
 /// The server's handles; cloned freely.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
@@ -112,6 +65,8 @@ pub struct Parts {
     pub store: Store,
     /// Secrets.
     pub vault: Vault,
+    /// The certificate of all encrypted listeners, if there are any.
+    pub tls: Option<Tls>,
     /// What an operator should know of.
     pub alarms: Alarms,
     /// Media.
@@ -215,6 +170,13 @@ impl App {
     /// Opens the store and makes the handles; nothing listens or runs yet.
     pub async fn open(mut config: Config, clock: Clock) -> Result<Self, StartError> {
         let (store, vault) = open_store(&mut config, &clock).await?;
+        let tls = match Tls::open(&config, &clock) {
+            Ok(tls) => tls,
+            Err(error) => {
+                store.close().await;
+                return Err(StartError::of("TLS")(error));
+            }
+        };
         let config = Arc::new(config);
         let alarms = Alarms::new(clock.clone());
         let media = Media::open(&config, alarms.clone(), clock.clone());
@@ -235,6 +197,7 @@ impl App {
             clock,
             store,
             vault,
+            tls,
             alarms,
             media,
             accounts,

@@ -1,6 +1,7 @@
 //! The whole house as real processes on loopback: real media, real sockets, real files.
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
 
+mod acme;
 mod disk;
 mod duties;
 mod foreign;
@@ -16,6 +17,7 @@ mod recovery;
 mod roles;
 mod store;
 mod store_copy;
+mod tls;
 mod wrong;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use super::{DeviceView, NewDevice, away};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Parsed, Response, Routes, answer, line};
 use crate::id::BoxId;
+use crate::tls::Tls;
 use ::http::{HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -55,6 +56,7 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
             shown["secret"] = secret.into();
             shown["url"] = app.addresses.http_url(&app.config).into();
             shown["mqtt_url"] = app.addresses.mqtt_url(&app.config).into();
+            shown["tls_fingerprint"] = app.tls.as_ref().and_then(Tls::fingerprint).into();
             Ok(tagged(http::created(&path, &shown)?, &device))
         }
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "POST"])),

@@ -5,7 +5,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use stagebox_cloud::account::{AccountCommand, Managed};
 use stagebox_cloud::clock::Clock;
-use stagebox_cloud::config::Config;
+use stagebox_cloud::config::{Config, Listen};
 use stagebox_cloud::id::RecordingId;
 use stagebox_cloud::item::NewItem;
 use stagebox_cloud::job::NewJob;
@@ -42,6 +42,8 @@ pub(crate) fn config(data: &Path) -> Config {
     config.rtmp.listen.set_port(0);
     config.mqtt.listen.set_port(0);
     config.mqtt.enabled = false;
+    config.http.tls_listen = Listen::Off;
+    config.rtmp.tls_listen = Listen::Off;
     config.live.transcode = false;
     config.http.drain_ms = 300;
     config.hooks.allow = vec!["127.0.0.0/8".to_owned()];
