@@ -18,6 +18,7 @@ use crate::item::{Item, Items};
 use crate::job::{Job, Jobs};
 use crate::live::Live;
 use crate::media::Media;
+use crate::outbound::Guard;
 use crate::recording::Recording;
 use crate::secret::{SecretError, Vault};
 use crate::store::{Document, Store, StoreKind};
@@ -81,6 +82,8 @@ pub struct Parts {
     pub devices: Devices,
     /// Live streams.
     pub live: Live,
+    /// The way to addresses that tenants give.
+    pub outbound: Guard,
     /// Notifications.
     pub hooks: Hooks,
     /// What is done in the background.
@@ -190,7 +193,8 @@ impl App {
         let cluster = Cluster::new(&config, &store, &clock);
         let live = Live::new(&config, &store, &events, &items, &media, cluster.owners());
         let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
-        let hooks = Hooks::new(&config, store.clone(), vault.clone(), clock.clone());
+        let outbound = Guard::new(&config, Arc::clone(&addresses));
+        let hooks = Hooks::new(outbound.clone(), store.clone(), vault.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             started: clock.instant(),
             config,
@@ -205,6 +209,7 @@ impl App {
             items,
             devices,
             live,
+            outbound,
             hooks,
             jobs,
             cluster,

@@ -9,6 +9,7 @@ pub use servers::{Http, Listen, Mqtt, Rtmp};
 use crate::cluster::{self, ClusterConfig, Roles};
 use crate::job::JobsConfig;
 use crate::media::config::MediaConfig;
+use crate::outbound::{Moved, OutboundConfig};
 use crate::store::StoreConfig;
 use crate::tls::TlsConfig;
 use serde::Deserialize;
@@ -71,8 +72,11 @@ pub struct Config {
     pub media: MediaConfig,
     /// The administrator.
     pub admin: Admin,
-    /// Notifications to the user's server.
-    pub hooks: Hooks,
+    /// Connections to addresses that tenants give.
+    pub outbound: OutboundConfig,
+    /// Not there any more.
+    #[doc(hidden)]
+    pub hooks: Moved,
     /// What is done in the background.
     pub jobs: JobsConfig,
 }
@@ -92,7 +96,8 @@ impl Default for Config {
             live: Live::default(),
             media: MediaConfig::default(),
             admin: Admin::default(),
-            hooks: Hooks::default(),
+            outbound: OutboundConfig::default(),
+            hooks: Moved,
             jobs: JobsConfig::default(),
         }
     }
@@ -130,14 +135,6 @@ impl Default for Admin {
     fn default() -> Self {
         Self { email: "admin@localhost".to_owned() }
     }
-}
-
-/// `[hooks]`
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub struct Hooks {
-    /// Networks inside which a hook's receiver may be although they are not public, such as `127.0.0.0/8`.
-    pub allow: Vec<String>,
 }
 
 impl Config {
@@ -217,12 +214,7 @@ impl Config {
         self.store.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.media.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         cluster::check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;
-        for network in &self.hooks.allow {
-            if let Err(detail) = network.parse::<crate::hook::Network>() {
-                return Err(ConfigError::Value { field: "hooks.allow", detail });
-            }
-        }
-        Ok(())
+        self.outbound.check().map_err(|(field, detail)| ConfigError::Value { field, detail })
     }
 }
 

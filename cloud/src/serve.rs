@@ -110,7 +110,7 @@ async fn start_roles(
         ingest::start(app.clone()).await.map_err(StartError::of("RTMP ingest"))?;
     }
     if has(Role::Hooks) {
-        hook::start(app.clone()).await.map_err(StartError::of("hooks"))?;
+        hook::start(app.clone());
     }
     if has(Role::Transcode) {
         app.jobs.register(DeleteMedia::new(app));

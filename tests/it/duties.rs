@@ -25,7 +25,7 @@ impl House {
 
     fn options(&self, roles: &str) -> CloudOptions {
         let extra = format!(
-            "[live]\ntranscode = false\n[hooks]\nallow = [\"127.0.0.0/8\"]\n\
+            "[live]\ntranscode = false\n[outbound]\nallow = [\"127.0.0.0/8\"]\n\
              [cluster]\nsecret = \"a secret of the whole house\"\nlease_ms = {LEASE_MS}\n\
              [store]\nkind = \"postgres\"\nurl = {:?}\nschema = \"house\"\n[media]\ndirectory = {:?}\n",
             self.server.url("postgres"),

@@ -8,6 +8,7 @@ mod foreign;
 mod jobs;
 mod management;
 mod media;
+mod outbound;
 mod outputs;
 mod postgres;
 mod postgres_full;

@@ -41,7 +41,7 @@ async fn once() -> Result<Outcome> {
     let directory = tempfile::tempdir().context("making a directory for the run")?;
     // The receiver of notifications is on this machine.
     let options =
-        CloudOptions { extra: "[hooks]\nallow = [\"127.0.0.0/8\"]".into(), ..CloudOptions::default() };
+        CloudOptions { extra: "[outbound]\nallow = [\"127.0.0.0/8\"]".into(), ..CloudOptions::default() };
     let cloud = Cloud::start(directory.path(), &options).await?;
     let options = AgentOptions { source: Source::Pattern, ..AgentOptions::default() };
     let agent = Agent::start(directory.path(), &cloud, &options).await?;

@@ -20,6 +20,8 @@ pub struct Addresses {
     pub mqtt: OnceLock<SocketAddr>,
     /// The broker with TLS.
     pub mqtts: OnceLock<SocketAddr>,
+    /// For other processes of the installation.
+    pub cluster: OnceLock<SocketAddr>,
 }
 
 /// The addresses as the ports file has them.
@@ -44,6 +46,14 @@ impl Addresses {
             mqtt: self.mqtt.get().copied(),
             mqtts: self.mqtts.get().copied(),
         }
+    }
+
+    /// All that this server listens at: tenants' addresses must not lead there.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        // Taken apart, so that nothing that is added can be left out.
+        let Self { http, https, rtmp, rtmps, mqtt, mqtts, cluster } = self;
+        let all = [http, https, rtmp, rtmps, mqtt, mqtts, cluster];
+        all.into_iter().filter_map(|address| address.get().copied()).collect()
     }
 
     /// What browsers and players call this server, without a slash at the end.

@@ -46,6 +46,7 @@ pub(super) async fn start(app: &App, secret: &str) -> Result<SocketAddr, Cluster
     let wrong = |source| ClusterError::Listen { address: wanted, source };
     let listener = TcpListener::bind(wanted).await.map_err(wrong)?;
     let bound = listener.local_addr().map_err(wrong)?;
+    let _ = app.addresses.cluster.set(bound);
     let key: Key = Arc::new(Sha256::digest(secret.as_bytes()).into());
     let router = Router::new(app);
     tokio::spawn(listen(app.clone(), router, listener, key));

@@ -1,7 +1,7 @@
 //! `[http]`, `[rtmp]` and `[mqtt]`: where the server listens, encrypted and not.
 
 use super::Config;
-use crate::hook::Network;
+use crate::outbound::Network;
 use serde::Deserialize;
 use serde::de::Error as _;
 use std::net::SocketAddr;

@@ -20,7 +20,7 @@ fn the_environment_wins_over_the_file() {
             ("STAGEBOX_HTTP__LISTEN", "127.0.0.1:0"),
             ("STAGEBOX_DATA_DIR", "/b"),
             ("STAGEBOX_LIVE__TRANSCODE", "false"),
-            ("STAGEBOX_HOOKS__ALLOW", "[\"127.0.0.0/8\"]"),
+            ("STAGEBOX_OUTBOUND__ALLOW", "[\"127.0.0.0/8\"]"),
             ("PATH", "/bin"),
         ],
     )
@@ -29,7 +29,7 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.data_dir, PathBuf::from("/b"));
     assert_eq!(config.secrets_key_path(), PathBuf::from("/b.key"));
     assert!(!config.live.transcode);
-    assert_eq!(config.hooks.allow, ["127.0.0.0/8"]);
+    assert_eq!(config.outbound.allow, ["127.0.0.0/8"]);
 }
 
 #[test]
@@ -47,7 +47,8 @@ fn wrong_keys_and_values_are_named() {
         ("[mqtt]\nlisten = \"10.0.0.1:1883\"", None, "mqtt.tls_listen"),
         ("[http]\ntls_listen = \"on\"", None, "neither address and port nor \"off\""),
         ("[http]\ntrusted_proxies = [\"10.0.0.1\"]", None, "http.trusted_proxies"),
-        ("[hooks]\nallow = [\"loopback\"]", None, "hooks.allow"),
+        ("[outbound]\nallow = [\"loopback\"]", None, "outbound.allow"),
+        ("[hooks]\nallow = [\"127.0.0.0/8\"]", None, "`[outbound] allow` now"),
         ("[store]\nkind = \"mysql\"", None, "mysql"),
         ("[store]\nkind = \"postgres\"", None, "store.url"),
         ("[store]\nurl = \"postgres://a@h/d\"", None, "store.kind"),

@@ -6,7 +6,9 @@ use super::gcore::{self, Notice, Observed, Seen};
 use super::{HookError, Hooks};
 use crate::cluster::Duty;
 use crate::event::{Activity, Event, EventStatus};
+use crate::outbound::Purpose;
 use crate::store::{Account, Entry, StoreError, Versioned};
+use http::Method;
 use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
@@ -33,7 +35,6 @@ pub(super) struct Driver {
     hooks: Hooks,
     /// Whose notifications it sends.
     account: Account,
-    client: reqwest::Client,
     /// Only one process notifies: what is kept is kept under it.
     duty: Duty,
     /// Where the journal has been read to; entries that bring nothing are not worth a write each.
@@ -43,8 +44,8 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(hooks: Hooks, account: Account, client: reqwest::Client, duty: Duty) -> Self {
-        Self { hooks, account, client, duty, read: 0, seen: HashMap::new() }
+    pub(super) fn new(hooks: Hooks, account: Account, duty: Duty) -> Self {
+        Self { hooks, account, duty, read: 0, seen: HashMap::new() }
     }
 
     /// Runs until the server ends or another process notifies; a notification that is under way then is let finish.
@@ -209,9 +210,12 @@ impl Driver {
     async fn send(&self, url: &Url, notice: &Notice) -> Delivery {
         let clock = &self.hooks.0.clock;
         let (at, started, notification) = (clock.now(), clock.instant(), notice.body());
-        let result = match self.hooks.0.guard.check_host(url) {
+        // What may be called can be another than when the URL was set.
+        let target = self.hooks.0.outbound.target(Purpose::Http, url.as_str());
+        let request = target.and_then(|target| self.hooks.0.http.request(Method::POST, &target));
+        let result = match request {
             Err(error) => Err(error.to_string()),
-            Ok(()) => match self.client.post(url.clone()).json(&notification).send().await {
+            Ok(request) => match request.json(&notification).send().await {
                 Ok(response) => Ok(response.status()),
                 Err(error) => Err(words(&error)),
             },

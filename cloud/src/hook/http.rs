@@ -3,6 +3,7 @@
 use super::{HookError, HookView, gcore};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response, Routes, answer};
+use crate::outbound::Purpose;
 use ::http::Method;
 use serde_json::json;
 use warp::Filter;
@@ -19,7 +20,7 @@ impl From<HookError> for ApiError {
     fn from(error: HookError) -> Self {
         match error {
             HookError::Store(error) => error.into(),
-            HookError::Secret(_) | HookError::Url(_) | HookError::Client(_) => Self::internal(&error),
+            HookError::Secret(_) | HookError::Url(_) => Self::internal(&error),
         }
     }
 }
@@ -31,9 +32,10 @@ async fn hook(app: App, mut call: Call) -> Result<Response, ApiError> {
         Method::GET | Method::HEAD => shown(&app.hooks.get(caller.account).await?.ok_or_else(missing)?),
         Method::PUT => {
             let mut fields = call.fields().await?;
-            let guard = &app.hooks.0.guard;
-            let url = fields
-                .required("url", |text: String| guard.check(text.trim()).map_err(|error| error.to_string()));
+            let url = fields.required("url", |text: String| {
+                let target = app.outbound.target(Purpose::Http, text.trim());
+                target.map(|target| target.url().clone()).map_err(|error| error.to_string())
+            });
             fields.finish()?;
             let Some(url) = url else { return Err(ApiError::field("url", "is required")) };
             shown(&app.hooks.set(caller.account, &url, Some(caller.user)).await?)

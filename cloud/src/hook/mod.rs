@@ -6,21 +6,17 @@
 mod deliver;
 mod document;
 mod gcore;
-mod guard;
 mod http;
-mod network;
 
 pub use document::{Delivery, Hook};
-pub use guard::{Guard, GuardError};
 pub use http::routes;
-pub use network::{Network, canonical, is_public};
 
 use crate::account::everyone;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::cluster::Role;
-use crate::config::Config;
 use crate::id::UserId;
+use crate::outbound::{Guard, Http};
 use crate::secret::{SecretError, Vault};
 use crate::store::{Account, Store, StoreError, Versioned};
 use document::Place;
@@ -40,9 +36,6 @@ pub enum HookError {
     /// The URL as it was kept is none.
     #[error("the hook's stored URL is wrong: {0}")]
     Url(#[from] url::ParseError),
-    /// Connections cannot be made.
-    #[error("cannot set up the hook's client: {0}")]
-    Client(#[from] reqwest::Error),
 }
 
 /// A hook with how its deliveries fare.
@@ -66,17 +59,17 @@ struct Inner {
     store: Store,
     vault: Vault,
     clock: Clock,
-    guard: Guard,
+    outbound: Guard,
+    http: Http,
     /// Where each journal has been read to, which the place on disk may lag behind.
     read: Mutex<HashMap<Account, u64>>,
 }
 
 impl Hooks {
     /// Makes the handle.
-    pub fn new(config: &Config, store: Store, vault: Vault, clock: Clock) -> Self {
-        // The configuration was checked when it was read.
-        let allow = config.hooks.allow.iter().filter_map(|network| network.parse().ok()).collect();
-        Self(Arc::new(Inner { store, vault, clock, guard: Guard::new(allow), read: Mutex::default() }))
+    pub fn new(outbound: Guard, store: Store, vault: Vault, clock: Clock) -> Self {
+        let http = outbound.http(deliver::TIMEOUT);
+        Self(Arc::new(Inner { store, vault, clock, outbound, http, read: Mutex::default() }))
     }
 
     /// Reads an account's hook.
@@ -150,8 +143,7 @@ fn context(account: Account) -> String {
 }
 
 /// Starts the deliveries: here, or as soon as no other process makes them.
-pub async fn start(app: App) -> Result<(), HookError> {
-    let client = app.hooks.0.guard.client(deliver::TIMEOUT)?;
+pub fn start(app: App) {
     app.cluster.clone().spawn(async move {
         loop {
             let duty = tokio::select! {
@@ -162,11 +154,10 @@ pub async fn start(app: App) -> Result<(), HookError> {
             let term = duty.term(&app.shutdown);
             everyone::follow(&app.store, &term, |account, _| {
                 let hooks = app.hooks.clone();
-                deliver::Driver::new(hooks, account, client.clone(), duty.clone()).run(term.clone())
+                deliver::Driver::new(hooks, account, duty.clone()).run(term.clone())
             })
             .await;
             duty.give_back().await;
         }
     });
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Whom a request comes from and over what, also behind reverse proxies that are trusted.
 
 use super::problem::ApiError;
-use crate::hook::Network;
+use crate::outbound::Network;
 use http::{HeaderMap, HeaderName, header};
 use std::net::{IpAddr, SocketAddr};
 

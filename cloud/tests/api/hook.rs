@@ -222,7 +222,7 @@ async fn a_receiver_that_is_away_is_named_in_words() {
 
 #[tokio::test]
 async fn private_addresses_are_refused_by_number_and_by_name() {
-    let server = Server::start_with(|config| config.hooks.allow.clear()).await;
+    let server = Server::start_with(|config| config.outbound.allow.clear()).await;
     for url in ["http://127.0.0.1:9/", "http://[::1]/", "http://169.254.169.254/", "ftp://example.org/", "x"]
     {
         let refused = put(&server, url).await;

@@ -46,7 +46,7 @@ pub(crate) fn config(data: &Path) -> Config {
     config.rtmp.tls_listen = Listen::Off;
     config.live.transcode = false;
     config.http.drain_ms = 300;
-    config.hooks.allow = vec!["127.0.0.0/8".to_owned()];
+    config.outbound.allow = vec!["127.0.0.0/8".to_owned()];
     config
 }
 
