@@ -29,6 +29,7 @@ use crate::panel::{PanelHandle, PanelOptions};
 use crate::push::OutputHandle;
 use crate::record::{RecorderConfig, RecorderHandle};
 use crate::stream::Hub;
+use crate::trust::Trust;
 use crate::{control, encode, link, panel, push, record};
 
 pub use errors::DaemonError;
@@ -108,12 +109,13 @@ impl Daemon {
             .into();
         let machinery = BoxMachinery { outputs: outputs.clone(), recorder: recorder.clone() };
         let control = control::spawn(IntentStore::open(&durable)?, machinery, clock.clone())?;
+        let trust = trust(config)?;
         let link = config.cloud.clone().map(|cloud| {
-            let config = LinkConfig { cloud, tls: None, software: SOFTWARE.to_owned() };
+            let config = LinkConfig { cloud, trust: trust.clone(), software: SOFTWARE.to_owned() };
             link::spawn(config, &durable, clock, control.clone())
         });
         let link = link.transpose()?;
-        targets::feed(&config.outputs, link.as_ref().map(LinkHandle::targets), &outputs)?;
+        targets::feed(&config.outputs, link.as_ref().map(LinkHandle::targets), trust, &outputs)?;
         observe(&control, &encoder, &recorder, &outputs);
         health::watch(&control, config.record_dir());
         let options = PanelOptions { socket: config.panel_socket(), device: box_name(config) };
@@ -151,6 +153,16 @@ impl Daemon {
         }
         self.panel.stop().await;
     }
+}
+
+/// Whom the box takes for its cloud.
+fn trust(config: &Config) -> Result<Trust, DaemonError> {
+    let Some(cloud) = &config.cloud else { return Ok(Trust::default()) };
+    Ok(match (&cloud.ca_file, cloud.tls_fingerprint) {
+        (_, Some(fingerprint)) => Trust::pinned(fingerprint),
+        (Some(path), None) => Trust::authorities(path)?,
+        (None, None) => Trust::default(),
+    })
 }
 
 fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonError> {

@@ -12,3 +12,4 @@ pub mod panel;
 pub mod push;
 pub mod record;
 pub mod stream;
+pub mod trust;

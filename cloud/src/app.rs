@@ -1,30 +1,38 @@
 //! What all slices share: the handles of one running server.
 
-use crate::account::Accounts;
+mod addresses;
+
+pub use addresses::{Addresses, PortsFile};
+
+use crate::access::{Caller, Thing};
+use crate::account::{Accounts, Role, Token, User};
 use crate::alarm::Alarms;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::device::Devices;
-use crate::event::Events;
+use crate::device::{Device, Devices};
+use crate::event::{Event, Events};
 use crate::hook::Hooks;
-use crate::http::Counters;
-use crate::item::Items;
-use crate::job::Jobs;
+use crate::http::{ApiError, Counters};
+use crate::item::{Item, Items};
+use crate::job::{Job, Jobs};
 use crate::live::Live;
 use crate::media::Media;
 use crate::outbound::Guard;
+use crate::recording::Recording;
 use crate::secret::{SecretError, Vault};
-use crate::store::{Store, StoreKind};
-use serde::Serialize;
-use std::net::SocketAddr;
+use crate::store::{Document, Store, StoreKind};
+use crate::tls::Tls;
 use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+
+/// Longest id that is looked for.
+const MAX_ID: usize = 64;
 
 /// Says which part did not start, and why.
 #[derive(Debug, thiserror::Error)]
@@ -44,65 +52,6 @@ impl StartError {
     }
 }
 
-/// The addresses that were bound; each part sets its own when it starts.
-#[derive(Debug, Default)]
-pub struct Addresses {
-    /// HTTP.
-    pub http: OnceLock<SocketAddr>,
-    /// RTMP ingest.
-    pub rtmp: OnceLock<SocketAddr>,
-    /// The broker.
-    pub mqtt: OnceLock<SocketAddr>,
-    /// For other processes of the installation.
-    pub cluster: OnceLock<SocketAddr>,
-}
-
-/// The addresses as the ports file has them.
-#[derive(Debug, Serialize)]
-pub struct PortsFile {
-    http: Option<SocketAddr>,
-    rtmp: Option<SocketAddr>,
-    mqtt: Option<SocketAddr>,
-}
-
-impl Addresses {
-    /// What the ports file says.
-    pub fn ports_file(&self) -> PortsFile {
-        PortsFile {
-            http: self.http.get().copied(),
-            rtmp: self.rtmp.get().copied(),
-            mqtt: self.mqtt.get().copied(),
-        }
-    }
-
-    /// All that this server listens at: tenants' addresses must not lead there.
-    pub fn listeners(&self) -> Vec<SocketAddr> {
-        // Taken apart, so that nothing that is added can be left out.
-        let Self { http, rtmp, mqtt, cluster } = self;
-        [http, rtmp, mqtt, cluster].into_iter().filter_map(|address| address.get().copied()).collect()
-    }
-
-    /// What browsers and players call this server, without a slash at the end.
-    pub fn http_url(&self, config: &Config) -> String {
-        let address = self.http.get().copied().unwrap_or(config.http.listen);
-        let url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        url.trim_end_matches('/').to_owned()
-    }
-
-    /// What encoders push to, without the stream key.
-    pub fn rtmp_url(&self, config: &Config) -> String {
-        let address = self.rtmp.get().copied().unwrap_or(config.rtmp.listen);
-        let url = config.rtmp.public_url.clone().unwrap_or_else(|| format!("rtmp://{address}/live"));
-        url.trim_end_matches('/').to_owned()
-    }
-
-    /// What boxes connect to.
-    pub fn mqtt_url(&self, config: &Config) -> String {
-        let address = self.mqtt.get().copied().unwrap_or(config.mqtt.listen);
-        config.mqtt.public_url.clone().unwrap_or_else(|| format!("mqtt://{address}"))
-    }
-}
-
 /// The server's handles; cloned freely.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
@@ -117,6 +66,8 @@ pub struct Parts {
     pub store: Store,
     /// Secrets.
     pub vault: Vault,
+    /// The certificate of all encrypted listeners, if there are any.
+    pub tls: Option<Tls>,
     /// What an operator should know of.
     pub alarms: Alarms,
     /// Media.
@@ -222,6 +173,13 @@ impl App {
     /// Opens the store and makes the handles; nothing listens or runs yet.
     pub async fn open(mut config: Config, clock: Clock) -> Result<Self, StartError> {
         let (store, vault) = open_store(&mut config, &clock).await?;
+        let tls = match Tls::open(&config, &clock) {
+            Ok(tls) => tls,
+            Err(error) => {
+                store.close().await;
+                return Err(StartError::of("TLS")(error));
+            }
+        };
         let config = Arc::new(config);
         let alarms = Alarms::new(clock.clone());
         let media = Media::open(&config, alarms.clone(), clock.clone());
@@ -243,6 +201,7 @@ impl App {
             clock,
             store,
             vault,
+            tls,
             alarms,
             media,
             accounts,
@@ -259,6 +218,31 @@ impl App {
             shutdown,
             ready: AtomicBool::new(false),
         })))
+    }
+
+    /// Makes sure that a thing is there and of the caller's account: another one's is as good as none.
+    pub(crate) async fn own(&self, caller: &Caller, thing: Thing, id: &str) -> Result<(), ApiError> {
+        let is_own = match thing {
+            Thing::Device => self.is_of::<Device>(caller, id).await?,
+            Thing::Event => self.is_of::<Event>(caller, id).await?,
+            Thing::Item => self.is_of::<Item>(caller, id).await?,
+            Thing::Job => self.is_of::<Job>(caller, id).await?,
+            Thing::Recording => self.is_of::<Recording>(caller, id).await?,
+            Thing::Role => self.is_of::<Role>(caller, id).await?,
+            Thing::Token => self.is_of::<Token>(caller, id).await?,
+            Thing::User => self.is_of::<User>(caller, id).await?,
+        };
+        let shown: String = id.chars().filter(|c| !c.is_control()).take(40).collect();
+        if is_own {
+            Ok(())
+        } else {
+            Err(ApiError::not_found(format!("there is no {} {shown}", thing.name())))
+        }
+    }
+
+    async fn is_of<D: Document>(&self, caller: &Caller, id: &str) -> Result<bool, ApiError> {
+        // Longer than any id, and perhaps than any key may be.
+        Ok(id.len() <= MAX_ID && self.store.get_of::<D>(caller.account, id).await?.is_some())
     }
 
     /// Whether requests are answered in full.

@@ -1,16 +1,18 @@
 //! The configuration: one strict tree from a TOML file and the environment.
 
 mod hidden;
+mod servers;
 
 pub use hidden::Hidden;
+pub use servers::{Http, Listen, Mqtt, Rtmp};
 
 use crate::cluster::{self, ClusterConfig, Roles};
 use crate::job::JobsConfig;
 use crate::media::config::MediaConfig;
 use crate::outbound::{Moved, OutboundConfig};
 use crate::store::StoreConfig;
+use crate::tls::TlsConfig;
 use serde::Deserialize;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Says which file, key or variable is wrong and how.
@@ -56,6 +58,8 @@ pub struct Config {
     pub cluster: ClusterConfig,
     /// Where documents are kept.
     pub store: StoreConfig,
+    /// The certificate of all encrypted listeners.
+    pub tls: TlsConfig,
     /// HTTP.
     pub http: Http,
     /// RTMP ingest.
@@ -85,6 +89,7 @@ impl Default for Config {
             roles: Roles::default(),
             cluster: ClusterConfig::default(),
             store: StoreConfig::default(),
+            tls: TlsConfig::default(),
             http: Http::default(),
             rtmp: Rtmp::default(),
             mqtt: Mqtt::default(),
@@ -94,78 +99,6 @@ impl Default for Config {
             outbound: OutboundConfig::default(),
             hooks: Moved,
             jobs: JobsConfig::default(),
-        }
-    }
-}
-
-/// `[http]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Http {
-    /// Address and port to listen on; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// What browsers and players call this server, such as `https://live.example.org`; from `listen` if absent.
-    pub public_url: Option<String>,
-    /// Largest request body of the API in bytes.
-    pub max_body_bytes: u64,
-    /// Connections at a time.
-    pub max_connections: usize,
-    /// How long requests may go on after a stop was asked for.
-    pub drain_ms: u64,
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            public_url: None,
-            max_body_bytes: 1024 * 1024,
-            max_connections: 10_000,
-            drain_ms: 2_000,
-        }
-    }
-}
-
-/// `[rtmp]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Rtmp {
-    /// Address and port to listen on; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// What encoders are told to push to, such as `rtmp://live.example.org/live`; from `listen` if absent.
-    pub public_url: Option<String>,
-}
-
-impl Default for Rtmp {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 1935)), public_url: None }
-    }
-}
-
-/// `[mqtt]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mqtt {
-    /// Whether the cloud starts a Mosquitto of its own.
-    pub enabled: bool,
-    /// Address and port the broker listens on; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// What boxes are told to connect to, such as `mqtt://live.example.org:1883`; from `listen` if absent.
-    pub public_url: Option<String>,
-    /// The Mosquitto program.
-    pub mosquitto: PathBuf,
-    /// Mosquitto's dynamic-security plugin; looked for in the usual places if absent.
-    pub dynamic_security_plugin: Option<PathBuf>,
-}
-
-impl Default for Mqtt {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
-            public_url: None,
-            mosquitto: PathBuf::from("/usr/sbin/mosquitto"),
-            dynamic_security_plugin: None,
         }
     }
 }
@@ -273,30 +206,11 @@ impl Config {
         if !self.admin.email.contains('@') || self.admin.email.len() > 254 {
             return value("admin.email", "must be an e-mail address");
         }
-        if self.http.max_body_bytes < 1024 {
-            return value("http.max_body_bytes", "must be at least 1024");
-        }
-        if self.http.max_connections == 0 {
-            return value("http.max_connections", "must be at least 1");
-        }
         if let Some((field, detail)) = self.jobs.wrong() {
             return value(field, detail);
         }
-        for (field, url, schemes) in [
-            ("http.public_url", &self.http.public_url, &["http", "https"][..]),
-            ("rtmp.public_url", &self.rtmp.public_url, &["rtmp", "rtmps"]),
-            ("mqtt.public_url", &self.mqtt.public_url, &["mqtt", "mqtts"]),
-        ] {
-            let Some(url) = url else { continue };
-            let fits = url::Url::parse(url)
-                .is_ok_and(|url| schemes.contains(&url.scheme()) && url.has_host() && url.query().is_none());
-            if !fits {
-                return value(
-                    field,
-                    &format!("must be a URL that begins with {}://", schemes.join(":// or ")),
-                );
-            }
-        }
+        servers::check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;
+        self.tls.check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.store.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.media.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         cluster::check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;

@@ -26,6 +26,7 @@ pub mod recording;
 pub mod secret;
 pub mod serve;
 pub mod store;
+pub mod tls;
 pub mod transcode;
 pub mod viewing;
 

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use stagebox_cloud::account::AccountCommand;
 use stagebox_cloud::cluster::{Role, Roles};
 use stagebox_cloud::config::Config;
 use stagebox_cloud::control::{self, SecretsCommand, StoreCommand};
@@ -76,6 +77,17 @@ enum Command {
         data: Option<PathBuf>,
         #[command(subcommand)]
         command: SecretsCommand,
+    },
+    /// Makes, lists, limits or suspends accounts, also on a running server.
+    Account {
+        /// The configuration.
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        /// Where data is kept, instead of the configuration's `data_dir`.
+        #[arg(long, global = true)]
+        data: Option<PathBuf>,
+        #[command(subcommand)]
+        command: AccountCommand,
     },
     /// Looks after the media store.
     #[command(subcommand)]
@@ -171,6 +183,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Worker => {
             stagebox_cloud::transcode::worker_main().context("the worker failed")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Account { config, data, command } => {
+            let config = load_for(config.as_deref(), data, None)?;
+            runtime()?.block_on(control::run_account(config, command))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Store { config, data, command } => {

@@ -6,9 +6,9 @@ use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::Config;
 use crate::http::{Router, Server};
-use crate::recording::DeleteMedia;
+use crate::recording::{self, DeleteMedia};
 use crate::store::upkeep;
-use crate::{app, broker, cluster, control, device, hook, ingest, job, live, media};
+use crate::{app, broker, cluster, control, device, hook, ingest, job, live, media, tls};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -59,9 +59,10 @@ pub async fn start(
 ) -> Result<Running, StartError> {
     // Refused only if a provider is there already, which then serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let server = Server::bind(config.http.listen).await.map_err(StartError::of("HTTP"))?;
+    let server = Server::bind(&config.http).await.map_err(StartError::of("HTTP"))?;
     let app = App::open(config, clock).await?;
-    let _ = app.addresses.http.set(server.address());
+    server.tell(&app.addresses);
+    follow_certificate(&app)?;
     let upkeep = upkeep::run(app.store.clone(), app.alarms.clone(), app.shutdown.clone());
     let upkeep = tokio::spawn(upkeep);
     media::start(&app).await.map_err(StartError::of("the media store"))?;
@@ -72,7 +73,18 @@ pub async fn start(
     let http = tokio::spawn(server.run(app.clone(), router));
     control::start(&app);
     app.set_ready();
+    if let Some(tls) = app.tls.clone() {
+        tokio::spawn(tls::acquire(app.clone(), tls));
+    }
     Ok(Running { app, http, upkeep })
+}
+
+/// Has the certificate replaced while the server runs.
+fn follow_certificate(app: &App) -> Result<(), StartError> {
+    let Some(tls) = app.tls.clone() else { return Ok(()) };
+    let hangup = signal(SignalKind::hangup()).map_err(StartError::of("signals"))?;
+    tokio::spawn(tls::run(tls, app.alarms.clone(), app.clock.clone(), hangup, app.shutdown.clone()));
+    Ok(())
 }
 
 /// Starts what the process's roles ask for.
@@ -103,6 +115,7 @@ async fn start_roles(
     if has(Role::Transcode) {
         app.jobs.register(DeleteMedia::new(app));
         job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
+        recording::start_resuming(app.clone());
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ fn options(directory: &Path, listen: &str) -> BrokerOptions {
         mosquitto: "/usr/sbin/mosquitto".into(),
         plugin: None,
         listen: listen.parse().unwrap(),
+        encrypted: None,
         directory: directory.join("broker"),
         launcher: env!("CARGO_BIN_EXE_stagebox-cloud").into(),
     }
@@ -233,7 +234,8 @@ async fn the_broker_ends_when_the_cloud_is_killed() {
     let data = directory.path().join("data");
     let ports = directory.path().join("ports.json");
     let config = directory.path().join("cloud.toml");
-    let text = "[http]\nlisten = \"127.0.0.1:0\"\n[rtmp]\nlisten = \"127.0.0.1:0\"\n[mqtt]\nlisten = \"127.0.0.1:0\"\n";
+    let text = "[http]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"off\"\n[rtmp]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"off\"\n\
+                [mqtt]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"off\"\n";
     std::fs::write(&config, text).unwrap();
     let mut cloud = tokio::process::Command::new(env!("CARGO_BIN_EXE_stagebox-cloud"))
         .arg("serve")

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use stagebox_cloud::clock::Clock;
+use stagebox_cloud::config::Listen;
 use stagebox_cloud::event::{EventStatus, Input, NewEvent};
 use stagebox_cloud::id::EventId;
 use stagebox_cloud::live::{LiveError, SourceInfo};
@@ -47,6 +48,8 @@ async fn cloud(data: &std::path::Path) -> Running {
     config.http.listen = ([127, 0, 0, 1], 0).into();
     config.rtmp.listen = ([127, 0, 0, 1], 0).into();
     config.mqtt.enabled = false;
+    config.http.tls_listen = Listen::Off;
+    config.rtmp.tls_listen = Listen::Off;
     config.live.transcode = false;
     serve::start(config, Clock::system(), |_| Ok(())).await.unwrap()
 }
@@ -56,7 +59,18 @@ fn base(app: &App, path: &str) -> String {
 }
 
 async fn event(app: &App) -> EventId {
-    app.events.create(NewEvent { title: "Gala".to_owned(), device_id: None }, None).await.unwrap().id
+    app.events
+        .create(
+            NewEvent {
+                account: stagebox_cloud::store::Account::FIRST,
+                title: "Gala".to_owned(),
+                device_id: None,
+            },
+            None,
+        )
+        .await
+        .unwrap()
+        .id
 }
 
 async fn set(app: &App, event: &EventId, status: EventStatus) {

@@ -45,7 +45,7 @@ impl Publisher for Nowhere {
 /// Serves in this process until it is killed: the server that is measured.
 pub(crate) async fn sink(address: SocketAddr) -> Result<()> {
     let listener = TcpListener::bind(address).await.context("binding the sink")?;
-    serve(listener, Ingest::new(Nowhere, IngestLimits::default(), CancellationToken::new())).await;
+    serve(listener, None, Ingest::new(Nowhere, IngestLimits::default(), CancellationToken::new())).await;
     Ok(())
 }
 

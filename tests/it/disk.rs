@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
-use stagebox_tests::house::{Api, ApiFailure, Cloud, CloudOptions, wait_until};
+use stagebox_tests::house::{Api, ApiFailure, Cloud, CloudOptions, binary, wait_until};
 use stagebox_tests::powercut::full_disk;
+use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use super::{STEP, make_event, store};
@@ -23,6 +25,10 @@ const ALARM: &str = "store-disk-full";
 pub(crate) struct Told {
     pub(crate) promised: AtomicUsize,
     pub(crate) refused: AtomicUsize,
+    /// Reads that gave all that had been promised.
+    read: AtomicUsize,
+    /// The events that were promised.
+    ids: Mutex<Vec<String>>,
     pub(crate) over: AtomicBool,
 }
 
@@ -35,6 +41,10 @@ impl Told {
         })
         .await
     }
+
+    fn ids(&self) -> MutexGuard<'_, Vec<String>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Creates events until it is over; returns the ids that the server promised.
@@ -44,7 +54,9 @@ pub(crate) async fn write(api: Api, told: Arc<Told>, writer: usize) -> Result<Ve
         let event = json!({ "title": format!("Writer {writer}") });
         match api.post("events", &event).await {
             Ok(made) => {
-                ids.push(made["id"].as_str().context("an event has an id")?.to_owned());
+                let id = made["id"].as_str().context("an event has an id")?;
+                ids.push(id.to_owned());
+                told.ids().push(id.to_owned());
                 told.promised.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => {
@@ -58,6 +70,28 @@ pub(crate) async fn write(api: Api, told: Arc<Told>, writer: usize) -> Result<Ve
     Ok(ids)
 }
 
+/// Reads events until it is over, and now and then the whole list: whatever happens to the disk, all that was promised
+/// until then must be there.
+async fn read(api: Api, told: Arc<Told>) -> Result<()> {
+    for number in 0_usize.. {
+        if told.over.load(Ordering::Relaxed) {
+            break;
+        }
+        let promised = told.ids().clone();
+        if number.is_multiple_of(20) {
+            let there = events(&api).await.context("reading the events")?;
+            let lost: Vec<_> = promised.iter().filter(|id| !there.contains(*id)).collect();
+            ensure!(lost.is_empty(), "{} of {} events are not there: {lost:?}", lost.len(), promised.len());
+        }
+        // From the newest back.
+        if let Some(id) = promised.iter().rev().nth(number % promised.len().max(1)) {
+            api.get(&format!("events/{id}")).await.context("reading an event")?;
+            told.read.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    Ok(())
+}
+
 /// A problem that says that the server, not the request, is to blame.
 fn is_said_clearly(error: &anyhow::Error) -> Result<()> {
     let failure = error.downcast_ref::<ApiFailure>().with_context(|| format!("no answer: {error:#}"))?;
@@ -68,15 +102,26 @@ fn is_said_clearly(error: &anyhow::Error) -> Result<()> {
 
 /// The ids of all events, a page at a time.
 pub(crate) async fn events(api: &Api) -> Result<BTreeSet<String>> {
-    let mut ids = BTreeSet::new();
-    let mut path = "events?limit=200".to_owned();
+    let first = "events?limit=200";
+    let (mut ids, mut path) = (BTreeSet::new(), first.to_owned());
     loop {
-        let page = api.get(&path).await?;
+        let page = match api.get(&path).await {
+            // The last one of the page before was seen before it was promised, and its write came to nothing.
+            Err(error) if path != first && is_gone(&error) => {
+                (ids, path) = (BTreeSet::new(), first.to_owned());
+                continue;
+            }
+            page => page?,
+        };
         let data = page["data"].as_array().context("a page has data")?;
         ids.extend(data.iter().filter_map(|event| event["id"].as_str()).map(str::to_owned));
         let Some(next) = page["next"].as_str() else { return Ok(ids) };
-        path = format!("events?limit=200&after={next}");
+        path = format!("{first}&after={next}");
     }
+}
+
+fn is_gone(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<ApiFailure>().is_some_and(|failure| failure.status.as_u16() == 404)
 }
 
 /// Reads from a disk that is full: what sled had half done when it met that cannot be read until it is opened anew.
@@ -130,8 +175,10 @@ pub(crate) async fn is_whole(cloud: &Cloud, promised: &BTreeSet<String>) -> Resu
 /// A cloud whose disk has switches: files beside it that say whether it is full, and how much is free.
 struct Stage {
     cloud: Cloud,
+    data: PathBuf,
     full: PathBuf,
     free: PathBuf,
+    holds: PathBuf,
     /// Goes last: the process above writes into it.
     _directory: tempfile::TempDir,
 }
@@ -141,16 +188,36 @@ impl Stage {
         let directory = tempfile::tempdir()?;
         // The preload library compares paths as they are.
         let place = directory.path().canonicalize()?;
-        let switch = place.join("disk");
+        let (data, switch) = (place.join("cloud/data"), place.join("disk"));
         let options = CloudOptions {
             extra: format!("[live]\ntranscode = false\n[store]\nreserve_mib = {reserve_mib}\n"),
-            environment: full_disk(&place.join("cloud/data"), &switch)?,
+            environment: full_disk(&data, &switch)?,
             ..CloudOptions::default()
         };
         let cloud = Cloud::start(&place, &options).await?;
-        let (full, free) = (switch.with_extension("full"), switch.with_extension("free"));
-        Ok(Self { cloud, full, free, _directory: directory })
+        let at = |name| switch.with_extension(name);
+        let (full, free, holds) = (at("full"), at("free"), at("holds"));
+        Ok(Self { cloud, data, full, free, holds, _directory: directory })
     }
+
+    /// Makes the disk end so many KiB beyond what is on it.
+    fn ends_beyond(&self, kib: u64) -> Result<()> {
+        let beside = self.holds.with_extension("part");
+        fs::write(&beside, (taken(&self.data)? / 1024 + kib).to_string())?;
+        Ok(fs::rename(beside, &self.holds)?)
+    }
+}
+
+/// The bytes of the disk that a folder takes.
+fn taken(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        // What goes meanwhile takes nothing.
+        let Ok(entry) = entry else { continue };
+        let Ok(found) = entry.metadata() else { continue };
+        bytes += found.blocks() * 512 + if found.is_dir() { taken(&entry.path()).unwrap_or(0) } else { 0 };
+    }
+    Ok(bytes)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,10 +242,10 @@ async fn a_full_disk_refuses_writes_until_it_has_room_again() -> Result<()> {
         wait_logged(&cloud, "this is over", round).await?;
     }
     told.over.store(true, Ordering::Relaxed);
-    let mut promised = BTreeSet::new();
-    while let Some(ids) = writers.join_next().await {
-        promised.extend(ids??);
+    while let Some(ended) = writers.join_next().await {
+        ended??;
     }
+    let promised = told.ids().iter().cloned().collect();
     is_whole(&cloud, &promised).await.context("without a restart")?;
     cloud.process.kill().await?;
     let cloud = cloud.restart().await?;
@@ -196,6 +263,87 @@ async fn a_disk_with_room_again_is_found_without_a_write() -> Result<()> {
     fs::remove_file(&full)?;
     wait_until("the server is ready again", STEP, || async { Ok(cloud.api.fetch("/readyz").await.ok()) })
         .await?;
+    make_event(&cloud, None).await?;
+    Ok(())
+}
+
+/// Not one read fails, neither in the moment when the disk is full in mid-write nor while it stays so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_read_as_if_nothing_were() -> Result<()> {
+    let mut stage = Stage::set(0).await?;
+    let told = Arc::new(Told::default());
+    let mut clients = JoinSet::new();
+    for writer in 0..WRITERS {
+        let writing = write(stage.cloud.api.clone(), Arc::clone(&told), writer);
+        clients.spawn(async { writing.await.map(drop) });
+    }
+    for _ in 0..2 {
+        clients.spawn(read(stage.cloud.api.clone(), Arc::clone(&told)));
+    }
+    let scene = async {
+        for round in 1..=2 {
+            told.more(&told.promised, 40).await?;
+            stage.ends_beyond(500)?;
+            told.more(&told.refused, 40).await?;
+            let error = make_event(&stage.cloud, None).await.err().context("it took an event")?;
+            let failure = error.downcast_ref::<ApiFailure>().with_context(|| format!("{error:#}"))?;
+            ensure!(failure.status.as_u16() == 507, "{failure}");
+            // In the room that was held back: what sled has not half done might be read without.
+            wait_until("the store is opened again", STEP, || async {
+                let output = stage.cloud.process.output();
+                let opened = output.lines().filter(|line| line.contains("the store has been opened again"));
+                Ok((opened.count() >= round).then_some(()))
+            })
+            .await?;
+            told.more(&told.read, 60).await?;
+            wait_logged(&stage.cloud, "the disk of the store is full", round).await?;
+            let checked = store::said(stage.cloud.directory(), &["check"]).await?;
+            ensure!(checked.contains("all fit together"), "{checked}");
+            fs::remove_file(&stage.holds)?;
+            told.more(&told.promised, 40).await?;
+            wait_logged(&stage.cloud, "this is over", round).await?;
+        }
+        Ok(())
+    };
+    let client = async { clients.join_next().await.map_or(Ok(()), |ended| ended?) };
+    tokio::select! {
+        done = scene => done.with_context(|| stage.cloud.process.tail(30))?,
+        ended = client => ended.and(Err(anyhow!("a client ended"))).with_context(|| stage.cloud.process.tail(30))?,
+    }
+    told.over.store(true, Ordering::Relaxed);
+    while let Some(ended) = clients.join_next().await {
+        ended??;
+    }
+    let promised = told.ids().iter().cloned().collect();
+    is_whole(&stage.cloud, &promised).await.context("without a restart")?;
+    stage.cloud.process.kill().await?;
+    let cloud = stage.cloud.restart().await?;
+    is_whole(&cloud, &promised).await.context("after kill -9")
+}
+
+/// The store is opened in the room that the run before held back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_opened_on_a_full_disk() -> Result<()> {
+    let mut stage = Stage::set(0).await?;
+    make_event(&stage.cloud, None).await?;
+    stage.ends_beyond(0)?;
+    let refused = async || match make_event(&stage.cloud, None).await {
+        Ok(_) => Ok(None),
+        Err(error) => is_said_clearly(&error).map(Some),
+    };
+    wait_until("the disk is full", STEP, refused).await?;
+    let before = events(&stage.cloud.api).await?;
+    ensure!(!before.is_empty());
+    stage.cloud.process.kill().await?;
+    stage.ends_beyond(0)?;
+    let mut check = Command::new(binary("stagebox-cloud")?);
+    check.args(["store", "check", "--config"]).arg(stage.cloud.directory().join("cloud/cloud.toml"));
+    let output = check.envs(full_disk(&stage.data, &stage.full)?).output().await?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    ensure!(told.contains("all fit together"), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    fs::remove_file(&stage.holds)?;
+    let cloud = stage.cloud.restart().await?;
+    is_whole(&cloud, &before).await?;
     make_event(&cloud, None).await?;
     Ok(())
 }

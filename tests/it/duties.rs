@@ -87,6 +87,12 @@ async fn one_of_several_processes_notifies_and_another_goes_on_when_it_is_gone()
         })
         .await?;
         ensure!(pending(&receiver) == wanted, "{:?} instead of {wanted:?}", pending(&receiver));
+        // A process that is killed before it has written down what was taken does not count it.
+        wait_until("all are counted", STEP, || async {
+            let delivered = api.api.get("hook").await?["delivered"].as_u64();
+            Ok((delivered == Some(wanted.len() as u64)).then_some(()))
+        })
+        .await?;
         Ok::<_, anyhow::Error>(())
     };
     tell(10).await?;

@@ -177,7 +177,8 @@ async fn a_server_that_slept_past_its_lease_is_refused() -> Result<()> {
     ensure!(item.segments() > 0, "the job was over before its server was stopped");
 
     let done = wait_done(other, &job).await?;
-    ensure!(done["attempts"] == 2, "{done}");
+    // Stopped in the midst of a write it keeps locks for seconds, in which the other one's lease may end unbegun.
+    ensure!(done["attempts"].as_u64() >= Some(2), "{done}");
     ensure!(begins(other, &job) == 1, "the other server did not begin it once");
     let store = pair.store().await?;
     let before = store.get::<Job>(&job).await?.context("the job is gone")?;

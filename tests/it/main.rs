@@ -1,6 +1,7 @@
 //! The whole house as real processes on loopback: real media, real sockets, real files.
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
 
+mod acme;
 mod disk;
 mod duties;
 mod foreign;
@@ -19,6 +20,7 @@ mod roles;
 mod secrets;
 mod store;
 mod store_copy;
+mod tls;
 mod wrong;
 
 use std::time::Duration;

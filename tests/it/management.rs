@@ -13,6 +13,7 @@ use stagebox_agent::clock::Clock;
 use stagebox_agent::config::{CloudConfig, Secret};
 use stagebox_agent::durable::Durable;
 use stagebox_agent::link::{self, LinkConfig, LinkHandle, LinkState, Obey, Outbox};
+use stagebox_agent::trust::Trust;
 use stagebox_cloud::store::Store;
 use stagebox_protocol::telemetry::{LiveState, RecordingState};
 use stagebox_protocol::{BoxStatus, Command, CommandId, EventBody, Outcome, Timestamp};
@@ -89,8 +90,10 @@ impl Managed {
                 id: id.clone(),
                 secret: Secret::new(secret),
                 mqtt_url: text("mqtt_url")?,
+                ca_file: None,
+                tls_fingerprint: None,
             },
-            tls: None,
+            trust: Trust::default(),
             software: "box under test".into(),
         };
         let durable = Durable::open(&directory.path().join("box"))?;

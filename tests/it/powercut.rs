@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use stagebox_powercut::{Op, Tree};
+use anyhow::{Context, Result, bail, ensure};
+use stagebox_powercut::{Entry, Loss, Op, Tree};
+use stagebox_tests::house::{Cloud, CloudOptions, binary};
 use stagebox_tests::powercut::{End, Part, Run, a_box_that_records, cut, preload};
 use tokio::process::Command;
+
+use super::{make_event, store};
 
 /// Other cuts each day would make a failure a riddle: the soak draws others.
 const SEED: u64 = 1;
@@ -32,6 +36,84 @@ async fn a_recorder() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_box_that_is_killed() -> Result<()> {
     a_box_that_records(SEED, 4, 150_000, End::Killed).await
+}
+
+/// Wherever the power goes while the key file is made, it is whole or not there, and the next start has one.
+#[tokio::test]
+async fn a_key_file_is_whole_or_not_there() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let scratch = scratch.path().canonicalize()?;
+    let (disk, log) = (scratch.join("disk"), scratch.join("log"));
+    fs::create_dir(&disk)?;
+    let check = async |disk: &Path, log: Option<&Path>| {
+        let (data, config) = (tempfile::tempdir_in(&scratch)?, scratch.join("cloud.toml"));
+        let paths = (data.path().join("data"), disk.join("keys/secrets.key"));
+        fs::write(&config, format!("data_dir = {:?}\nsecrets_key_file = {:?}\n", paths.0, paths.1))?;
+        let mut command = Command::new(binary("stagebox-cloud")?);
+        command.args(["store", "check", "--config"]).arg(config);
+        if let Some(log) = log {
+            preload(&mut command, disk, log)?;
+        }
+        let output = command.output().await.context("starting stagebox-cloud")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let key = fs::read_to_string(paths.1).context("reading the key")?;
+        ensure!(hex::decode(key.trim()).is_ok_and(|key| key.len() == 32), "{} bytes are no key", key.len());
+        Ok(key)
+    };
+    let before = Tree::read(&disk)?;
+    let made = check(&disk, Some(&log)).await?;
+    let run = Run::read(before, &log)?;
+    run.is_complete(&disk)?;
+    let (mut absent, mut whole) = (0, 0);
+    for place in 0..=run.records().len() {
+        for loss in [Loss::Nothing, Loss::All, Loss::Some(SEED), Loss::Some(SEED + 1)] {
+            let (left, _) = run.cut(place, loss)?;
+            match left.0.get("keys/secrets.key") {
+                None => absent += 1,
+                Some(Entry::File(bytes)) if bytes == made.as_bytes() => whole += 1,
+                Some(other) => bail!("cut at {place}, {loss:?}: the key file is {other:?}"),
+            }
+        }
+    }
+    ensure!(absent > 0 && whole > 0, "{absent} times it is not there, {whole} times whole");
+    // The last cut before it is there leaves what was written beside it.
+    let named = run.records().iter().position(|record| matches!(record.op, Op::Rename { .. }));
+    let (left, _) = run.cut(named.context("it is given its name")?, Loss::Nothing)?;
+    let again = scratch.join("again");
+    left.write(&again)?;
+    ensure!(check(&again, None).await? != made);
+    ensure!(check(&again, None).await.is_ok());
+    Ok(())
+}
+
+/// sled takes a draft of a snapshot for the newest one and half of its parameters for all of them, and does not start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_takes_away_what_its_store_has_half_made() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
+    let mut events = BTreeSet::new();
+    for round in 1..=2 {
+        events.insert(make_event(&cloud, None).await?);
+        cloud.process.kill().await?;
+        let store = cloud.directory().join("cloud/data/store/1");
+        let conf = fs::read(store.join("conf"))?;
+        let draft = store.join("snap.7FFFFFFFFFFFFFFF.generating");
+        fs::write(&draft, vec![round; 3000])?;
+        // Empty, or all of its length and nothing in it: what is left of a file whose bytes were never synced.
+        fs::write(store.join("conf"), vec![0; if round == 1 { 0 } else { conf.len() }])?;
+        cloud = cloud.restart().await?;
+        ensure!(!draft.exists(), "the draft is still there");
+        ensure!(fs::read(store.join("conf"))? == conf, "the parameters are not what they were");
+        let words = "removed what a power cut left half made";
+        let told = cloud.process.output().lines().filter(|line| line.contains(words)).count();
+        ensure!(told >= 2, "it is said {told} times: {}", cloud.process.tail(20));
+        for event in &events {
+            cloud.api.get(&format!("events/{event}")).await.context("an acknowledged event")?;
+        }
+    }
+    let told = store::said(cloud.directory(), &["check"]).await?;
+    ensure!(told.contains("all fit together"), "{told}");
+    Ok(())
 }
 
 /// What the preload library does not see would be taken for lost: here it sees all that a shell's tools do.

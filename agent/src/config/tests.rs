@@ -51,9 +51,13 @@ fn everything_can_be_set() {
     assert!(!format!("{config:?}").contains("\"s\""), "secrets do not show");
 }
 
+const CLOUD: &str =
+    "[cloud]\nurl = \"https://h\"\nid = \"box_1\"\nsecret = \"s\"\nmqtt_url = \"mqtts://h\"\n";
+
 #[test]
 fn unknown_keys_are_named() {
     for (text, named) in [
+        (&*format!("{CLOUD}tls_fingerprint = \"sha256:12\""), "64 hexadecimal digits"),
         ("[video]\nframerate = 30", "framerate"),
         ("[sauce]\nkind = \"file\"", "sauce"),
         ("[source]\nkind = \"pattern\"\npath = \"x\"", "path"),
@@ -74,6 +78,10 @@ fn values_out_of_range_name_field_and_fix() {
         ("[video]\npreset = \"quick\"", "video.preset"),
         ("[[outputs]]\nrole = \"main\"\nurl = \"http://h/live\"\nkey = \"k\"", "outputs[0].url"),
         ("[[outputs]]\nrole = \"main\"\nurl = \"rtmp://h/live\"\nkey = \"\"", "outputs[0].key"),
+        (
+            &format!("{CLOUD}ca_file = \"ca.pem\"\ntls_fingerprint = \"sha256:{}\"", "00".repeat(32)),
+            "cloud.tls_fingerprint",
+        ),
     ] {
         let message = parse(text, &[]).unwrap_err().to_string();
         assert!(message.starts_with(field) && message.contains(';'), "{message}");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use crate::trust::Fingerprint;
 
 /// Everything a box is told at its start.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -96,6 +97,12 @@ pub struct CloudConfig {
     pub secret: Secret,
     /// `mqtt://host:port` or `mqtts://host:port`
     pub mqtt_url: String,
+    /// Certificates of the authority that signed the cloud's (PEM), where the system does not know it.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// The print of the cloud's own certificate, as the cloud told it when it made the box.
+    #[serde(default)]
+    pub tls_fingerprint: Option<Fingerprint>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -203,6 +210,7 @@ impl Config {
         resolve(&mut self.data_dir);
         self.record.dir.iter_mut().for_each(&mut resolve);
         self.panel.socket.iter_mut().for_each(&mut resolve);
+        self.cloud.iter_mut().filter_map(|cloud| cloud.ca_file.as_mut()).for_each(&mut resolve);
         match &mut self.source {
             SourceConfig::File { path } => resolve(path),
             SourceConfig::V4l2 { device } => resolve(device),
@@ -234,6 +242,13 @@ impl Config {
         if let Some(cloud) = &self.cloud {
             scheme("cloud.url", &cloud.url, &["http", "https"])?;
             scheme("cloud.mqtt_url", &cloud.mqtt_url, &["mqtt", "mqtts"])?;
+            if cloud.ca_file.is_some() && cloud.tls_fingerprint.is_some() {
+                return Err(ConfigError::invalid(
+                    "cloud.tls_fingerprint",
+                    "there is a `cloud.ca_file` too",
+                    "give one of them: the file for an authority, the print for the cloud's own certificate",
+                ));
+            }
         }
         Ok(())
     }

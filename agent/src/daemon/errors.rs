@@ -9,6 +9,7 @@ use crate::link::LinkError;
 use crate::panel::PanelError;
 use crate::push::TargetError;
 use crate::record::RecordError;
+use crate::trust::TrustError;
 
 /// Why the daemon ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,8 @@ pub enum DaemonError {
     Folder { field: &'static str, path: PathBuf, problem: String },
     #[error("outputs ({role}): {source}")]
     Target { role: &'static str, source: TargetError },
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("{0}")]
     Media(String),
     #[error(transparent)]
@@ -46,6 +49,7 @@ impl DaemonError {
             | Self::Source { .. }
             | Self::Folder { .. }
             | Self::Target { .. }
+            | Self::Trust(_)
             | Self::Media(_)
             | Self::Panel(_)
             | Self::Link(LinkError::Address(_) | LinkError::Id(_) | LinkError::Url(_)) => true,

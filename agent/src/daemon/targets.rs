@@ -8,11 +8,13 @@ use super::DaemonError;
 use crate::config::{self, Secret};
 use crate::link::Targets;
 use crate::push::{OutputHandle, Target};
+use crate::trust::Trust;
 
 /// Gives the outputs their targets, and follows the cloud if the configuration has none.
 pub(super) fn feed(
     fixed: &[config::OutputConfig],
     cloud: Option<watch::Receiver<Option<Targets>>>,
+    trust: Trust,
     outputs: &[OutputHandle],
 ) -> Result<(), DaemonError> {
     for output in fixed {
@@ -25,12 +27,12 @@ pub(super) fn feed(
         set(outputs, role, Some(target));
     }
     if let Some(cloud) = cloud.filter(|_| fixed.is_empty()) {
-        tokio::spawn(follow(cloud, outputs.to_vec()));
+        tokio::spawn(follow(cloud, trust, outputs.to_vec()));
     }
     Ok(())
 }
 
-async fn follow(mut cloud: watch::Receiver<Option<Targets>>, outputs: Vec<OutputHandle>) {
+async fn follow(mut cloud: watch::Receiver<Option<Targets>>, trust: Trust, outputs: Vec<OutputHandle>) {
     loop {
         let targets = cloud.borrow_and_update().clone();
         // Before the cloud has said anything, the outputs have nowhere to go.
@@ -41,6 +43,7 @@ async fn follow(mut cloud: watch::Receiver<Option<Targets>>, outputs: Vec<Output
                     Target::parse(&named.url, Secret::new(named.key.expose()))
                         .inspect_err(|error| tracing::error!(?role, "a target of the cloud: {error}"))
                         .ok()
+                        .map(|target| target.trusting(trust.clone()))
                 });
                 set(&outputs, role, target);
             }

@@ -2,7 +2,6 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it reads the clock for the core")]
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use stagebox_protocol::{BootId, BoxId, EventBody, OutboxId, Timestamp};
@@ -19,6 +18,7 @@ use super::{BrokerAddress, LinkError, LinkState, Memory, Obey, Outbox};
 use crate::clock::Clock;
 use crate::config::CloudConfig;
 use crate::durable::{Durable, DurableError};
+use crate::trust::Trust;
 
 /// How long the link waits after its store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
@@ -29,8 +29,8 @@ const GOODBYE: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct LinkConfig {
     pub cloud: CloudConfig,
-    /// TLS for `mqtts:`; the system's roots if there is none.
-    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// Which clouds are believed over `https:` and `mqtts:`.
+    pub trust: Trust,
     /// Name and version of the daemon.
     pub software: String,
 }
@@ -110,8 +110,10 @@ pub fn spawn<B: Obey>(
 ) -> Result<LinkHandle, LinkError> {
     let device: BoxId = config.cloud.id.parse()?;
     let address = BrokerAddress::parse(&config.cloud.mqtt_url)?;
-    let fetcher = Fetcher::new(&config.cloud.url, device.as_str(), config.cloud.secret.clone())?;
-    let tls = if address.tls { Some(config.tls.map_or_else(system_tls, Ok)?) } else { None };
+    let fetcher =
+        Fetcher::new(&config.cloud.url, device.as_str(), config.cloud.secret.clone(), &config.trust)?;
+    let tls =
+        address.tls.then(|| config.trust.client_config()).transpose().map_err(LinkError::Authorities)?;
     let memory = Memory::open(durable)?;
     let (records, kept) = memory.read()?;
     let outbox = Outbox::open(durable, &OutboxId::from_random(&random()?), MOST_EVENTS)?;
@@ -153,10 +155,6 @@ fn random<const N: usize>() -> Result<[u8; N], LinkError> {
     getrandom::fill(&mut bytes)
         .map_err(|error| LinkError::Kept { what: "random numbers", reason: error.to_string() })?;
     Ok(bytes)
-}
-
-fn system_tls() -> Result<Arc<rustls::ClientConfig>, LinkError> {
-    Err(LinkError::Address("mqtts: needs certificates to trust, and none were given; use mqtt://".into()))
 }
 
 impl<B: Obey> Driver<B> {

@@ -56,6 +56,8 @@ pub enum LinkError {
     Id(#[from] stagebox_protocol::id::IdError),
     #[error("cloud.url: {0}")]
     Url(String),
+    #[error("cannot read whom this system trusts: {0}; install ca-certificates, or give cloud.ca_file")]
+    Authorities(std::io::Error),
     #[error("cannot make the HTTP client for cloud.url: {0}")]
     Http(String),
     #[error("{operation}: {source}")]

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::address::BrokerAddress;
 use super::state::{Guarantee, Input, Message, Publish};
 use crate::config::Secret;
+use crate::trust;
 
 /// Requests that wait for the event loop; the core never has that many under way.
 const REQUESTS: usize = 256;
@@ -151,6 +152,15 @@ fn input(packet: Packet) -> Option<Input> {
     }
 }
 
+fn tls_reason(error: &rumqttc::TlsError) -> String {
+    let inner = match error {
+        rumqttc::TlsError::TLS(error) => Some(error),
+        rumqttc::TlsError::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    inner.and_then(trust::describe).map_or_else(|| error.to_string(), str::to_owned)
+}
+
 fn reason(error: &ConnectionError) -> String {
     match error {
         ConnectionError::ConnectionRefused(code) => {
@@ -158,6 +168,7 @@ fn reason(error: &ConnectionError) -> String {
         }
         ConnectionError::Timeout(_) => "the broker did not answer in time".into(),
         ConnectionError::Io(error) => format!("connect to the broker: {error}"),
+        ConnectionError::Tls(error) => format!("TLS with the broker: {}", tls_reason(error)),
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
             format!("the broker ended the connection ({reason_code:?})")
         }

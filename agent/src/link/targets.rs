@@ -8,6 +8,7 @@ use stagebox_protocol::telemetry::OutputRole;
 
 use super::LinkError;
 use crate::config::Secret;
+use crate::trust::Trust;
 
 /// Where the box pushes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +79,7 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(super) fn new(cloud_url: &str, id: &str, secret: Secret) -> Result<Self, LinkError> {
+    pub(super) fn new(cloud_url: &str, id: &str, secret: Secret, trust: &Trust) -> Result<Self, LinkError> {
         let mut url = reqwest::Url::parse(cloud_url)
             .map_err(|error| LinkError::Url(format!("`{cloud_url}` is no URL ({error})")))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
@@ -91,13 +92,16 @@ impl Fetcher {
         url.set_query(None);
         // Already installed if another part of the daemon came first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .timeout(LIMIT)
             .connect_timeout(Duration::from_secs(2))
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| LinkError::Http(error.to_string()))?;
+            .no_proxy();
+        if url.scheme() == "https" {
+            let tls = trust.client_config().map_err(LinkError::Authorities)?;
+            client = client.tls_backend_preconfigured(rustls::ClientConfig::clone(&tls));
+        }
+        let client = client.build().map_err(|error| LinkError::Http(error.to_string()))?;
         Ok(Self { client, url, id: id.to_owned(), secret })
     }
 

@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::config::Secret;
+use crate::trust::Trust;
 
 /// A server and the stream key for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Target {
     /// As it was given, without user and password.
     pub(super) url: String,
     pub(super) key: Secret,
+    /// Whom to believe over RTMPS.
+    pub(super) trust: Trust,
 }
 
 /// Why an address cannot be pushed to.
@@ -60,7 +63,13 @@ impl Target {
         // Neither can fail for an address with a host.
         let _ = parsed.set_username("");
         let _ = parsed.set_password(None);
-        Ok(Self { tls, host, port, app, url: parsed.into(), key })
+        Ok(Self { tls, host, port, app, url: parsed.into(), key, trust: Trust::default() })
+    }
+
+    /// Believes others than the system does.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     /// The address without the key.

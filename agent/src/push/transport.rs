@@ -1,17 +1,16 @@
 //! The connection below RTMP: TCP with small buffers, and TLS over it.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::Target;
+use crate::trust;
 
 /// What was sent and is not acknowledged by the peer's kernel after this time ends the connection.
 const USER_TIMEOUT: Duration = Duration::from_secs(8);
@@ -40,22 +39,8 @@ pub(super) async fn connect(target: &Target, second_bytes: u32) -> io::Result<Bo
     }
     let name = ServerName::try_from(target.host.clone())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    Ok(Box::new(tls()?.connect(name, tcp).await?))
-}
-
-/// The system's trusted authorities, read once.
-fn tls() -> io::Result<TlsConnector> {
-    static CONFIG: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(TlsConnector::from(Arc::clone(config)));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(io::Error::other)?
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::clone(CONFIG.get_or_init(|| Arc::new(config)))))
+    let connector = TlsConnector::from(target.trust.client_config()?);
+    Ok(Box::new(connector.connect(name, tcp).await?))
 }
 
 /// What went wrong, for the person at the box.
@@ -78,22 +63,6 @@ pub(super) fn describe(error: &io::Error, target: &Target) -> String {
 }
 
 fn describe_tls(error: &io::Error) -> String {
-    use rustls::{CertificateError, Error};
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-    let Some(Error::InvalidCertificate(reason)) = inner else { return error.to_string() };
-    let text = match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired; check the box's clock too"
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet: check the box's clock"
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name"
-        }
-        CertificateError::UnknownIssuer => "the server's certificate comes from nobody this box trusts",
-        CertificateError::Revoked => "the server's certificate was revoked",
-        _ => "the server's certificate cannot be verified",
-    };
-    text.to_owned()
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    inner.and_then(trust::describe).map_or_else(|| error.to_string(), str::to_owned)
 }

@@ -25,13 +25,94 @@ pub enum Need {
     Permission(Permission),
 }
 
+/// What a segment of a path must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Segment {
+    /// This word.
+    Literal(&'static str),
+    /// The id of a thing of the caller's account.
+    Id(Thing),
+    /// Any word.
+    Name,
+    /// One or more words, at the end.
+    Rest,
+}
+
+/// What belongs to an account and has an id in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    /// A box.
+    Device,
+    /// A live event.
+    Event,
+    /// An item.
+    Item,
+    /// A job.
+    Job,
+    /// A recording.
+    Recording,
+    /// A role.
+    Role,
+    /// A token.
+    Token,
+    /// A user.
+    User,
+}
+
+impl Thing {
+    const ALL: [Self; 8] = [
+        Self::Device,
+        Self::Event,
+        Self::Item,
+        Self::Job,
+        Self::Recording,
+        Self::Role,
+        Self::Token,
+        Self::User,
+    ];
+
+    /// Its name in the table and in errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Event => "event",
+            Self::Item => "item",
+            Self::Job => "job",
+            Self::Recording => "recording",
+            Self::Role => "role",
+            Self::Token => "token",
+            Self::User => "user",
+        }
+    }
+}
+
+impl Segment {
+    fn parse(text: &'static str) -> Result<Self, String> {
+        let Some(name) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) else {
+            return Ok(if text == "**" { Self::Rest } else { Self::Literal(text) });
+        };
+        if name == "name" {
+            return Ok(Self::Name);
+        }
+        let thing = Thing::ALL.into_iter().find(|thing| thing.name() == name);
+        thing.map(Self::Id).ok_or_else(|| format!("`{{{name}}}` is not known"))
+    }
+
+    fn fits(self, given: &str) -> bool {
+        match self {
+            Self::Literal(word) => word == given,
+            Self::Id(_) | Self::Name | Self::Rest => !given.is_empty(),
+        }
+    }
+}
+
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// The method.
     pub method: Method,
-    /// The path's segments; `*` for any, `**` for one or more.
-    pub path: Vec<&'static str>,
+    /// The path's segments.
+    pub path: Vec<Segment>,
     /// What it needs.
     pub need: Need,
 }
@@ -39,8 +120,8 @@ pub struct Rule {
 /// What the table has for a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A route.
-    Need(Need),
+    /// A route, and what its path names.
+    Route(Need, Option<(Thing, String)>),
     /// A path, but not for this method; for these.
     Methods(Vec<&'static str>),
     /// Nothing.
@@ -69,8 +150,10 @@ impl Table {
                 "device" => Need::Device,
                 name => Need::Permission(name.parse().map_err(|error| format!("`{line}`: {error}"))?),
             };
-            let path: Vec<&'static str> = path.split('/').skip(1).collect();
-            let Some(name) = path.get(2) else { return Err(format!("`{line}` is not below /api/v1")) };
+            let path = path.split('/').skip(1).map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
+            let Some(Segment::Literal(name)) = path.get(2).copied() else {
+                return Err(format!("`{line}` is not below /api/v1"));
+            };
             let rules = by_name.entry(name).or_default();
             if rules.iter().any(|rule| rule.method == method && rule.path == path) {
                 return Err(format!("`{line}` stands twice"));
@@ -83,14 +166,18 @@ impl Table {
     fn find(&self, method: &Method, path: &str) -> Found {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let rules = segments.get(2).and_then(|name| self.by_name.get(name)).map_or(&[][..], Vec::as_slice);
-        let mut fitting = rules.iter().filter(|rule| fits(&rule.path, &segments)).collect::<Vec<_>>();
-        // A literal segment says more than a star.
-        let stars = |rule: &Rule| rule.path.iter().filter(|segment| **segment == "*").count();
-        let fewest = fitting.iter().map(|rule| stars(rule)).min();
-        fitting.retain(|rule| Some(stars(rule)) == fewest);
+        let mut fitting: Vec<&Rule> = rules.iter().filter(|rule| fits(&rule.path, &segments)).collect();
+        // A word says more than what stands for any.
+        let open = |rule: &Rule| rule.path.iter().filter(|part| !matches!(part, Segment::Literal(_))).count();
+        let fewest = fitting.iter().map(|rule| open(rule)).min();
+        fitting.retain(|rule| Some(open(rule)) == fewest);
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         if let Some(rule) = fitting.iter().find(|rule| rule.method == *method) {
-            return Found::Need(rule.need);
+            let named = rule.path.iter().zip(&segments).find_map(|(part, given)| match part {
+                Segment::Id(thing) => Some((*thing, (*given).to_owned())),
+                _ => None,
+            });
+            return Found::Route(rule.need, named);
         }
         if fitting.is_empty() {
             return Found::Nothing;
@@ -109,10 +196,12 @@ impl Table {
     }
 }
 
-fn fits(path: &[&str], segments: &[&str]) -> bool {
-    let fits = |(wanted, given): (&&str, &&str)| wanted == given || (*wanted == "*" && !given.is_empty());
+fn fits(path: &[Segment], segments: &[&str]) -> bool {
+    let fits = |(part, given): (&Segment, &&str)| part.fits(given);
     match path.split_last() {
-        Some((&"**", before)) => segments.len() >= path.len() && before.iter().zip(segments).all(fits),
+        Some((Segment::Rest, before)) => {
+            segments.len() >= path.len() && before.iter().zip(segments).all(fits)
+        }
         _ => path.len() == segments.len() && path.iter().zip(segments).all(fits),
     }
 }
@@ -146,13 +235,17 @@ mod tests {
 
     #[test]
     fn requests_find_their_line() {
-        let need = |name: &str| Found::Need(Need::Permission(name.parse().unwrap()));
-        assert_eq!(find(&Method::GET, "/api/v1/events"), need("events:read"));
-        assert_eq!(find(&Method::HEAD, "/api/v1/events/evt_1"), need("events:read"));
-        assert_eq!(find(&Method::POST, "/api/v1/events/evt_1/status"), need("events:run"));
-        assert_eq!(find(&Method::GET, "/api/v1/devices/self/targets"), Found::Need(Need::Device));
+        let need = |name: &str, thing: Option<Thing>| {
+            let named = thing.map(|thing| (thing, "x_1".to_owned()));
+            Found::Route(Need::Permission(name.parse().unwrap()), named)
+        };
+        let event = Some(Thing::Event);
+        assert_eq!(find(&Method::GET, "/api/v1/events"), need("events:read", None));
+        assert_eq!(find(&Method::HEAD, "/api/v1/events/x_1"), need("events:read", event));
+        assert_eq!(find(&Method::POST, "/api/v1/events/x_1/status"), need("events:run", event));
+        assert_eq!(find(&Method::GET, "/api/v1/devices/self/targets"), Found::Route(Need::Device, None));
         assert_eq!(find(&Method::PUT, "/api/v1/events"), Found::Methods(vec!["GET", "HEAD", "POST"]));
-        assert_eq!(find(&Method::GET, "/api/v1/media/objects/a/b.mp4"), need("server:read"));
+        assert_eq!(find(&Method::GET, "/api/v1/media/objects/a/b.mp4"), need("server:read", None));
         for nothing in [
             "/api/v1",
             "/api/v1/",

@@ -1,6 +1,5 @@
 //! What the store keeps of users and sessions.
 
-use super::role::of_account;
 use crate::clock::Timestamp;
 use crate::id::{RoleId, UserId};
 use crate::store::{Account, Document, Index, IndexKey};
@@ -87,8 +86,8 @@ impl Document for User {
     fn indexes(&self) -> Vec<Index> {
         vec![
             Index::unique(BY_EMAIL, IndexKey::new().bytes(email_key(&self.email))),
-            Index::many(BY_AGE, of_account(self.account).time(self.created_at)),
-            Index::many(BY_ROLE, of_account(self.account).text(self.role)),
+            Index::many(BY_AGE, IndexKey::of(self.account).time(self.created_at)),
+            Index::many(BY_ROLE, IndexKey::of(self.account).text(self.role)),
         ]
     }
 

@@ -37,6 +37,12 @@ pub enum AccountError {
     /// The administrators' role stays as it is.
     #[error("the administrators' role allows everything and stays as it is: make another role")]
     Administrators,
+    /// Whoever runs the server would be kept out.
+    #[error("the first account administers the installation and cannot be suspended")]
+    FirstAccount,
+    /// Something on the command line is wrong.
+    #[error("`{0}` {1}")]
+    Wrong(&'static str, String),
     /// Users have the role.
     #[error("users have this role: give them another one first")]
     RoleInUse,
@@ -58,9 +64,11 @@ impl From<AccountError> for ApiError {
             AccountError::EmailTaken(_) => Self::field("email", text),
             AccountError::NameTaken(_) => Self::field("name", text),
             AccountError::Beyond(_) => Self::forbidden(text),
-            AccountError::LastAdministrator | AccountError::Administrators | AccountError::RoleInUse => {
-                Self::conflict(text)
-            }
+            AccountError::Wrong(..) => Self::bad_request(text),
+            AccountError::LastAdministrator
+            | AccountError::Administrators
+            | AccountError::FirstAccount
+            | AccountError::RoleInUse => Self::conflict(text),
             AccountError::ChangedMeanwhile(_) => Self::changed_meanwhile(text),
             AccountError::Hash(_) | AccountError::Tell(_) | AccountError::Nobody => Self::internal(&error),
         }

@@ -28,7 +28,7 @@ async fn session(app: App, mut call: Call) -> Result<Response, ApiError> {
         Method::DELETE => {
             app.accounts.by_session(&call.method, &call.headers).await?;
             app.accounts.end_session(token_of(&call.headers).unwrap_or_default()).await?;
-            Ok(http::with_header(http::empty(), header::SET_COOKIE, &cookie(&app, "", 0)))
+            Ok(http::with_header(http::empty(), header::SET_COOKIE, &cookie(&app, &call, "", 0)))
         }
         _ => {
             let user = app.accounts.by_session(&call.method, &call.headers).await?;
@@ -70,7 +70,7 @@ async fn login(app: &App, call: &mut Call) -> Result<Response, ApiError> {
     }
     let token = app.accounts.begin_session(user.document.id).await?;
     let response = shown(&app.accounts, &user.document, &token, permissions)?;
-    Ok(http::with_header(response, header::SET_COOKIE, &cookie(app, &token, COOKIE_S)))
+    Ok(http::with_header(response, header::SET_COOKIE, &cookie(app, call, &token, COOKIE_S)))
 }
 
 fn shown(
@@ -85,7 +85,8 @@ fn shown(
     }))
 }
 
-fn cookie(app: &App, token: &str, max_age_s: i64) -> String {
-    let secure = if app.addresses.http_url(&app.config).starts_with("https:") { "; Secure" } else { "" };
+fn cookie(app: &App, call: &Call, token: &str, max_age_s: i64) -> String {
+    let https = call.https || app.addresses.http_url(&app.config).starts_with("https:");
+    let secure = if https { "; Secure" } else { "" };
     format!("{SESSION_COOKIE}={token}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}")
 }

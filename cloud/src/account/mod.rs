@@ -6,7 +6,9 @@ mod basic;
 mod caller;
 mod document;
 mod error;
+pub(crate) mod everyone;
 mod http;
+mod manage;
 mod password;
 mod role;
 mod roles;
@@ -23,6 +25,7 @@ mod users_http;
 pub use document::{Session, User};
 pub use error::AccountError;
 pub use http::routes;
+pub use manage::{AccountCommand, Managed};
 pub use role::Role;
 pub(crate) use roles_http::{permission_routes, routes as role_routes};
 pub use session::SESSION_COOKIE;
@@ -191,7 +194,7 @@ impl Accounts {
             return Ok(self.0.store.find::<User>(BY_EMAIL, key).await?);
         }
         let Some(role) = self.administrators_of(Account::FIRST).await? else { return Ok(None) };
-        let within = role::of_account(Account::FIRST).text(role);
+        let within = IndexKey::of(Account::FIRST).text(role);
         let scan = crate::store::Scan::of(document::BY_ROLE).within(within).limit(200);
         let found = self.0.store.scan::<User>(scan).await?.items.into_iter();
         Ok(found.filter(|user| user.document.can_enter()).min_by_key(|user| user.document.created_at))

@@ -101,11 +101,6 @@ impl Document for Role {
 
     fn indexes(&self) -> Vec<Index> {
         let name: [u8; 32] = Sha256::digest(self.name.to_lowercase()).into();
-        vec![Index::unique(BY_NAME, of_account(self.account).bytes(name))]
+        vec![Index::unique(BY_NAME, IndexKey::of(self.account).bytes(name))]
     }
-}
-
-/// The beginning of an index key that keeps accounts apart.
-pub(super) fn of_account(account: Account) -> IndexKey {
-    IndexKey::new().number(account.0)
 }

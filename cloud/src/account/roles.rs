@@ -1,11 +1,11 @@
 //! An account's roles.
 
 use super::document::BY_ROLE;
-use super::role::{BY_NAME, Role, of_account};
+use super::role::{BY_NAME, Role};
 use super::{AccountError, Accounts, User};
 use crate::access::{Caller, Permissions};
 use crate::id::RoleId;
-use crate::store::{Account, Cursor, Page, Scan, StoreError, Versioned};
+use crate::store::{Account, Cursor, IndexKey, Page, Scan, StoreError, Versioned};
 
 impl Accounts {
     pub(super) async fn roles(
@@ -14,7 +14,7 @@ impl Accounts {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Versioned<Role>>, StoreError> {
-        let scan = Scan::of(BY_NAME).within(of_account(account)).after(after).limit(limit);
+        let scan = Scan::of(BY_NAME).within(IndexKey::of(account)).after(after).limit(limit);
         self.0.store.scan::<Role>(scan).await
     }
 
@@ -99,7 +99,7 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         loop {
             let old = self.role_to_change(caller, id, expected).await?;
-            let users = Scan::of(BY_ROLE).within(of_account(caller.account).text(id)).limit(1);
+            let users = Scan::of(BY_ROLE).within(IndexKey::of(caller.account).text(id)).limit(1);
             if !self.0.store.scan::<User>(users).await?.items.is_empty() {
                 return Err(AccountError::RoleInUse);
             }

@@ -1,6 +1,5 @@
 //! Personal tokens: for programs that act in a user's name, with a part of the user's permissions and an end.
 
-use super::role::of_account;
 use crate::access::Permissions;
 use crate::clock::Timestamp;
 use crate::id::{TokenId, UserId};
@@ -55,7 +54,7 @@ impl Document for Token {
     }
 
     fn indexes(&self) -> Vec<Index> {
-        let of_user = of_account(self.account).text(self.user).time(self.created_at);
+        let of_user = IndexKey::of(self.account).text(self.user).time(self.created_at);
         vec![Index::unique(BY_HASH, IndexKey::new().bytes(self.hash)), Index::many(BY_USER, of_user)]
     }
 

@@ -8,7 +8,6 @@
 //! `POST` takes `name`, `permissions` (absent: all that its user may do) and `expires_at` or `expires_in_days`; the
 //! `token` is in this one answer. It is used as `Authorization: Bearer sbx_…`.
 
-use super::role::of_account;
 use super::token::{BY_USER, PREFIX, Token, hash};
 use super::{AccountError, token};
 use crate::access::{Caller, Permissions};
@@ -16,7 +15,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{self, ApiError, Call, Response, Routes, answer, line};
 use crate::id::TokenId;
-use crate::store::{Scan, StoreError};
+use crate::store::{IndexKey, Scan, StoreError};
 use ::http::Method;
 use serde_json::{Value, json};
 use warp::Filter;
@@ -43,7 +42,7 @@ pub(crate) fn routes(app: App) -> Routes {
 
 async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
-    let own = || Scan::of(BY_USER).within(of_account(caller.account).text(caller.user));
+    let own = || Scan::of(BY_USER).within(IndexKey::of(caller.account).text(caller.user));
     if call.method != Method::POST {
         let (after, limit) = http::page_request(&call)?;
         let page = app.store.scan::<Token>(own().falling().after(after).limit(limit)).await?;

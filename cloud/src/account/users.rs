@@ -2,14 +2,14 @@
 
 use super::document::{BY_AGE, BY_ROLE};
 use super::password;
-use super::role::{Role, of_account};
+use super::role::Role;
 use super::tenant::AccountRecord;
 use super::token::{BY_USER, Token};
 use super::{AccountError, Accounts, User};
 use crate::access::Caller;
 use crate::http::ApiError;
 use crate::id::{RoleId, UserId};
-use crate::store::{Account, Batch, Cursor, Page, Scan, StoreError, Versioned};
+use crate::store::{Account, Batch, Cursor, IndexKey, Page, Scan, StoreError, Versioned};
 use http::StatusCode;
 use std::net::SocketAddr;
 
@@ -51,7 +51,7 @@ impl Accounts {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Versioned<User>>, StoreError> {
-        let scan = Scan::of(BY_AGE).within(of_account(account)).falling().after(after).limit(limit);
+        let scan = Scan::of(BY_AGE).within(IndexKey::of(account)).falling().after(after).limit(limit);
         self.0.store.scan::<User>(scan).await
     }
 
@@ -192,7 +192,7 @@ impl Accounts {
             }
             self.may_touch(caller, &old.document).await?;
             self.end_all_sessions(id).await?;
-            let tokens = Scan::of(BY_USER).within(of_account(old.document.account).text(id)).limit(200);
+            let tokens = Scan::of(BY_USER).within(IndexKey::of(old.document.account).text(id)).limit(200);
             let tokens = self.0.store.scan::<Token>(tokens).await?.items;
             let batch = self.0.store.batch().by(Some(caller.user));
             let batch = self.unless_last(batch, &old.document, None).await?;
@@ -237,7 +237,7 @@ impl Accounts {
         let Some(account) = account else { return Ok(batch) };
         let mut place = None;
         loop {
-            let scan = Scan::of(BY_ROLE).within(of_account(before.account).text(role)).after(place);
+            let scan = Scan::of(BY_ROLE).within(IndexKey::of(before.account).text(role)).after(place);
             let page = self.0.store.scan::<User>(scan).await?;
             if page.items.iter().any(|user| user.document.id != before.id && is_one(&user.document)) {
                 return Ok(batch.update(&account, &account.document.administered()));

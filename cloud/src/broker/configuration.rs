@@ -2,6 +2,7 @@
 
 use super::BrokerError;
 use super::access::{Credential, dynamic_security};
+use crate::tls::{OPENSSL_CIPHERS, Pair};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -30,10 +31,17 @@ pub(super) fn plugin(configured: Option<&Path>) -> Result<PathBuf, BrokerError> 
     })
 }
 
+/// A listener with TLS, and what it shows.
+pub(super) struct Encrypted<'a> {
+    pub(super) address: SocketAddr,
+    pub(super) pair: &'a Pair,
+}
+
 /// Writes the configuration and the access rules; returns the configuration's path.
 pub(super) fn write(
     directory: &Path,
     address: SocketAddr,
+    encrypted: Option<&Encrypted<'_>>,
     plugin: &Path,
     clients: &[Credential],
 ) -> Result<PathBuf, BrokerError> {
@@ -43,11 +51,34 @@ pub(super) fn write(
         .create(directory)
         .map_err(|source| BrokerError::Write { path: directory.to_owned(), source })?;
     let access = directory.join("access.json");
-    let text = text(directory, address, plugin, &access)?;
+    let mut text = text(directory, address, plugin, &access)?;
+    if let Some(Encrypted { address, pair }) = encrypted {
+        let [certificate, key] = write_pair(directory, pair)?;
+        text.push_str(&listener(*address, &certificate, &key)?);
+    }
     put(&access, &dynamic_security(clients))?;
     let path = directory.join("mosquitto.conf");
     put(&path, text.as_bytes())?;
     Ok(path)
+}
+
+/// Writes the certificate and its key for Mosquitto, which reads them at its start and on SIGHUP.
+pub(super) fn write_pair(directory: &Path, pair: &Pair) -> Result<[PathBuf; 2], BrokerError> {
+    let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| directory.join(name));
+    put(&key, &pair.key_pem)?;
+    put(&certificate, &pair.certificate_pem)?;
+    Ok([certificate, key])
+}
+
+/// The listener with TLS: what stands after it in the file is its own.
+fn listener(address: SocketAddr, certificate: &Path, key: &Path) -> Result<String, BrokerError> {
+    Ok(format!(
+        "listener {} {}\ncertfile {}\nkeyfile {}\ntls_version tlsv1.2\nciphers {OPENSSL_CIPHERS}\n",
+        address.port(),
+        address.ip(),
+        line(certificate)?,
+        line(key)?,
+    ))
 }
 
 /// Mosquitto's configuration file (mosquitto.conf(5)).

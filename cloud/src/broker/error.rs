@@ -29,10 +29,10 @@ pub enum BrokerError {
         source: std::io::Error,
     },
     /// Another program has the port.
-    #[error(
-        "cannot listen on {address} (`mqtt.listen`): {source}; end the other program or set another port"
-    )]
+    #[error("cannot listen on {address} (`{field}`): {source}; end the other program or set another port")]
     Port {
+        /// The key.
+        field: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why.

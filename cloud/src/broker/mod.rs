@@ -21,7 +21,11 @@ pub use supervise::{Broker, BrokerOptions, Login};
 use crate::app::App;
 use crate::cluster::{Duty, Role};
 use crate::device;
+use crate::tls::Pair;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Before a broker that did not start is tried again.
@@ -99,6 +103,7 @@ async fn begin_until(app: &App, duty: &Duty, term: &CancellationToken) -> Result
         plugin: app.config.mqtt.dynamic_security_plugin.clone(),
         // The port that it had before, if it was a free one.
         listen: app.addresses.mqtt.get().copied().unwrap_or(app.config.mqtt.listen),
+        encrypted: encrypted(app),
         directory: app.config.data_dir.join("broker"),
         launcher: std::env::current_exe().map_err(|source| BrokerError::Launcher { source })?,
     };
@@ -109,7 +114,17 @@ async fn begin_until(app: &App, duty: &Duty, term: &CancellationToken) -> Result
     };
     let broker = Broker::start(options, credentials, term.clone()).await?;
     let _ = app.addresses.mqtt.set(broker.address());
+    if let Some(address) = broker.encrypted_address() {
+        let _ = app.addresses.mqtts.set(address);
+    }
     let begun = device::begin(app, broker.clone(), duty, term).await;
     begun.map_err(|error| BrokerError::Devices(error.to_string()))?;
     Ok(broker)
+}
+
+/// The listener with TLS: at the port that it had before, if it was a free one.
+fn encrypted(app: &App) -> Option<(SocketAddr, watch::Receiver<Arc<Pair>>)> {
+    let wanted = app.config.mqtt.tls_listen.address()?;
+    let address = app.addresses.mqtts.get().copied().unwrap_or(wanted);
+    Some((address, app.tls.as_ref()?.subscribe()))
 }

@@ -1,10 +1,12 @@
 //! Keeps a broker running: starts it, waits until it takes connections, starts it again when it ends.
 #![allow(clippy::disallowed_methods, reason = "a driver: it waits until a time that it set itself")]
 
+use super::BrokerError;
 use super::access::{Credential, Verifier};
+use super::configuration::{self, Encrypted};
 use super::process::Process;
-use super::{BrokerError, configuration};
 use crate::id::random_bytes;
+use crate::tls::Pair;
 use nix::sys::signal::Signal;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -36,6 +38,8 @@ pub struct BrokerOptions {
     pub plugin: Option<PathBuf>,
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where it listens with TLS, and the certificate with those that follow it.
+    pub encrypted: Option<(SocketAddr, watch::Receiver<Arc<Pair>>)>,
     /// Its configuration and state.
     pub directory: PathBuf,
     /// `stagebox-cloud`, which becomes Mosquitto.
@@ -57,6 +61,7 @@ pub struct Broker(Arc<Shared>);
 
 struct Shared {
     address: SocketAddr,
+    encrypted: Option<SocketAddr>,
     login: Login,
     /// Counts the starts.
     runs: watch::Receiver<u64>,
@@ -81,19 +86,34 @@ impl Broker {
             let source = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(BrokerError::Program { path: options.mosquitto, source });
         }
-        let address = free_address(options.listen).await?;
+        let address = free_address("mqtt.listen", options.listen).await?;
+        let encrypted = match &options.encrypted {
+            // A free port is given back before Mosquitto takes it, and may be found twice.
+            Some((wanted, _)) => loop {
+                let found = free_address("mqtt.tls_listen", *wanted).await?;
+                if found != address || wanted.port() != 0 {
+                    break Some(found);
+                }
+            },
+            None => None,
+        };
         let login = Login { user: "stagebox-cloud".into(), password: hex::encode(random_bytes::<24>()) };
         let cloud = Credential::of_cloud(login.user.clone(), Verifier::new(&login.password, random_bytes()));
-        let keeper = Keeper { options, plugin, address, cloud, credentials };
+        let keeper = Keeper { options, plugin, address, encrypted, cloud, credentials };
         let process = keeper.run().await?;
         let (runs, seen) = watch::channel(1);
         tokio::spawn(keeper.keep(process, runs, shutdown));
-        Ok(Self(Arc::new(Shared { address, login, runs: seen })))
+        Ok(Self(Arc::new(Shared { address, encrypted, login, runs: seen })))
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    /// Where it listens with TLS.
+    pub fn encrypted_address(&self) -> Option<SocketAddr> {
+        self.0.encrypted
     }
 
     /// Where the cloud itself connects.
@@ -127,6 +147,7 @@ struct Keeper<F> {
     options: BrokerOptions,
     plugin: PathBuf,
     address: SocketAddr,
+    encrypted: Option<SocketAddr>,
     cloud: Credential,
     credentials: F,
 }
@@ -140,7 +161,16 @@ where
     async fn run(&self) -> Result<Process, BrokerError> {
         let mut clients = (self.credentials)().await.map_err(BrokerError::Credentials)?;
         clients.push(self.cloud.clone());
-        let path = configuration::write(&self.options.directory, self.address, &self.plugin, &clients)?;
+        let pair = self.options.encrypted.as_ref().map(|(_, pairs)| Arc::clone(&pairs.borrow()));
+        let encrypted =
+            self.encrypted.zip(pair.as_deref()).map(|(address, pair)| Encrypted { address, pair });
+        let path = configuration::write(
+            &self.options.directory,
+            self.address,
+            encrypted.as_ref(),
+            &self.plugin,
+            &clients,
+        )?;
         let process = Process::start(&self.options.launcher, &self.options.mosquitto, &path).await?;
         let until = Instant::now() + START;
         let address = self.address;
@@ -158,18 +188,31 @@ where
         }
     }
 
+    /// Has the running broker show another certificate; connections that are there go on.
+    fn renew(&self, process: &Process, pair: &Pair) {
+        match configuration::write_pair(&self.options.directory, pair) {
+            Ok(_) => process.signal(Signal::SIGHUP),
+            Err(error) => {
+                tracing::error!(%error, "the broker keeps its old certificate until its next start");
+            }
+        }
+    }
+
     async fn keep(self, first: Process, runs: watch::Sender<u64>, shutdown: CancellationToken) {
         let mut process = Some(first);
         let mut short_runs = 0;
+        let mut pairs = self.options.encrypted.as_ref().map(|(_, pairs)| pairs.clone());
         loop {
             if let Some(running) = process.take() {
                 let began = Instant::now();
-                tokio::select! {
-                    () = shutdown.cancelled() => return end(running).await,
-                    status = running.ended() => {
-                        tracing::error!(status, said = running.said(), "the broker ended; it is started again");
+                let status = loop {
+                    tokio::select! {
+                        () = shutdown.cancelled() => return end(running).await,
+                        status = running.ended() => break status,
+                        pair = next(&mut pairs) => self.renew(&running, &pair),
                     }
-                }
+                };
+                tracing::error!(status, said = running.said(), "the broker ended; it is started again");
                 short_runs = if began.elapsed() >= GOOD_RUN { 0 } else { short_runs + 1 };
             }
             let pause = PAUSES_MS[std::cmp::min(short_runs, PAUSES_MS.len() - 1)];
@@ -192,6 +235,16 @@ where
     }
 }
 
+/// Waits for the next certificate.
+async fn next(pairs: &mut Option<watch::Receiver<Arc<Pair>>>) -> Arc<Pair> {
+    if let Some(pairs) = pairs
+        && pairs.changed().await.is_ok()
+    {
+        return Arc::clone(&pairs.borrow_and_update());
+    }
+    std::future::pending().await
+}
+
 async fn end(process: Process) {
     process.signal(Signal::SIGTERM);
     if tokio::time::timeout(END, process.ended()).await.is_err() {
@@ -200,7 +253,7 @@ async fn end(process: Process) {
 }
 
 /// The address to listen on: a free port in place of 0; waits a little for one that is just being left.
-async fn free_address(wanted: SocketAddr) -> Result<SocketAddr, BrokerError> {
+async fn free_address(field: &'static str, wanted: SocketAddr) -> Result<SocketAddr, BrokerError> {
     let until = Instant::now() + PORT;
     loop {
         match TcpListener::bind(wanted).await.and_then(|listener| listener.local_addr()) {
@@ -208,7 +261,7 @@ async fn free_address(wanted: SocketAddr) -> Result<SocketAddr, BrokerError> {
             Err(source) if source.kind() == std::io::ErrorKind::AddrInUse && Instant::now() < until => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            Err(source) => return Err(BrokerError::Port { address: wanted, source }),
+            Err(source) => return Err(BrokerError::Port { field, address: wanted, source }),
         }
     }
 }

@@ -68,7 +68,7 @@ fn what_is_written_is_for_its_owner_only() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("broker");
     let address = "127.0.0.1:1884".parse().unwrap();
-    let path = configuration::write(&place, address, Path::new("/p.so"), &[]).unwrap();
+    let path = configuration::write(&place, address, None, Path::new("/p.so"), &[]).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("listener 1884 127.0.0.1\n") && text.contains("allow_anonymous false\n"), "{text}");
     for entry in std::fs::read_dir(&place).unwrap() {
@@ -77,7 +77,7 @@ fn what_is_written_is_for_its_owner_only() {
     }
     let broken = place.join("a\nallow_anonymous true");
     assert!(
-        configuration::write(&broken, address, Path::new("/p.so"), &[])
+        configuration::write(&broken, address, None, Path::new("/p.so"), &[])
             .unwrap_err()
             .to_string()
             .contains("line break")

@@ -133,7 +133,10 @@ fn telemetry(app: &App) -> Response {
     let lines = futures_util::stream::unfold(boxes, |mut boxes| async {
         loop {
             match boxes.recv().await {
-                Ok(told) => return Some((Ok::<_, Infallible>(format!("{told}\n")), boxes)),
+                Ok(told) => {
+                    let line = serde_json::to_string(&told).unwrap_or_default() + "\n";
+                    return Some((Ok::<_, Infallible>(line), boxes));
+                }
                 // The next second brings it anew.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,

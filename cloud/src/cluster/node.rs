@@ -74,10 +74,10 @@ pub(crate) async fn others(store: &Store, clock: &Clock, own: &str) -> Result<Ve
 /// Writes this process down, and keeps doing so until it stops; then it is taken off.
 pub(super) async fn register(app: &App) -> Result<(), ClusterError> {
     let started_at = app.clock.now();
-    app.store.commit(app.store.batch().put(&record(app, started_at))).await?;
+    tell(app, started_at).await?;
     // Whoever changes the keys has seen the above, or is seen here.
     app.vault.check(&app.store).await?;
-    app.store.commit(app.store.batch().put(&record(app, started_at))).await?;
+    tell(app, started_at).await?;
     let app = app.clone();
     app.cluster.clone().spawn(async move {
         let mut beats = 0u64;
@@ -104,6 +104,18 @@ pub(super) async fn register(app: &App) -> Result<(), ClusterError> {
         }
     });
     Ok(())
+}
+
+/// Writes this process down, if there is room.
+async fn tell(app: &App, started_at: Timestamp) -> Result<(), StoreError> {
+    match app.store.commit(app.store.batch().put(&record(app, started_at))).await {
+        // What is there can be read: a later beat writes it down.
+        Err(error @ (StoreError::NoRoom | StoreError::Full { .. })) => {
+            tracing::warn!(%error, "this process is not listed yet");
+            Ok(())
+        }
+        told => told.map(|_| ()),
+    }
 }
 
 fn record(app: &App, started_at: Timestamp) -> NodeRecord {

@@ -42,6 +42,11 @@ fn wrong_keys_and_values_are_named() {
         ("[admin]\nemail = \"nobody\"", None, "admin.email"),
         ("[http]\npublic_url = \"live.example.org\"", None, "http.public_url"),
         ("[rtmp]\npublic_url = \"http://x/live\"", None, "rtmp.public_url"),
+        ("[http]\nlisten = \"0.0.0.0:80\"", None, "http.allow_plaintext"),
+        ("[rtmp]\nlisten = \"[::]:1935\"", None, "rtmp.allow_plaintext"),
+        ("[mqtt]\nlisten = \"10.0.0.1:1883\"", None, "mqtt.tls_listen"),
+        ("[http]\ntls_listen = \"on\"", None, "neither address and port nor \"off\""),
+        ("[http]\ntrusted_proxies = [\"10.0.0.1\"]", None, "http.trusted_proxies"),
         ("[outbound]\nallow = [\"loopback\"]", None, "outbound.allow"),
         ("[hooks]\nallow = [\"127.0.0.0/8\"]", None, "`[outbound] allow` now"),
         ("[store]\nkind = \"mysql\"", None, "mysql"),
@@ -60,6 +65,16 @@ fn wrong_keys_and_values_are_named() {
         let error = parse(text, environment.as_slice()).unwrap_err().to_string();
         assert!(error.contains(wanted), "{text} {environment:?}: {error}");
     }
+}
+
+#[test]
+fn plaintext_leaves_this_machine_only_when_told_to() {
+    let text = "[http]\nlisten = \"0.0.0.0:80\"\nallow_plaintext = true\ntls_listen = \"off\"\n\
+                [rtmp]\ntls_listen = \"0.0.0.0:1936\"";
+    let config = parse(text, &[]).unwrap();
+    assert_eq!(config.http.tls_listen, Listen::Off);
+    assert_eq!(config.rtmp.tls_listen.address().map(|address| address.port()), Some(1936));
+    assert_eq!(config.mqtt.tls_listen, Listen::At(([127, 0, 0, 1], 8883).into()));
 }
 
 #[test]

@@ -11,17 +11,20 @@
 //! | `POST /store/rewrite` | | lines |
 //! | `POST /store/copy` | `{"to":"…"}` with `password_file`, `schema` and `ca_file`, or `{"to_config":"…"}` | lines |
 //! | `POST /secrets/rotate` | | lines |
+//! | `POST /account` | `"list"`, `{"create":{"name","email"}}`, `{"limit":{"account",…}}`, `{"suspend":{"account"}}`, `{"resume":{"account"}}` | `{"accounts":[…],"password":…}` |
 //! | `POST /media/check` | | as `POST /api/v1/media/check` |
 //!
 //! *Lines* are JSON documents, one a line: `{"percent":…,"words":…}` while it goes on, at the
 //! end `{"done":…}` with the outcome in words and `"faults":[{"place","detail"}]` where some
 //! were found, or `{"error":…}`.
 
+mod account;
 mod client;
 mod command;
 mod destination;
 mod server;
 
+pub use account::run as run_account;
 pub(crate) use client::Running;
 pub use command::{SecretsCommand, StoreCommand, run, run_secrets};
 pub use destination::{Destination, Place};

@@ -3,6 +3,7 @@
 
 use super::destination::Place;
 use super::{Ground, Line, Work, socket};
+use crate::account::AccountCommand;
 use crate::app::App;
 use crate::media::check;
 use crate::store::{Progress, StoreError};
@@ -101,6 +102,7 @@ async fn answer(app: App, request: Request<Incoming>) -> Response<Body> {
         return refused(StatusCode::PAYLOAD_TOO_LARGE, "a command is short");
     };
     let work = match path.as_str() {
+        "/account" => return account(&app, &body.to_bytes()).await,
         "/store/backup" => return backup(&app),
         "/media/check" => return media_check(app),
         "/store/check" => Work::Check,
@@ -141,6 +143,22 @@ fn backup(app: &App) -> Response<Body> {
             let kind = header::HeaderValue::from_static("application/x-ndjson");
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
             response
+        }
+        Err(error) => refused(StatusCode::CONFLICT, &error.to_string()),
+    }
+}
+
+/// Never logged: a new administrator's password is in the answer.
+async fn account(app: &App, body: &[u8]) -> Response<Body> {
+    let command = match serde_json::from_slice::<AccountCommand>(body) {
+        Ok(command) => command,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match app.accounts.manage(command).await {
+        Ok(managed) => {
+            let mut line = serde_json::to_vec(&managed).unwrap_or_default();
+            line.push(b'\n');
+            Response::new(Full::new(Bytes::from(line)).map_err(|never| match never {}).boxed())
         }
         Err(error) => refused(StatusCode::CONFLICT, &error.to_string()),
     }

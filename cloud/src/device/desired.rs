@@ -4,14 +4,15 @@ use super::DeviceError;
 use super::devices::{Devices, wire_id};
 use super::document::{DesiredRecord, Device};
 use super::driver::Request;
+use crate::account::everyone;
 use crate::broker::AdminCommand;
 use crate::cluster::Duty;
 use crate::id::BoxId;
-use crate::store::{Account, Document as _, Entry, JournalPage};
+use crate::store::{Account, Document as _, Entry, JournalPage, Store};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use stagebox_protocol::{Desired, DesiredState};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -62,17 +63,39 @@ pub(super) async fn refresh(
     }
 }
 
-/// Follows the journal from `cursor` on, and tells the driver of each change.
+/// How far each account's journal is now.
+pub(super) async fn heads(store: &Store) -> Result<HashMap<Account, u64>, DeviceError> {
+    let accounts = everyone::all(store).await?;
+    Ok(accounts.into_iter().map(|account| (account, store.journal_seq(account))).collect())
+}
+
+/// Follows the journals from these places on, and tells the driver of each change.
 pub(super) async fn follow(
     devices: Devices,
     duty: Duty,
+    heads: HashMap<Account, u64>,
+    requests: mpsc::Sender<Request>,
+    term: CancellationToken,
+) {
+    everyone::follow(devices.store(), &term, |account, _| {
+        let from = heads.get(&account).copied().unwrap_or(0);
+        one(devices.clone(), duty.clone(), account, from, requests.clone(), term.clone())
+    })
+    .await;
+}
+
+async fn one(
+    devices: Devices,
+    duty: Duty,
+    account: Account,
     mut cursor: u64,
     requests: mpsc::Sender<Request>,
     term: CancellationToken,
 ) {
-    let mut head = devices.store().journal_head(Account::FIRST);
+    let mut head = devices.store().journal_head(account);
     loop {
-        if let Err(error) = catch_up(&devices, &duty, &mut cursor, &requests).await {
+        head.borrow_and_update();
+        if let Err(error) = catch_up(&devices, &duty, account, &mut cursor, &requests).await {
             tracing::error!(%error, "what is wanted of the boxes is not up to date");
         }
         tokio::select! {
@@ -87,15 +110,16 @@ pub(super) async fn follow(
 async fn catch_up(
     devices: &Devices,
     duty: &Duty,
+    account: Account,
     cursor: &mut u64,
     requests: &mpsc::Sender<Request>,
 ) -> Result<(), DeviceError> {
     loop {
-        let JournalPage { entries, reset } =
-            devices.store().journal(Account::FIRST, *cursor, AT_ONCE).await?;
+        let JournalPage { entries, reset } = devices.store().journal(account, *cursor, AT_ONCE).await?;
         let mut touched: BTreeSet<BoxId> = entries.iter().flat_map(boxes).collect();
         if reset {
-            touched.extend(devices.all().await?.into_iter().map(|device| device.id));
+            let own = devices.all().await?.into_iter().filter(|device| device.account == account);
+            touched.extend(own.map(|device| device.id));
         }
         for id in touched {
             if let Some(wanted) = refresh(devices, duty, id).await? {

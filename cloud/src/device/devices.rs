@@ -8,8 +8,8 @@ use crate::broker::{AdminCommand, Credential, Verifier};
 use crate::clock::{Clock, Timestamp};
 use crate::event::{Events, Input};
 use crate::id::{BoxId, EventId, UserId, random_bytes};
-use crate::store::{Cursor, Page, Scan, Store, Versioned};
-use serde::Serialize;
+use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, Versioned};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stagebox_protocol::{Command, CommandId, CommandResponse, Reported, ResponseStatus, Telemetry};
 use std::collections::HashMap;
@@ -22,6 +22,8 @@ pub(super) const ANSWER_MS: u64 = 8_000;
 /// What a new box is made of.
 #[derive(Debug, Clone)]
 pub struct NewDevice {
+    /// Whose.
+    pub account: Account,
     /// Its name.
     pub name: String,
 }
@@ -72,6 +74,14 @@ pub struct Target {
     key: String,
 }
 
+/// What a box measured, as it comes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) account: Account,
+    pub(crate) device_id: BoxId,
+    pub(crate) telemetry: Value,
+}
+
 /// What boxes said since the server started.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
@@ -89,7 +99,7 @@ struct Inner {
     store: Store,
     events: Events,
     clock: Clock,
-    changes: broadcast::Sender<Value>,
+    changes: broadcast::Sender<Measured>,
     seen: Mutex<HashMap<BoxId, Seen>>,
     /// To the driver; absent while this process has no broker.
     requests: Mutex<Option<mpsc::Sender<Request>>>,
@@ -108,8 +118,8 @@ impl Devices {
         }))
     }
 
-    /// Telemetry of boxes as it comes, `{"device_id","telemetry"}`, for the administrator's pages.
-    pub fn subscribe(&self) -> broadcast::Receiver<Value> {
+    /// Telemetry of all accounts' boxes as it comes, for pages.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Measured> {
         self.0.changes.subscribe()
     }
 
@@ -124,6 +134,7 @@ impl Devices {
         let secret = hex::encode(random_bytes::<32>());
         let device = Device {
             id: BoxId::random(),
+            account: new.account,
             number,
             name: new.name,
             enabled: true,
@@ -144,9 +155,14 @@ impl Devices {
         }
     }
 
-    /// Lists boxes, the newest first.
-    pub async fn list(&self, after: Option<Cursor>, limit: usize) -> Result<Page<DeviceView>, DeviceError> {
-        let scan = Scan::of(BY_NUMBER).falling().after(after).limit(limit);
+    /// Lists an account's boxes, the newest first.
+    pub async fn list(
+        &self,
+        account: Account,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<DeviceView>, DeviceError> {
+        let scan = Scan::of(BY_NUMBER).within(IndexKey::of(account)).falling().after(after).limit(limit);
         let page = self.0.store.scan::<Device>(scan).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for device in page.items {
@@ -294,12 +310,13 @@ impl Devices {
         change(seen);
     }
 
-    pub(super) fn tell_telemetry(&self, id: BoxId, telemetry: &Telemetry) {
-        self.tell(serde_json::json!({ "device_id": id, "telemetry": telemetry }));
+    pub(super) fn tell_telemetry(&self, account: Account, device_id: BoxId, telemetry: &Telemetry) {
+        let telemetry = serde_json::to_value(telemetry).unwrap_or(Value::Null);
+        self.tell(Measured { account, device_id, telemetry });
     }
 
     /// Passes on what [`Devices::subscribe`] gives.
-    pub(super) fn tell(&self, told: Value) {
+    pub(super) fn tell(&self, told: Measured) {
         // Nobody listens when no page is open.
         let _ = self.0.changes.send(told);
     }

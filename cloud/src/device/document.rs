@@ -3,12 +3,12 @@
 use crate::broker::Verifier;
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId};
-use crate::store::{Document, Index, IndexKey};
+use crate::store::{Account, Document, Index, IndexKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stagebox_protocol::{BoxEvent, OutboxId};
 
-/// The index of all boxes by number.
+/// The index of all boxes by account and number.
 pub(super) const BY_NUMBER: &str = "number";
 
 /// What users decide about a box.
@@ -16,6 +16,8 @@ pub(super) const BY_NUMBER: &str = "number";
 pub struct Device {
     /// Its id.
     pub id: BoxId,
+    /// Whose.
+    pub account: Account,
     /// Its number.
     pub number: u64,
     /// Its name.
@@ -33,12 +35,16 @@ pub struct Device {
 impl Document for Device {
     const KIND: &'static str = "device";
 
+    fn account(&self) -> Account {
+        self.account
+    }
+
     fn id(&self) -> String {
         self.id.to_string()
     }
 
     fn indexes(&self) -> Vec<Index> {
-        vec![Index::unique(BY_NUMBER, IndexKey::new().number(self.number))]
+        vec![Index::unique(BY_NUMBER, IndexKey::of(self.account).number(self.number))]
     }
 
     fn journal_view(&self) -> Value {
@@ -58,6 +64,8 @@ impl Document for Device {
 pub struct Presence {
     /// The box.
     pub id: BoxId,
+    /// Whose.
+    pub account: Account,
     /// Whether it is there.
     pub online: bool,
     /// When it came or went.
@@ -66,6 +74,10 @@ pub struct Presence {
 
 impl Document for Presence {
     const KIND: &'static str = "presence";
+
+    fn account(&self) -> Account {
+        self.account
+    }
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -77,6 +89,8 @@ impl Document for Presence {
 pub struct BoxJournal {
     /// The box.
     pub id: BoxId,
+    /// Whose.
+    pub account: Account,
     /// The last event that was taken.
     pub cursor: Cursor,
     /// That event.
@@ -85,6 +99,10 @@ pub struct BoxJournal {
 
 impl Document for BoxJournal {
     const KIND: &'static str = "device_event";
+
+    fn account(&self) -> Account {
+        self.account
+    }
 
     fn id(&self) -> String {
         self.id.to_string()

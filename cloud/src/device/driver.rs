@@ -4,7 +4,7 @@
 use super::DeviceError;
 use super::desired;
 use super::devices::{Devices, wire_id};
-use super::document::{BoxJournal, Cursor, DesiredRecord, Presence};
+use super::document::{BoxJournal, Cursor, DesiredRecord, Device, Presence};
 use super::session::{News, Session};
 use super::state::{Action, Answer, Asked, BoxState, Input, Message};
 use crate::app::App;
@@ -53,6 +53,7 @@ struct Driver {
     duty: Duty,
     broker: Broker,
     boxes: HashMap<BoxId, BoxState>,
+    accounts: HashMap<BoxId, Account>,
     /// By the text in the topic.
     ids: HashMap<String, BoxId>,
     waiting: HashMap<CommandId, oneshot::Sender<Answer>>,
@@ -77,9 +78,10 @@ pub(crate) async fn begin(
 ) -> Result<(), DeviceError> {
     let devices = app.devices.clone();
     // Before the boxes are read: what changes meanwhile is in the journal after it.
-    let head = *devices.store().journal_head(Account::FIRST).borrow();
-    let mut boxes = HashMap::new();
+    let heads = desired::heads(devices.store()).await?;
+    let (mut boxes, mut accounts) = (HashMap::new(), HashMap::new());
     for device in devices.all().await? {
+        accounts.insert(device.id, device.account);
         let wanted = desired::refresh(&devices, duty, device.id).await?;
         boxes.insert(device.id, load(devices.store(), device.id, wanted).await?);
     }
@@ -94,6 +96,7 @@ pub(crate) async fn begin(
         duty: duty.clone(),
         broker,
         boxes,
+        accounts,
         ids,
         waiting: HashMap::new(),
         governing: VecDeque::new(),
@@ -104,7 +107,7 @@ pub(crate) async fn begin(
         began: Instant::now(),
     };
     tokio::spawn(driver.run(asked, told, written, term.clone()));
-    tokio::spawn(desired::follow(devices, duty.clone(), head, requests, term.clone()));
+    tokio::spawn(desired::follow(devices, duty.clone(), heads, requests, term.clone()));
     Ok(())
 }
 
@@ -174,8 +177,8 @@ impl Driver {
         };
         match input {
             Ok(input) => {
-                if let Input::Telemetry(telemetry) = &input {
-                    self.devices.tell_telemetry(id, telemetry);
+                if let (Input::Telemetry(telemetry), Some(account)) = (&input, self.accounts.get(&id)) {
+                    self.devices.tell_telemetry(*account, id, telemetry);
                 }
                 self.feed(id, input, !retained);
             }
@@ -220,6 +223,9 @@ impl Driver {
                 None
             }
         };
+        // A box that is gone again is told nothing.
+        let Ok(Some(device)) = self.devices.store().get::<Device>(id).await else { return };
+        self.accounts.insert(id, device.document.account);
         let mut state = BoxState::new(wire_id(id), None, wanted.map(|wanted| wanted.message()));
         let mut actions = Vec::new();
         if self.is_up {
@@ -267,6 +273,7 @@ impl Driver {
     }
 
     fn perform(&mut self, id: BoxId, actions: Vec<Action>) {
+        let Some(account) = self.accounts.get(&id).copied() else { return };
         for action in actions {
             match action {
                 Action::Publish(message) => self.publish(message),
@@ -274,7 +281,8 @@ impl Driver {
                     let (store, journaled) = (self.devices.store().clone(), self.journaled.clone());
                     let duty = self.duty.clone();
                     tokio::spawn(async move {
-                        let result = journal(&store, &duty, id, event, &cursor).await.map(|()| cursor);
+                        let result =
+                            journal(&store, &duty, account, id, event, &cursor).await.map(|()| cursor);
                         // The driver ends only with the server.
                         let _ = journaled.send((id, result)).await;
                     });
@@ -288,7 +296,7 @@ impl Driver {
                 Action::Presence(online) => {
                     let (store, duty) = (self.devices.store().clone(), self.duty.clone());
                     tokio::spawn(async move {
-                        if let Err(error) = note_presence(&store, &duty, id, online).await {
+                        if let Err(error) = note_presence(&store, &duty, account, id, online).await {
                             tracing::warn!(device = %id, %error, "cannot note that a box came or went");
                         }
                     });
@@ -343,11 +351,12 @@ fn control(command: &AdminCommand) -> Message {
 async fn journal(
     store: &Store,
     duty: &Duty,
+    account: Account,
     id: BoxId,
     event: BoxEvent,
     cursor: &Cursor,
 ) -> Result<(), StoreError> {
-    let new = BoxJournal { id, cursor: cursor.clone(), event };
+    let new = BoxJournal { id, account, cursor: cursor.clone(), event };
     let batch = match store.get::<BoxJournal>(id).await? {
         Some(old) => store.batch().update(&old, &new),
         None => store.batch().create(&new),
@@ -356,10 +365,16 @@ async fn journal(
 }
 
 /// Notes that a box came or went, if that is new.
-async fn note_presence(store: &Store, duty: &Duty, id: BoxId, online: bool) -> Result<(), StoreError> {
+async fn note_presence(
+    store: &Store,
+    duty: &Duty,
+    account: Account,
+    id: BoxId,
+    online: bool,
+) -> Result<(), StoreError> {
     loop {
         let batch = store.batch();
-        let new = Presence { id, online, changed_at: batch.at() };
+        let new = Presence { id, account, online, changed_at: batch.at() };
         let batch = match store.get::<Presence>(id).await? {
             Some(old) if old.document.online == online => return Ok(()),
             Some(old) => batch.update(&old, &new),

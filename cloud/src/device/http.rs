@@ -4,6 +4,7 @@ use super::{DeviceView, NewDevice, away};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Parsed, Response, Routes, answer, line};
 use crate::id::BoxId;
+use crate::tls::Tls;
 use ::http::{HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -42,19 +43,20 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
     match call.method {
         Method::GET | Method::HEAD => {
             let (after, limit) = http::page_request(&call)?;
-            http::list(&app.devices.list(after, limit).await?)
+            http::list(&app.devices.list(caller.account, after, limit).await?)
         }
         Method::POST => {
             let mut fields = call.fields().await?;
             let name = fields.required("name", line(NAME));
             fields.finish()?;
-            let new = NewDevice { name: name.unwrap_or_default() };
+            let new = NewDevice { account: caller.account, name: name.unwrap_or_default() };
             let (device, secret) = app.devices.create(new, Some(caller.user)).await?;
             let path = format!("/api/v1/devices/{}", device.id);
             let mut shown = serde_json::to_value(&device).map_err(|error| ApiError::internal(&error))?;
             shown["secret"] = secret.into();
             shown["url"] = app.addresses.http_url(&app.config).into();
             shown["mqtt_url"] = app.addresses.mqtt_url(&app.config).into();
+            shown["tls_fingerprint"] = app.tls.as_ref().and_then(Tls::fingerprint).into();
             Ok(tagged(http::created(&path, &shown)?, &device))
         }
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "POST"])),

@@ -204,7 +204,10 @@ fn devices(directory: &tempfile::TempDir) -> (Devices, Events) {
 async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
     let directory = tempfile::tempdir().unwrap();
     let (devices, events) = devices(&directory);
-    let (device, secret) = devices.create(NewDevice { name: "Hall".into() }, None).await.unwrap();
+    let (device, secret) = devices
+        .create(NewDevice { account: crate::store::Account::FIRST, name: "Hall".into() }, None)
+        .await
+        .unwrap();
     let id = device.id;
     assert_eq!(devices.authenticate(&id.to_string(), &secret).await.unwrap(), Some(id));
     for (other, secret) in
@@ -218,7 +221,13 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
     assert_eq!((before.version, before.event_id), (1, None));
     assert_eq!(super::desired::refresh(&devices, &duty, id).await.unwrap(), Some(before), "nothing changed");
 
-    let event = events.create(NewEvent { title: "Show".into(), device_id: Some(id) }, None).await.unwrap();
+    let event = events
+        .create(
+            NewEvent { account: crate::store::Account::FIRST, title: "Show".into(), device_id: Some(id) },
+            None,
+        )
+        .await
+        .unwrap();
     let targets = devices.targets(&id).await.unwrap();
     assert_eq!((targets.outputs.len(), targets.event_id), (2, Some(event.id)));
     let after = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap();
@@ -229,7 +238,7 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
     assert!(devices.patch(&id, Some("x"), None, Some(1), None).await.is_err(), "changed meanwhile");
     let renamed = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap();
     assert_eq!((renamed.version, renamed.targets_version, renamed.name.as_str()), (3, 2, "Stage"));
-    assert_eq!(devices.list(None, 10).await.unwrap().items.len(), 1);
+    assert_eq!(devices.list(crate::store::Account::FIRST, None, 10).await.unwrap().items.len(), 1);
 }
 
 #[test]
@@ -238,10 +247,23 @@ fn the_journal_has_events_and_no_secret() {
     let id = BoxId::random();
     let secret = Verifier::new("hidden", [0; 12]);
     let kept = serde_json::to_value(&secret).unwrap();
-    let device =
-        Device { id, number: 1, name: "a".into(), enabled: true, created_at: at, updated_at: at, secret };
+    let device = Device {
+        id,
+        account: crate::store::Account::FIRST,
+        number: 1,
+        name: "a".into(),
+        enabled: true,
+        created_at: at,
+        updated_at: at,
+        secret,
+    };
     let view = device.journal_view().to_string();
     assert!(!view.contains(kept["hash"].as_str().unwrap()), "{view}");
-    let journal = BoxJournal { id, cursor: cursor("o", 1), event: event("o", 1, 1) };
+    let journal = BoxJournal {
+        id,
+        account: crate::store::Account::FIRST,
+        cursor: cursor("o", 1),
+        event: event("o", 1, 1),
+    };
     assert_eq!(journal.journal_view()["kind"], Value::from("signal_lost"));
 }

@@ -4,11 +4,11 @@ use super::{EventStatus, Input};
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId, RecordingId};
 use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
-use crate::store::{Document, Index, IndexKey};
+use crate::store::{Account, Document, Index, IndexKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The index of all events by number.
+/// The index of all events by account and number.
 pub(super) const BY_NUMBER: &str = "number";
 /// The index by a stream key's fingerprint.
 pub(super) const BY_KEY: &str = "key";
@@ -16,6 +16,9 @@ pub(super) const BY_KEY: &str = "key";
 pub(super) const KEY_CONTEXT: &str = "stream key";
 /// The index by the box that is assigned.
 pub(super) const BY_DEVICE: &str = "device";
+
+/// The index of an account's events that are started or paused.
+pub(super) const BY_ACCOUNT_LIVE: &str = "live";
 
 /// A stream key as it is kept: sealed, and findable by its fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +60,8 @@ impl HoldsSecrets for Event {
 pub struct Event {
     /// Its id.
     pub id: EventId,
+    /// Whose.
+    pub account: Account,
     /// Its number, for receivers that want numbers.
     pub number: u64,
     /// Its title.
@@ -85,14 +90,21 @@ impl Event {
 impl Document for Event {
     const KIND: &'static str = "event";
 
+    fn account(&self) -> Account {
+        self.account
+    }
+
     fn id(&self) -> String {
         self.id.to_string()
     }
 
     fn indexes(&self) -> Vec<Index> {
-        let mut indexes = vec![Index::unique(BY_NUMBER, IndexKey::new().number(self.number))];
+        let mut indexes = vec![Index::unique(BY_NUMBER, IndexKey::of(self.account).number(self.number))];
         for input in Input::ALL {
             indexes.push(Index::unique(BY_KEY, IndexKey::new().text(&self.key(input).fingerprint)));
+        }
+        if matches!(self.status, EventStatus::Started | EventStatus::Paused) {
+            indexes.push(Index::many(BY_ACCOUNT_LIVE, IndexKey::of(self.account).number(self.number)));
         }
         if let Some(device) = &self.device_id {
             indexes.push(Index::many(BY_DEVICE, IndexKey::new().text(device).number(self.number)));
@@ -118,6 +130,8 @@ impl Document for Event {
 pub struct Activity {
     /// The event.
     pub id: EventId,
+    /// Whose.
+    pub account: Account,
     /// The event's number.
     pub number: u64,
     /// Whether the main broadcast comes in.
@@ -139,6 +153,10 @@ impl Activity {
 
 impl Document for Activity {
     const KIND: &'static str = "broadcast";
+
+    fn account(&self) -> Account {
+        self.account
+    }
 
     fn id(&self) -> String {
         self.id.to_string()

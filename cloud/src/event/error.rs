@@ -2,7 +2,7 @@
 
 use super::state::Forbidden;
 use crate::http::ApiError;
-use crate::id::EventId;
+use crate::id::{BoxId, EventId};
 use crate::secret::SecretError;
 use crate::store::StoreError;
 
@@ -12,6 +12,12 @@ pub enum EventError {
     /// There is no such event.
     #[error("there is no event {0}")]
     NotFound(EventId),
+    /// The box is not there.
+    #[error("there is no device {0}")]
+    NoDevice(BoxId),
+    /// The account has as many events started as it may.
+    #[error("this account may have {0} events started at a time: end one first")]
+    TooMany(u64),
     /// The status cannot follow the present one.
     #[error("{0}")]
     Forbidden(#[from] Forbidden),
@@ -30,7 +36,8 @@ impl From<EventError> for ApiError {
     fn from(error: EventError) -> Self {
         match error {
             EventError::NotFound(_) => Self::not_found(error.to_string()),
-            EventError::Forbidden(_) => Self::conflict(error.to_string()),
+            EventError::NoDevice(_) => Self::field("device_id", error.to_string()),
+            EventError::Forbidden(_) | EventError::TooMany(_) => Self::conflict(error.to_string()),
             EventError::ChangedMeanwhile(_) => Self::changed_meanwhile(error.to_string()),
             EventError::Store(error) => error.into(),
             EventError::Secret(_) => Self::internal(&error),

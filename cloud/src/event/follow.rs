@@ -3,6 +3,7 @@
 
 use super::document::Activity;
 use super::{Event, EventError, Events};
+use crate::account::everyone;
 use crate::id::EventId;
 use crate::store::{Account, Document as _};
 use std::collections::BTreeSet;
@@ -16,10 +17,17 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs until the shutdown.
 pub(super) async fn run(events: Events, shutdown: CancellationToken) {
-    let mut head = events.store().journal_head(Account::FIRST);
-    let mut cursor = *head.borrow_and_update();
+    everyone::follow(events.store(), &shutdown, |account, from| {
+        one(events.clone(), account, from, shutdown.clone())
+    })
+    .await;
+}
+
+async fn one(events: Events, account: Account, mut cursor: u64, shutdown: CancellationToken) {
+    let mut head = events.store().journal_head(account);
     loop {
-        let caught_up = catch_up(&events, &mut cursor).await;
+        head.borrow_and_update();
+        let caught_up = catch_up(&events, account, &mut cursor).await;
         let failed = caught_up.is_err();
         if let Err(error) = caught_up {
             tracing::warn!(%error, "changes of other processes are not heard of yet");
@@ -35,10 +43,10 @@ pub(super) async fn run(events: Events, shutdown: CancellationToken) {
 }
 
 /// Reads the journal to its end; what was not told stays to be read.
-async fn catch_up(events: &Events, cursor: &mut u64) -> Result<(), EventError> {
+async fn catch_up(events: &Events, account: Account, cursor: &mut u64) -> Result<(), EventError> {
     loop {
         let watched: BTreeSet<EventId> = events.watched().into_iter().collect();
-        let page = events.store().journal(Account::FIRST, *cursor, AT_ONCE).await?;
+        let page = events.store().journal(account, *cursor, AT_ONCE).await?;
         let told = |kind: &str| kind == Event::KIND || kind == Activity::KIND;
         let touched: BTreeSet<EventId> = if page.reset {
             watched

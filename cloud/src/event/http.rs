@@ -30,7 +30,7 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
     match call.method {
         Method::GET | Method::HEAD => {
             let (after, limit) = http::page_request(&call)?;
-            let page = app.events.list(ListOptions { after, limit }).await?;
+            let page = app.events.list(ListOptions { account: Some(caller.account), after, limit }).await?;
             http::list(&page.map(|event| event.admin_json()))
         }
         Method::POST => {
@@ -38,7 +38,11 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
             let title = fields.required("title", line(TITLE));
             let device = fields.optional("device_id", |text: String| parse_device(&text));
             fields.finish()?;
-            let new = NewEvent { title: title.unwrap_or_default(), device_id: device.value() };
+            let new = NewEvent {
+                account: caller.account,
+                title: title.unwrap_or_default(),
+                device_id: device.value(),
+            };
             let event = app.events.create(new, Some(caller.user)).await?;
             let response = http::created(&format!("/api/v1/events/{}", event.id), &event.admin_json())?;
             Ok(tagged(response, &event))

@@ -16,7 +16,7 @@ fn events(directory: &tempfile::TempDir) -> Events {
 }
 
 fn new(title: &str) -> NewEvent {
-    NewEvent { title: title.to_owned(), device_id: None }
+    NewEvent { account: crate::store::Account::FIRST, title: title.to_owned(), device_id: None }
 }
 
 #[tokio::test]

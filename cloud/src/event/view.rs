@@ -3,6 +3,7 @@
 use super::{EventStatus, Input, StreamKey};
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId, RecordingId};
+use crate::store::Account;
 use serde_json::{Value, json};
 
 /// An event with what is happening to it.
@@ -10,6 +11,8 @@ use serde_json::{Value, json};
 pub struct EventView {
     /// Its id.
     pub id: EventId,
+    /// Whose.
+    pub account: Account,
     /// Its number.
     pub number: u64,
     /// Its title.

@@ -1,4 +1,4 @@
-//! `GET /api/v1/stream`: what changes, as server-sent events for the administrator's pages.
+//! `GET /api/v1/stream`: what changes in the account, as server-sent events for its pages, as far as one may read it.
 //!
 //! | event | data |
 //! |---|---|
@@ -43,7 +43,7 @@ async fn open(app: App, places: Arc<Semaphore>, call: Call) -> Result<Response, 
         };
     let place: OwnedSemaphorePermit =
         places.try_acquire_owned().map_err(|_| ApiError::unavailable("too many pages follow: close some"))?;
-    let events = ReceiverStream::new(stream::follow(app, cursor, call.headers, place));
+    let events = ReceiverStream::new(stream::follow(app, call.caller()?, cursor, call.headers, place));
     let response = warp::sse::reply(events).into_response();
     Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"))
 }

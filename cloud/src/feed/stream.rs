@@ -1,8 +1,9 @@
 //! The events of one stream, from the journal and from the boxes.
 #![allow(clippy::disallowed_methods, reason = "a driver: a heartbeat goes out after some quiet")]
 
+use crate::access::{Caller, Permission};
 use crate::app::App;
-use crate::store::{Account, Change, Entry, StoreError};
+use crate::store::{Change, Entry, StoreError};
 use http::{HeaderMap, Method};
 use serde_json::json;
 use std::convert::Infallible;
@@ -40,6 +41,7 @@ impl From<StoreError> for End {
 /// Follows the journal from `cursor`, or from now on, until the reader goes.
 pub(super) fn follow(
     app: App,
+    caller: Caller,
     cursor: Option<u64>,
     headers: HeaderMap,
     place: OwnedSemaphorePermit,
@@ -48,7 +50,7 @@ pub(super) fn follow(
     tokio::spawn(async move {
         let _place = place;
         let ended = tokio::select! {
-            ended = drive(&app, cursor, &headers, &sender) => ended,
+            ended = drive(&app, caller, cursor, &headers, &sender) => ended,
             () = app.shutdown.cancelled() => Err(End::Gone),
             () = sender.closed() => Err(End::Gone),
         };
@@ -63,21 +65,27 @@ async fn send(sender: &Sender, event: Event) -> Result<(), End> {
     sender.send(Ok(event)).await.map_err(|_| End::Gone)
 }
 
-async fn drive(app: &App, known: Option<u64>, headers: &HeaderMap, sender: &Sender) -> Result<(), End> {
+async fn drive(
+    app: &App,
+    mut caller: Caller,
+    known: Option<u64>,
+    headers: &HeaderMap,
+    sender: &Sender,
+) -> Result<(), End> {
     let mut boxes = app.devices.subscribe();
-    let mut head = app.store.journal_head(Account::FIRST);
+    let mut head = app.store.journal_head(caller.account);
     let now = *head.borrow_and_update();
     let mut cursor = known.unwrap_or(now);
     let mut alarms = app.alarms.subscribe();
     // At once, so that the page knows that the stream is open.
     send(sender, alive()).await?;
     alarms.mark_unchanged();
-    send(sender, raised(app)).await?;
+    tell_alarms(app, &caller, sender).await?;
     if cursor > now || now - cursor > MAX_BEHIND {
         cursor = now;
         send(sender, reset(cursor)).await?;
     }
-    cursor = catch_up(app, cursor, sender).await?;
+    cursor = catch_up(app, &caller, cursor, sender).await?;
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     heartbeat.reset();
@@ -85,42 +93,64 @@ async fn drive(app: &App, known: Option<u64>, headers: &HeaderMap, sender: &Send
         tokio::select! {
             changed = head.changed() => {
                 changed.map_err(|_| End::Gone)?;
-                cursor = catch_up(app, cursor, sender).await?;
+                cursor = catch_up(app, &caller, cursor, sender).await?;
             }
             state = boxes.recv() => match state {
-                Ok(state) => send(sender, Event::default().event("telemetry").data(state.to_string())).await?,
+                Ok(told) => {
+                    if told.account == caller.account && caller.permissions.has(Permission::DevicesRead) {
+                        let data = json!({ "device_id": told.device_id, "telemetry": told.telemetry });
+                        send(sender, Event::default().event("telemetry").data(data.to_string())).await?;
+                    }
+                }
                 // A slow reader misses telemetry, which the next second brings anew.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Err(End::Gone),
             },
             changed = alarms.changed() => {
                 changed.map_err(|_| End::Gone)?;
-                send(sender, raised(app)).await?;
+                tell_alarms(app, &caller, sender).await?;
             }
             _ = heartbeat.tick() => {
-                if app.accounts.caller(&Method::GET, headers, None).await.is_err() {
-                    return Err(End::Gone);
-                }
+                caller = app.accounts.caller(&Method::GET, headers, None).await.map_err(|_| End::Gone)?;
                 send(sender, alive()).await?;
             }
         }
     }
 }
 
-async fn catch_up(app: &App, mut cursor: u64, sender: &Sender) -> Result<u64, End> {
+async fn catch_up(app: &App, caller: &Caller, mut cursor: u64, sender: &Sender) -> Result<u64, End> {
     loop {
-        let page = app.store.journal(Account::FIRST, cursor, AT_ONCE).await?;
+        let page = app.store.journal(caller.account, cursor, AT_ONCE).await?;
         if page.reset {
             cursor =
-                page.entries.first().map_or(app.store.journal_seq(Account::FIRST), |entry| entry.seq - 1);
+                page.entries.first().map_or(app.store.journal_seq(caller.account), |entry| entry.seq - 1);
             send(sender, reset(cursor)).await?;
         }
         let Some(last) = page.entries.last().map(|entry| entry.seq) else { return Ok(cursor) };
-        for entry in &page.entries {
+        for entry in page.entries.iter().filter(|entry| may_see(caller, entry)) {
             send(sender, change(entry)).await?;
         }
         cursor = last;
     }
+}
+
+/// Whether somebody may know of a change: whoever may read such a thing.
+fn may_see(caller: &Caller, entry: &Entry) -> bool {
+    let permission = match entry.kind.as_str() {
+        "event" | "broadcast" => Permission::EventsRead,
+        "item" => Permission::ItemsRead,
+        "recording" => Permission::RecordingsRead,
+        "device" | "presence" | "device_event" => Permission::DevicesRead,
+        "hook" => Permission::HooksRead,
+        "job" => Permission::JobsRead,
+        "user" | "role" | "token" => Permission::UsersRead,
+        _ => Permission::AccountRead,
+    };
+    caller.permissions.has(permission)
+}
+
+async fn tell_alarms(app: &App, caller: &Caller, sender: &Sender) -> Result<(), End> {
+    if caller.permissions.has(Permission::ServerRead) { send(sender, raised(app)).await } else { Ok(()) }
 }
 
 fn alive() -> Event {

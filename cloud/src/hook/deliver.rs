@@ -1,7 +1,7 @@
 //! The driver: reads the journal, keeps its place, and sends.
 #![allow(clippy::disallowed_methods, reason = "a driver: it waits before it tries a failed store again")]
 
-use super::document::{Delivery, HOOK, Hook, Place, Told};
+use super::document::{Delivery, Hook, Place, Told};
 use super::gcore::{self, Notice, Observed, Seen};
 use super::{HookError, Hooks};
 use crate::cluster::Duty;
@@ -11,7 +11,6 @@ use crate::store::{Account, Entry, StoreError, Versioned};
 use http::Method;
 use std::collections::HashMap;
 use std::error::Error;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -34,6 +33,8 @@ enum Progress {
 /// Reads, keeps, sends.
 pub(super) struct Driver {
     hooks: Hooks,
+    /// Whose notifications it sends.
+    account: Account,
     /// Only one process notifies: what is kept is kept under it.
     duty: Duty,
     /// Where the journal has been read to; entries that bring nothing are not worth a write each.
@@ -43,13 +44,13 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(hooks: Hooks, duty: Duty) -> Self {
-        Self { hooks, duty, read: 0, seen: HashMap::new() }
+    pub(super) fn new(hooks: Hooks, account: Account, duty: Duty) -> Self {
+        Self { hooks, account, duty, read: 0, seen: HashMap::new() }
     }
 
     /// Runs until the server ends or another process notifies; a notification that is under way then is let finish.
     pub(super) async fn run(mut self, term: CancellationToken) {
-        let mut head = self.hooks.0.store.journal_head(Account::FIRST);
+        let mut head = self.hooks.0.store.journal_head(self.account);
         while !term.is_cancelled() {
             head.borrow_and_update();
             let wait = match self.step().await {
@@ -78,11 +79,11 @@ impl Driver {
 
     async fn step(&mut self) -> Result<Progress, HookError> {
         let store = self.hooks.0.store.clone();
-        let Some(hook) = store.get::<Hook>(HOOK).await? else {
+        let Some(hook) = store.get::<Hook>(self.account).await? else {
             self.forget();
             return Ok(Progress::Idle);
         };
-        let place = match store.get::<Place>(HOOK).await? {
+        let place = match store.get::<Place>(self.account).await? {
             Some(place) => place,
             None => self.begin_place().await?,
         };
@@ -92,13 +93,13 @@ impl Driver {
             return self.keep_and_send(&hook, &place, new, notice).await;
         }
         self.read = self.read.max(place.document.seq);
-        let page = store.journal(Account::FIRST, self.read, AT_ONCE).await?;
+        let page = store.journal(self.account, self.read, AT_ONCE).await?;
         if page.reset {
             tracing::warn!(
                 "notifications were lost: the receiver was too slow for longer than the journal keeps"
             );
         }
-        self.hooks.0.read.store(self.read, Ordering::Relaxed);
+        self.hooks.set_read(self.account, self.read);
         if page.entries.is_empty() {
             return Ok(Progress::Idle);
         }
@@ -120,7 +121,7 @@ impl Driver {
     /// The place of a hook that has none: what happened before is not told.
     async fn begin_place(&self) -> Result<Versioned<Place>, HookError> {
         let store = &self.hooks.0.store;
-        let document = Place::at(store.journal_seq(Account::FIRST));
+        let document = Place::at(self.account, store.journal_seq(self.account));
         let receipt = self.duty.commit(store.batch().create(&document)).await?;
         Ok(Versioned { version: receipt.versions.first().copied().unwrap_or(1), document })
     }

@@ -1,18 +1,18 @@
 //! What the store keeps of the hook.
 
+use super::context;
 use super::gcore::{Notice, Seen};
 use crate::clock::Timestamp;
 use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
-use crate::store::Document;
+use crate::store::{Account, Document};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The one hook's id.
-pub(super) const HOOK: &str = "hook";
-
-/// Where notifications go.
+/// Where an account's notifications go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
+    /// Whose: an account has one.
+    pub account: Account,
     /// The URL, sealed: its path or query may be a secret.
     pub url: Sealed,
     /// In whose shapes.
@@ -21,9 +21,9 @@ pub struct Hook {
 
 impl HoldsSecrets for Hook {
     fn reseal(&mut self, sealing: &Sealing<'_>) -> Result<bool, SecretError> {
-        let old = sealing.open_old(HOOK, &self.url)?;
+        let old = sealing.open_old(&context(self.account), &self.url)?;
         if let Some(url) = &old {
-            self.url = sealing.seal::<Self>(HOOK, url);
+            self.url = sealing.seal::<Self>(&context(self.account), url);
         }
         Ok(old.is_some())
     }
@@ -32,8 +32,12 @@ impl HoldsSecrets for Hook {
 impl Document for Hook {
     const KIND: &'static str = "hook";
 
+    fn account(&self) -> Account {
+        self.account
+    }
+
     fn id(&self) -> String {
-        HOOK.to_owned()
+        self.account.to_string()
     }
 
     fn journal_view(&self) -> Value {
@@ -59,6 +63,8 @@ pub struct Delivery {
 /// Where the reader of the journal is, and what is left to be told of the last entry that it read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
+    /// Whose.
+    pub account: Account,
     /// The last entry that was read.
     pub seq: u64,
     /// What that entry brought and was not tried yet.
@@ -72,8 +78,8 @@ pub struct Place {
 }
 
 impl Place {
-    pub(super) fn at(seq: u64) -> Self {
-        Self { seq, pending: Vec::new(), delivered: 0, failed: 0, last: None }
+    pub(super) fn at(account: Account, seq: u64) -> Self {
+        Self { account, seq, pending: Vec::new(), delivered: 0, failed: 0, last: None }
     }
 }
 
@@ -82,7 +88,7 @@ impl Document for Place {
     const JOURNALED: bool = false;
 
     fn id(&self) -> String {
-        HOOK.to_owned()
+        self.account.to_string()
     }
 }
 

@@ -29,7 +29,7 @@ async fn hook(app: App, mut call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
     let missing = || ApiError::not_found("no hook is set");
     match call.method {
-        Method::GET | Method::HEAD => shown(&app.hooks.get().await?.ok_or_else(missing)?),
+        Method::GET | Method::HEAD => shown(&app.hooks.get(caller.account).await?.ok_or_else(missing)?),
         Method::PUT => {
             let mut fields = call.fields().await?;
             let url = fields.required("url", |text: String| {
@@ -38,10 +38,10 @@ async fn hook(app: App, mut call: Call) -> Result<Response, ApiError> {
             });
             fields.finish()?;
             let Some(url) = url else { return Err(ApiError::field("url", "is required")) };
-            shown(&app.hooks.set(&url, Some(caller.user)).await?)
+            shown(&app.hooks.set(caller.account, &url, Some(caller.user)).await?)
         }
         Method::DELETE => {
-            if app.hooks.remove(Some(caller.user)).await? {
+            if app.hooks.remove(caller.account, Some(caller.user)).await? {
                 Ok(http::empty())
             } else {
                 Err(missing())

@@ -11,6 +11,7 @@ mod http;
 pub use document::{Delivery, Hook};
 pub use http::routes;
 
+use crate::account::everyone;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::cluster::Role;
@@ -18,9 +19,9 @@ use crate::id::UserId;
 use crate::outbound::{Guard, Http};
 use crate::secret::{SecretError, Vault};
 use crate::store::{Account, Store, StoreError, Versioned};
-use document::{HOOK, Place};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use document::Place;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 /// Says why the hook was not read, changed or started.
@@ -37,7 +38,7 @@ pub enum HookError {
     Url(#[from] url::ParseError),
 }
 
-/// The hook with how its deliveries fare.
+/// A hook with how its deliveries fare.
 #[derive(Debug, Clone)]
 pub struct HookView {
     /// Where notifications go.
@@ -60,59 +61,60 @@ struct Inner {
     clock: Clock,
     outbound: Guard,
     http: Http,
-    /// Where the journal has been read to, which the place on disk may lag behind.
-    read: AtomicU64,
+    /// Where each journal has been read to, which the place on disk may lag behind.
+    read: Mutex<HashMap<Account, u64>>,
 }
 
 impl Hooks {
     /// Makes the handle.
     pub fn new(outbound: Guard, store: Store, vault: Vault, clock: Clock) -> Self {
         let http = outbound.http(deliver::TIMEOUT);
-        Self(Arc::new(Inner { store, vault, clock, outbound, http, read: AtomicU64::new(0) }))
+        Self(Arc::new(Inner { store, vault, clock, outbound, http, read: Mutex::default() }))
     }
 
-    /// Reads the hook.
-    pub async fn get(&self) -> Result<Option<HookView>, HookError> {
-        let Some(hook) = self.0.store.get::<Hook>(HOOK).await? else { return Ok(None) };
-        let head = self.0.store.journal_seq(Account::FIRST);
-        let place = self.0.store.get::<Place>(HOOK).await?;
-        let place = place.map_or_else(|| Place::at(head), |place| place.document);
+    /// Reads an account's hook.
+    pub async fn get(&self, account: Account) -> Result<Option<HookView>, HookError> {
+        let Some(hook) = self.0.store.get::<Hook>(account).await? else { return Ok(None) };
+        let head = self.0.store.journal_seq(account);
+        let place = self.0.store.get::<Place>(account).await?;
+        let place = place.map_or_else(|| Place::at(account, head), |place| place.document);
         let url = self.url(&hook)?;
-        let read = place.seq.max(self.0.read.load(Ordering::Relaxed));
+        let read = place.seq.max(self.read(account));
         Ok(Some(HookView { url, version: hook.version, behind: head.saturating_sub(read), place }))
     }
 
     /// Sets the URL. A first one is told what happens from now on; a new one takes over what is left to be told.
-    pub async fn set(&self, url: &Url, by: Option<UserId>) -> Result<HookView, HookError> {
+    pub async fn set(&self, account: Account, url: &Url, by: Option<UserId>) -> Result<HookView, HookError> {
         let store = &self.0.store;
         loop {
-            let old = store.get::<Hook>(HOOK).await?;
+            let old = store.get::<Hook>(account).await?;
             let sealing = self.0.vault.sealing().await?;
             let new = Hook {
-                url: sealing.seal::<Hook>(HOOK, url.as_str().as_bytes()),
+                account,
+                url: sealing.seal::<Hook>(&context(account), url.as_str().as_bytes()),
                 dialect: gcore::NAME.to_owned(),
             };
             let batch = store.batch().by(by);
             let batch = match &old {
                 Some(old) => batch.update(old, &new),
-                None => batch.create(&new).put(&Place::at(store.journal_seq(Account::FIRST))),
+                None => batch.create(&new).put(&Place::at(account, store.journal_seq(account))),
             };
             match store.commit(batch).await {
                 Ok(_) => drop(sealing),
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error.into()),
             }
-            if let Some(view) = self.get().await? {
+            if let Some(view) = self.get(account).await? {
                 return Ok(view);
             }
         }
     }
 
     /// Takes the hook away; whether there was one.
-    pub async fn remove(&self, by: Option<UserId>) -> Result<bool, HookError> {
+    pub async fn remove(&self, account: Account, by: Option<UserId>) -> Result<bool, HookError> {
         let store = &self.0.store;
         loop {
-            let Some(old) = store.get::<Hook>(HOOK).await? else { return Ok(false) };
+            let Some(old) = store.get::<Hook>(account).await? else { return Ok(false) };
             match store.commit(store.batch().by(by).delete(&old)).await {
                 Ok(_) => return Ok(true),
                 Err(StoreError::Conflict { .. }) => {}
@@ -121,10 +123,24 @@ impl Hooks {
         }
     }
 
+    fn read(&self, account: Account) -> u64 {
+        let read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.get(&account).copied().unwrap_or(0)
+    }
+
+    fn set_read(&self, account: Account, seq: u64) {
+        self.0.read.lock().unwrap_or_else(PoisonError::into_inner).insert(account, seq);
+    }
+
     fn url(&self, hook: &Versioned<Hook>) -> Result<Url, HookError> {
-        let url = self.0.vault.unseal(HOOK, &hook.document.url)?;
+        let url = self.0.vault.unseal(&context(hook.document.account), &hook.document.url)?;
         Ok(Url::parse(&String::from_utf8_lossy(&url))?)
     }
+}
+
+/// What an account's URL is sealed for.
+fn context(account: Account) -> String {
+    format!("hook {account}")
 }
 
 /// Starts the deliveries: here, or as soon as no other process makes them.
@@ -136,8 +152,12 @@ pub fn start(app: App) {
                 () = app.shutdown.cancelled() => return,
                 duty = app.cluster.duties().take(Role::Hooks) => duty,
             };
-            let driver = deliver::Driver::new(app.hooks.clone(), duty.clone());
-            driver.run(duty.term(&app.shutdown)).await;
+            let term = duty.term(&app.shutdown);
+            everyone::follow(&app.store, &term, |account, _| {
+                let hooks = app.hooks.clone();
+                deliver::Driver::new(hooks, account, duty.clone()).run(term.clone())
+            })
+            .await;
             duty.give_back().await;
         }
     });

@@ -3,6 +3,7 @@
 
 use super::Response;
 use super::fields::Fields;
+use super::origin::Https;
 use super::problem::ApiError;
 use crate::access::Caller;
 use bytes::{Buf, Bytes, BytesMut};
@@ -39,6 +40,8 @@ pub struct Call {
     pub peer: Option<SocketAddr>,
     /// Who asks, where the route needs to know.
     caller: Option<Caller>,
+    /// Whether the client speaks HTTPS.
+    pub https: bool,
     limit: u64,
     /// Behind a lock only so that handlers can share the call's address between threads.
     body: Mutex<BoxStream<'static, Result<Bytes, warp::Error>>>,
@@ -142,6 +145,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
         .and(warp::query::raw().or_else(|_| async { Ok::<_, warp::Rejection>((String::new(),)) }))
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
+        .and(warp::ext::optional::<Https>())
         .and(warp::ext::optional::<BodyLimit>())
         .and(warp::ext::optional::<Caller>())
         .and(warp::body::stream())
@@ -151,6 +155,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
              query,
              headers,
              peer: Option<Peer>,
+             https: Option<Https>,
              limit: Option<BodyLimit>,
              caller: Option<Caller>,
              body| {
@@ -161,6 +166,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
                     headers,
                     peer: peer.map(|peer| peer.0),
                     caller,
+                    https: https.is_some_and(|https| https.0),
                     limit: limit.map_or(1024 * 1024, |limit| limit.0),
                     body: Mutex::new(into_bytes(body)),
                 }

@@ -13,6 +13,7 @@
 mod call;
 mod fields;
 mod health;
+mod origin;
 mod problem;
 mod range;
 mod reply;

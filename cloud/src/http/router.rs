@@ -88,14 +88,17 @@ impl Router {
         let path = request.uri().path();
         let name = path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
         let slice = self.0.api.get(name).ok_or_else(nothing_here)?;
-        let need = match access::find(request.method(), path) {
-            Found::Need(need) => need,
+        let (need, named) = match access::find(request.method(), path) {
+            Found::Route(need, named) => (need, named),
             Found::Methods(methods) => return Err(ApiError::method_not_allowed(&methods)),
             Found::Nothing => return Err(nothing_here()),
         };
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
         let caller = self.0.app.accounts.admit(need, request.method(), request.headers(), peer).await?;
         if let Some(caller) = caller {
+            if let Some((thing, id)) = named {
+                self.0.app.own(&caller, thing, &id).await?;
+            }
             request.extensions_mut().insert(caller);
         }
         match slice.answer(request).await {

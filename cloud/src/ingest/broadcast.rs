@@ -3,8 +3,12 @@
 use stagebox_media::Packet;
 
 use super::{Broadcast, Gone, Publisher, Publishing, Refused};
+use crate::account::AccountRecord;
 use crate::app::App;
+use crate::event::Event;
+use crate::id::EventId;
 use crate::live::{self, LiveError, SourceInfo};
+use crate::store::{Account, StoreError};
 
 impl Publishing for App {
     type Publisher = live::Publisher;
@@ -15,6 +19,9 @@ impl Publishing for App {
             Refused::Unavailable
         })?;
         let (event, input) = found.ok_or(Refused::UnknownKey)?;
+        if self.is_suspended(&event).await? {
+            return Err(Refused::Suspended);
+        }
         let client = format!("{} at {}", broadcast.encoder, broadcast.source);
         self.live.publish(&event, input, SourceInfo { client }).await.map_err(|error| match error {
             LiveError::NotFound(_) => Refused::UnknownKey,
@@ -26,6 +33,21 @@ impl Publishing for App {
                 tracing::error!(%event, %input, %error, "cannot take a broadcast");
                 Refused::Unavailable
             }
+        })
+    }
+}
+
+impl App {
+    async fn is_suspended(&self, event: &EventId) -> Result<bool, Refused> {
+        let look = async {
+            let found = self.store.get::<Event>(event).await?;
+            let account = found.map_or(Account::FIRST, |found| found.document.account);
+            let account = self.store.get::<AccountRecord>(account).await?;
+            Ok::<_, StoreError>(account.is_some_and(|account| account.document.suspended))
+        };
+        look.await.map_err(|error| {
+            tracing::error!(%event, %error, "cannot look an account up");
+            Refused::Unavailable
         })
     }
 }

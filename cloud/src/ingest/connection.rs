@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use stagebox_media::rtmp::{PublishRequest, RtmpError, ServerConfig, ServerEvent, ServerSession};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::occupancy::{Claim, Held};
 use super::pace::{self, Pace};
 use super::phase::{Phase, Throttle};
+use super::wire::Wire;
 use super::{APP, Broadcast, Gone, Ingest, Publisher, Publishing, Refused};
 
 /// What is read at once; frames are cut out of these blocks.
@@ -59,7 +59,7 @@ struct Live<P> {
 }
 
 pub(super) struct Connection<P: Publishing> {
-    stream: TcpStream,
+    stream: Wire,
     peer: SocketAddr,
     ingest: Ingest<P>,
     session: ServerSession,
@@ -70,7 +70,7 @@ pub(super) struct Connection<P: Publishing> {
 }
 
 impl<P: Publishing> Connection<P> {
-    pub(super) fn new(stream: TcpStream, peer: SocketAddr, ingest: Ingest<P>) -> Self {
+    pub(super) fn new(stream: Wire, peer: SocketAddr, ingest: Ingest<P>) -> Self {
         let now = Instant::now();
         let limits = &ingest.limits;
         // Nothing hangs on the handshake's bytes being hard to guess.
@@ -90,7 +90,7 @@ impl<P: Publishing> Connection<P> {
 
     pub(super) async fn run(mut self) {
         // Answers are small and awaited.
-        let _ = self.stream.set_nodelay(true);
+        let _ = self.stream.tcp().set_nodelay(true);
         let end = match self.serve().await {
             Ok(()) => End::Closed,
             Err(end) => end,
@@ -177,7 +177,7 @@ impl<P: Publishing> Connection<P> {
         if let Some(live) = &mut self.live {
             live.look_at = now + pace::LOOK_EVERY;
             if let Some(bytes) = live.pace.look(now) {
-                pace::set_low_water(&self.stream, bytes);
+                pace::set_low_water(self.stream.tcp(), bytes);
             }
         }
         timer.as_mut().reset(self.next_look().into());
@@ -281,7 +281,7 @@ impl<P: Publishing> Connection<P> {
             self.ingest.counters.ended();
             live.publisher.leave().await;
             drop(live.held);
-            pace::set_low_water(&self.stream, 1);
+            pace::set_low_water(self.stream.tcp(), 1);
         }
     }
 
@@ -290,8 +290,12 @@ impl<P: Publishing> Connection<P> {
         if output.is_empty() {
             return Ok(());
         }
-        let written = tokio::time::timeout(self.ingest.limits.write, self.stream.write_all_buf(output)).await;
-        written.map_err(|_| End::Slow)??;
+        let write = async {
+            self.stream.write_all_buf(output).await?;
+            // TLS may hold bytes back that it has taken.
+            self.stream.flush().await
+        };
+        tokio::time::timeout(self.ingest.limits.write, write).await.map_err(|_| End::Slow)??;
         Ok(())
     }
 

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
 use super::occupancy::Occupancy;
+use super::wire::Wire;
 use super::{Counters, IngestLimits, Publishing};
 
 /// How long connections get to say goodbye at shutdown.
@@ -82,8 +84,8 @@ impl Drop for Seat {
     }
 }
 
-/// Takes connections until the shutdown, then waits a moment for the last ones.
-pub async fn serve<P: Publishing>(listener: TcpListener, ingest: Ingest<P>) {
+/// Takes connections until the shutdown, then waits a moment for the last ones; with an acceptor they are encrypted.
+pub async fn serve<P: Publishing>(listener: TcpListener, acceptor: Option<TlsAcceptor>, ingest: Ingest<P>) {
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -92,7 +94,7 @@ pub async fn serve<P: Publishing>(listener: TcpListener, ingest: Ingest<P>) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                if let Some(task) = take(&ingest, stream, peer) {
+                if let Some(task) = take(&ingest, stream, acceptor.clone(), peer) {
                     tasks.spawn(task);
                 }
             }
@@ -112,6 +114,7 @@ pub async fn serve<P: Publishing>(listener: TcpListener, ingest: Ingest<P>) {
 fn take<P: Publishing>(
     ingest: &Ingest<P>,
     stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
     peer: SocketAddr,
 ) -> Option<impl Future<Output = ()> + use<P>> {
     let Some(seat) = ingest.admit(peer.ip()) else {
@@ -122,7 +125,29 @@ fn take<P: Publishing>(
     ingest.counters.connected();
     let ingest = ingest.clone();
     Some(async move {
-        Connection::new(stream, peer, ingest).run().await;
+        if let Some(wire) = wire(&ingest, stream, acceptor, peer).await {
+            Connection::new(wire, peer, ingest).run().await;
+        }
         drop(seat);
     })
+}
+
+/// The connection to speak RTMP over, once it is encrypted where it is to be.
+async fn wire<P: Publishing>(
+    ingest: &Ingest<P>,
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    peer: SocketAddr,
+) -> Option<Wire> {
+    let Some(acceptor) = acceptor else { return Some(Wire::Plain(stream)) };
+    let shaken = tokio::select! {
+        () = ingest.shutdown.cancelled() => return None,
+        shaken = tokio::time::timeout(ingest.limits.handshake, acceptor.accept(stream)) => shaken,
+    };
+    match shaken {
+        Ok(Ok(stream)) => return Some(Wire::Tls(Box::new(stream))),
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS with an encoder"),
+        Err(_) => tracing::debug!(%peer, "an encoder did not begin TLS in time"),
+    }
+    None
 }

@@ -17,6 +17,7 @@ mod pace;
 mod phase;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use counters::Counters;
 pub use limits::IngestLimits;
@@ -50,6 +51,9 @@ pub enum Refused {
     /// The event is over.
     #[error("the event has ended: its stream key is no longer valid")]
     Ended,
+    /// Whoever runs the server keeps the account out.
+    #[error("the account of this event is suspended")]
+    Suspended,
     /// Another process takes the event in.
     #[error("{0}")]
     Elsewhere(String),
@@ -87,14 +91,24 @@ impl fmt::Display for Gone {
     }
 }
 
-/// Listens at the configured address and takes broadcasts until the shutdown.
+/// Listens at the configured addresses and takes broadcasts until the shutdown.
 pub async fn start(app: App) -> std::io::Result<()> {
-    let listener = TcpListener::bind(app.config.rtmp.listen).await.map_err(|error| {
-        let text = format!("cannot listen on {} (`rtmp.listen`): {error}", app.config.rtmp.listen);
-        std::io::Error::new(error.kind(), text)
-    })?;
-    let _ = app.addresses.rtmp.set(listener.local_addr()?);
-    let shutdown = app.shutdown.clone();
-    tokio::spawn(serve(listener, Ingest::new(app, IngestLimits::default(), shutdown)));
+    let config = &app.config.rtmp;
+    let plain = bind("rtmp.listen", config.listen).await?;
+    let _ = app.addresses.rtmp.set(plain.local_addr()?);
+    let ingest = Ingest::new(app.clone(), IngestLimits::default(), app.shutdown.clone());
+    if let (Some(address), Some(tls)) = (config.tls_listen.address(), &app.tls) {
+        let listener = bind("rtmp.tls_listen", address).await?;
+        let _ = app.addresses.rtmps.set(listener.local_addr()?);
+        tokio::spawn(serve(listener, Some(tls.acceptor(&[])), ingest.clone()));
+    }
+    tokio::spawn(serve(plain, None, ingest));
     Ok(())
+}
+
+async fn bind(field: &str, address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let text = format!("cannot listen on {address} (`{field}`): {error}");
+        std::io::Error::new(error.kind(), text)
+    })
 }

@@ -74,7 +74,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stage, shutdown) = (Stage::default(), CancellationToken::new());
-        tokio::spawn(serve(listener, Ingest::new(stage.clone(), limits, shutdown.clone())));
+        tokio::spawn(serve(listener, None, Ingest::new(stage.clone(), limits, shutdown.clone())));
         Self { address, stage, _guard: shutdown.clone().drop_guard(), shutdown }
     }
 

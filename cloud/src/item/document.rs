@@ -2,10 +2,10 @@
 
 use crate::clock::Timestamp;
 use crate::id::{EventId, ItemId, RecordingId};
-use crate::store::{Document, Index, IndexKey, Versioned};
+use crate::store::{Account, Document, Index, IndexKey, Versioned};
 use serde::{Deserialize, Serialize};
 
-/// The index of all items by number.
+/// The index of all items by account and number.
 pub(super) const BY_NUMBER: &str = "number";
 /// The index by recording.
 pub(super) const BY_RECORDING: &str = "recording";
@@ -15,6 +15,8 @@ pub(super) const BY_EVENT: &str = "event";
 /// What a new item is made of.
 #[derive(Debug, Clone)]
 pub struct NewItem {
+    /// Whose.
+    pub account: Account,
     /// The event that was recorded.
     pub event_id: EventId,
     /// The recording.
@@ -34,6 +36,8 @@ pub struct NewItem {
 pub struct Item {
     /// Its id.
     pub id: ItemId,
+    /// Whose.
+    pub account: Account,
     /// Its number, for receivers that want numbers.
     pub number: u64,
     /// Its title.
@@ -58,6 +62,7 @@ impl Item {
     pub(super) fn from_recording(id: ItemId, number: u64, new: NewItem, now: Timestamp) -> Self {
         Self {
             id,
+            account: new.account,
             number,
             title: new.title,
             duration_ms: new.duration_ms,
@@ -74,13 +79,17 @@ impl Item {
 impl Document for Item {
     const KIND: &'static str = "item";
 
+    fn account(&self) -> Account {
+        self.account
+    }
+
     fn id(&self) -> String {
         self.id.to_string()
     }
 
     fn indexes(&self) -> Vec<Index> {
         vec![
-            Index::unique(BY_NUMBER, IndexKey::new().number(self.number)),
+            Index::unique(BY_NUMBER, IndexKey::of(self.account).number(self.number)),
             Index::unique(BY_RECORDING, IndexKey::new().text(self.recording_id)),
             Index::many(BY_EVENT, IndexKey::new().text(self.event_id).number(self.number)),
         ]

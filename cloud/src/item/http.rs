@@ -27,7 +27,7 @@ async fn all(app: App, call: Call) -> Result<Response, ApiError> {
     match call.method {
         Method::GET | Method::HEAD => {
             let (after, limit) = http::page_request(&call)?;
-            http::list(&app.items.list(after, limit).await?)
+            http::list(&app.items.list(Some(call.caller()?.account), after, limit).await?)
         }
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD"])),
     }

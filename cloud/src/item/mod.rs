@@ -9,7 +9,7 @@ pub use http::routes;
 
 use crate::clock::Timestamp;
 use crate::id::{EventId, ItemId, RecordingId, UserId};
-use crate::store::{Cursor, IndexKey, Page, Scan, Store, StoreError};
+use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, StoreError};
 use document::{BY_EVENT, BY_NUMBER, BY_RECORDING};
 
 /// All items; cloned freely.
@@ -35,9 +35,15 @@ impl Items {
         Ok(self.store.get::<Item>(id).await?.map(Into::into))
     }
 
-    /// Lists items, the newest first.
-    pub async fn list(&self, after: Option<Cursor>, limit: usize) -> Result<Page<ItemView>, StoreError> {
-        let scan = Scan::of(BY_NUMBER).falling().after(after).limit(limit);
+    /// Lists an account's items, or everybody's, the newest first.
+    pub async fn list(
+        &self,
+        account: Option<Account>,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<ItemView>, StoreError> {
+        let within = account.map(IndexKey::of).unwrap_or_default();
+        let scan = Scan::of(BY_NUMBER).within(within).falling().after(after).limit(limit);
         Ok(self.store.scan::<Item>(scan).await?.map(Into::into))
     }
 

@@ -52,13 +52,15 @@ async fn try_remove(app: &App, item: &Versioned<Item>, by: Option<UserId>) -> Re
     let Item { event_id, recording_id, .. } = item.document;
     let title = format!("Delete the media of “{}”", item.document.title);
     let job = NewJob::of::<DeleteMedia>(&title, &Removed { event_id, recording_id })?;
-    let mut batch = app.store.batch().by(by).delete(item);
+    let batch = app.store.batch().by(by).delete(item);
+    let (mut batch, job) =
+        app.jobs.add(batch, job.about(item.document.id).of_account(item.document.account).by(by))?;
     if let Some(recording) = app.store.get::<Recording>(recording_id).await? {
         // No second item is made of it, and it holds no media any more.
-        let removed = Recording { removed_at: Some(batch.at()), ..recording.document.clone() };
+        let removed_at = Some(batch.at());
+        let removed = Recording { removed_at, removal: Some(job), ..recording.document.clone() };
         batch = batch.update(&recording, &removed);
     }
-    let (batch, job) = app.jobs.add(batch, job.about(item.document.id).by(by))?;
     app.store.commit(batch).await?;
     Ok(job)
 }

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::id::{JobId, UserId};
-use crate::store::{Document, Index, IndexKey, Versioned};
+use crate::store::{Account, Document, Index, IndexKey, Versioned};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -135,6 +135,8 @@ impl FromStr for StateName {
 pub struct Job {
     /// Its id, and the id of its queue's entry.
     pub id: JobId,
+    /// Whose; the system's own are the first account's.
+    pub account: Account,
     /// What kind of work it is.
     pub kind: String,
     /// The id of what it is done to.
@@ -159,6 +161,10 @@ pub struct Job {
 impl Document for Job {
     const KIND: &'static str = "job";
 
+    fn account(&self) -> Account {
+        self.account
+    }
+
     fn id(&self) -> String {
         self.id.to_string()
     }
@@ -166,12 +172,12 @@ impl Document for Job {
     fn indexes(&self) -> Vec<Index> {
         let state = self.state.name().as_str();
         let mut indexes = vec![
-            Index::many(BY_TIME, IndexKey::new().time(self.created_at)),
-            Index::many(BY_STATE, IndexKey::new().text(state).time(self.created_at)),
-            Index::many(BY_KIND, IndexKey::new().text(&self.kind).time(self.created_at)),
+            Index::many(BY_TIME, IndexKey::of(self.account).time(self.created_at)),
+            Index::many(BY_STATE, IndexKey::of(self.account).text(state).time(self.created_at)),
+            Index::many(BY_KIND, IndexKey::of(self.account).text(&self.kind).time(self.created_at)),
             Index::many(
                 BY_KIND_AND_STATE,
-                IndexKey::new().text(&self.kind).text(state).time(self.created_at),
+                IndexKey::of(self.account).text(&self.kind).text(state).time(self.created_at),
             ),
         ];
         if let Some(ended_at) = self.state.ended_at() {

@@ -64,7 +64,7 @@ async fn all(app: App, call: Call) -> Result<Response, ApiError> {
         }
         _ => None,
     })?;
-    http::list(&app.jobs.list(&filter, after, limit).await?)
+    http::list(&app.jobs.list(call.caller()?.account, &filter, after, limit).await?)
 }
 
 async fn one(app: App, id: JobId, call: Call) -> Result<Response, ApiError> {

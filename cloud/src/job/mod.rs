@@ -34,7 +34,8 @@ use crate::app::App;
 use crate::config::Config;
 use crate::id::{JobId, UserId, random_bytes};
 use crate::store::{
-    Batch, Cursor, Document, IndexKey, NewEntry, Page, Priority, Queue, QueueError, Scan, Store, StoreError,
+    Account, Batch, Cursor, Document, IndexKey, NewEntry, Page, Priority, Queue, QueueError, Scan, Store,
+    StoreError,
 };
 use document::{BY_KIND, BY_KIND_AND_STATE, BY_STATE, BY_TIME};
 pub(crate) use node::Node;
@@ -65,6 +66,7 @@ pub struct NewJob {
     priority: Priority,
     delay: Duration,
     asked_by: Option<UserId>,
+    account: Account,
 }
 
 impl NewJob {
@@ -81,6 +83,7 @@ impl NewJob {
             priority: Priority::default(),
             delay: Duration::ZERO,
             asked_by: None,
+            account: Account::FIRST,
         })
     }
 
@@ -88,6 +91,11 @@ impl NewJob {
     #[expect(clippy::needless_pass_by_value, reason = "ids are small and copied")]
     pub fn about(self, subject: impl ToString) -> Self {
         Self { subject: Some(subject.to_string()), ..self }
+    }
+
+    /// Names the account whose it is; the first, if the system wants it.
+    pub fn of_account(self, account: Account) -> Self {
+        Self { account, ..self }
     }
 
     /// Names the user who asked for it.
@@ -169,6 +177,7 @@ impl Jobs {
         let now = batch.at();
         let job = Job {
             id,
+            account: new.account,
             kind: new.kind.to_owned(),
             subject: new.subject,
             title: new.title,
@@ -204,17 +213,18 @@ impl Jobs {
         Ok(self.0.store.get::<Job>(id).await?.map(Into::into))
     }
 
-    /// Lists jobs, the newest first.
+    /// Lists an account's jobs, the newest first.
     pub async fn list(
         &self,
+        account: Account,
         filter: &Filter,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<JobView>, StoreError> {
         let state = filter.state.map(StateName::as_str);
-        let key = IndexKey::new();
+        let key = IndexKey::of(account);
         let scan = match (&filter.kind, state) {
-            (None, None) => Scan::of(BY_TIME),
+            (None, None) => Scan::of(BY_TIME).within(key),
             (None, Some(state)) => Scan::of(BY_STATE).within(key.text(state)),
             (Some(kind), None) => Scan::of(BY_KIND).within(key.text(kind)),
             (Some(kind), Some(state)) => Scan::of(BY_KIND_AND_STATE).within(key.text(kind).text(state)),

@@ -7,6 +7,7 @@ use crate::access::Permission;
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response};
 use crate::id::JobId;
+use crate::store::Account;
 use ::http::{HeaderMap, Method, header};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -41,22 +42,36 @@ pub(super) async fn open(
     let place =
         places.try_acquire_owned().map_err(|_| ApiError::unavailable("too many pages follow: close some"))?;
     let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::spawn(follow(app, id, call.headers, sender, place));
+    let account = call.caller()?.account;
+    tokio::spawn(follow(app, account, id, call.headers, sender, place));
     let response = warp::sse::reply(ReceiverStream::new(receiver)).into_response();
     Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"))
 }
 
-async fn follow(app: App, id: JobId, headers: HeaderMap, sender: Sender, _place: OwnedSemaphorePermit) {
+async fn follow(
+    app: App,
+    account: Account,
+    id: JobId,
+    headers: HeaderMap,
+    sender: Sender,
+    _place: OwnedSemaphorePermit,
+) {
     tokio::select! {
         // However it ended, the stream does with it.
-        _ = drive(&app, &id, &headers, &sender) => {}
+        _ = drive(&app, account, &id, &headers, &sender) => {}
         () = app.shutdown.cancelled() => {}
         () = sender.closed() => {}
     }
 }
 
-async fn drive(app: &App, id: &JobId, headers: &HeaderMap, sender: &Sender) -> Result<(), Gone> {
-    let mut head = app.store.journal_head(crate::store::Account::FIRST);
+async fn drive(
+    app: &App,
+    account: Account,
+    id: &JobId,
+    headers: &HeaderMap,
+    sender: &Sender,
+) -> Result<(), Gone> {
+    let mut head = app.store.journal_head(account);
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     heartbeat.reset();

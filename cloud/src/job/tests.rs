@@ -249,9 +249,22 @@ async fn no_more_run_at_a_time_than_have_a_place() {
     }
     assert_eq!(process.work.most_running.load(Ordering::SeqCst), 2);
     let filter = |state| Filter { state, kind: Some("play".to_owned()) };
-    let listed = process.jobs.list(&filter(Some(StateName::Done)), None, 10).await.unwrap().items;
+    let listed = process
+        .jobs
+        .list(crate::store::Account::FIRST, &filter(Some(StateName::Done)), None, 10)
+        .await
+        .unwrap()
+        .items;
     assert_eq!(listed.len(), 5);
-    assert!(process.jobs.list(&filter(Some(StateName::Failed)), None, 10).await.unwrap().items.is_empty());
+    assert!(
+        process
+            .jobs
+            .list(crate::store::Account::FIRST, &filter(Some(StateName::Failed)), None, 10)
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
     process.stop().await;
 }
 

@@ -13,7 +13,7 @@ use super::stream::Stream;
 use super::window::{Edge, Found, View};
 use crate::access::Permission;
 use crate::app::App;
-use crate::event::EventStatus;
+use crate::event::{Event, EventStatus};
 use crate::http::{ApiError, Response};
 use crate::id::EventId;
 use crate::media;
@@ -30,6 +30,7 @@ pub(crate) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, Api
     if address.grant == Grant::Preview {
         let caller = app.accounts.caller(asked.method, asked.headers, asked.peer).await?;
         caller.demand(Permission::EventsRead)?;
+        app.store.get_of::<Event>(caller.account, address.id).await?.ok_or_else(missing)?;
     }
     if let (None, Some(relay)) = (app.live.stream(&address.id), app.cluster.relay())
         && let Some(owner) = relay.owner(app, &address.id).await?

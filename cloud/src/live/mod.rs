@@ -288,7 +288,7 @@ pub async fn start(app: App) -> Result<(), LiveError> {
     }
     let mut after = None;
     loop {
-        let page = app.events.list(ListOptions { after, limit: 100 }).await?;
+        let page = app.events.list(ListOptions { after, ..ListOptions::default() }).await?;
         for event in page.items {
             let has_files = live.spool_dir(&event.id).exists();
             if has_files || event.status == EventStatus::Started {

@@ -21,8 +21,10 @@ use url::Url;
 use super::cache::Cache;
 use super::config::Kind;
 use super::error::{Fault, MediaError, explain};
+use super::flights::Flights;
 use super::s3::{self, Bucket};
-use super::spool::{Level, Order, Spool, Status, Waiting, Worth};
+use super::spool::{Order, Spool, Status, Waiting, Worth};
+use super::trouble;
 use super::upload::{Source, UploadError, upload};
 use crate::alarm::Alarms;
 use crate::clock::Clock;
@@ -33,6 +35,8 @@ use crate::id::random_bytes;
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a viewer waits for a store that is known to be away.
 const AWAY_LIMIT: Duration = Duration::from_secs(2);
+/// What is tried when something is read.
+const READING: &str = "read from it";
 
 /// Media, in the store or on their way to it; cloned freely.
 #[derive(Clone)]
@@ -45,6 +49,7 @@ struct Inner {
     local: bool,
     place: String,
     cache: Cache,
+    flights: Flights,
     spool: Spool,
     alarms: Alarms,
     clock: Clock,
@@ -83,8 +88,8 @@ impl Media {
         alarms: Alarms,
         clock: Clock,
     ) -> Self {
-        let (cache, work) = (Cache::default(), Notify::new());
-        Self(Arc::new(Inner { store, bucket, local, place, cache, spool, alarms, clock, work }))
+        let (cache, flights, work) = (Cache::default(), Flights::default(), Notify::new());
+        Self(Arc::new(Inner { store, bucket, local, place, cache, flights, spool, alarms, clock, work }))
     }
 
     /// Keeps an object: it is on a disk of this machine or in the store when this returns.
@@ -92,8 +97,15 @@ impl Media {
     /// # Errors
     /// There is no room for it, or the disk failed: it is not kept.
     pub(crate) async fn put(&self, path: &Path, data: Bytes, worth: Worth) -> Result<(), MediaError> {
+        self.forget(path);
+        let put = self.try_put(path, data, worth).await;
+        // Whoever read meanwhile may have seen what was there before.
+        self.forget(path);
+        put
+    }
+
+    async fn try_put(&self, path: &Path, data: Bytes, worth: Worth) -> Result<(), MediaError> {
         let inner = &self.0;
-        inner.cache.remove(path);
         if self.goes_directly(path) {
             match upload(&*inner.store, path, &Source::Memory(data.clone())).await {
                 Ok(()) => return Ok(()),
@@ -111,6 +123,8 @@ impl Media {
     }
 
     /// Reads a whole object, from memory if it was asked for lately; `None` if there is none.
+    ///
+    /// All who ask while it is read wait for that one read.
     pub(crate) async fn get(&self, path: &Path) -> Result<Option<Bytes>, MediaError> {
         match self.0.spool.find(path, 0..u64::MAX).await? {
             Waiting::Here(data) => return Ok(Some(data)),
@@ -120,11 +134,8 @@ impl Media {
         if let Some(found) = self.0.cache.get(path) {
             return Ok(Some(found));
         }
-        let data = self.stored(path).await?;
-        if let Some(data) = &data {
-            self.0.cache.insert(path.clone(), data.clone());
-        }
-        Ok(data)
+        let read = self.0.flights.read(self, &self.0.cache, path).await;
+        read.map_err(|fault| self.unread(fault))
     }
 
     /// What was read or remembered lately.
@@ -142,7 +153,7 @@ impl Media {
         match self.0.spool.find(path, 0..u64::MAX).await? {
             Waiting::Here(data) => Ok(Some(data)),
             Waiting::Deleted => Ok(None),
-            Waiting::Nothing => self.stored(path).await,
+            Waiting::Nothing => self.stored(path).await.map_err(|fault| self.unread(fault)),
         }
     }
 
@@ -153,7 +164,7 @@ impl Media {
             Waiting::Deleted => return Ok(None),
             Waiting::Nothing => {}
         }
-        self.read(self.0.store.get_range(path, range)).await
+        self.read(self.0.store.get_range(path, range)).await.map_err(|fault| self.unread(fault))
     }
 
     /// How long an object is; `None` if there is none.
@@ -161,7 +172,8 @@ impl Media {
         if let Some(job) = self.0.spool.ledger().find(path) {
             return Ok((job.order != Order::Delete).then_some(job.bytes));
         }
-        Ok(self.read(self.0.store.head(path)).await?.map(|meta| meta.size))
+        let read = self.read(self.0.store.head(path)).await.map_err(|fault| self.unread(fault))?;
+        Ok(read.map(|meta| meta.size))
     }
 
     /// Removes an object, now or when the store is back; one that is gone already is as good.
@@ -169,8 +181,14 @@ impl Media {
     /// # Errors
     /// The disk of this machine failed: it is still there.
     pub(crate) async fn delete(&self, path: &Path) -> Result<(), MediaError> {
+        self.forget(path);
+        let deleted = self.try_delete(path).await;
+        self.forget(path);
+        deleted
+    }
+
+    async fn try_delete(&self, path: &Path) -> Result<(), MediaError> {
         let inner = &self.0;
-        inner.cache.remove(path);
         let taken_back = inner.spool.ledger().take_back(path);
         if let Some(job) = taken_back {
             inner.spool.remove(&job);
@@ -282,7 +300,13 @@ impl Media {
         self.0.local && ledger.is_here() && ledger.find(path).is_none()
     }
 
-    async fn stored(&self, path: &Path) -> Result<Option<Bytes>, MediaError> {
+    /// Lets go of what is not true any more.
+    fn forget(&self, path: &Path) {
+        self.0.flights.forget(path);
+        self.0.cache.remove(path);
+    }
+
+    pub(super) async fn stored(&self, path: &Path) -> Result<Option<Bytes>, Fault> {
         self.read(async { self.0.store.get(path).await?.bytes().await }).await
     }
 
@@ -290,20 +314,23 @@ impl Media {
     async fn read<T>(
         &self,
         request: impl Future<Output = Result<T, object_store::Error>>,
-    ) -> Result<Option<T>, MediaError> {
+    ) -> Result<Option<T>, Fault> {
         let is_here = self.0.spool.ledger().is_here();
         let read = if is_here {
             request.await
         } else {
-            tokio::time::timeout(AWAY_LIMIT, request).await.map_err(|_| {
-                Fault::Away("it does not answer".to_owned()).into_error(&self.0.place, "read from it")
-            })?
+            let limited = tokio::time::timeout(AWAY_LIMIT, request).await;
+            limited.map_err(|_| Fault::Away("it does not answer".to_owned()))?
         };
         match read {
             Ok(read) => Ok(Some(read)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.wrong(&error, "read from it")),
+            Err(error) => Err(explain(&error, READING)),
         }
+    }
+
+    fn unread(&self, fault: Fault) -> MediaError {
+        fault.into_error(&self.0.place, READING)
     }
 
     pub(super) fn wrong(&self, error: &object_store::Error, doing: &'static str) -> MediaError {
@@ -312,6 +339,10 @@ impl Media {
 
     pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.0.store
+    }
+
+    pub(super) fn flights(&self) -> &Flights {
+        &self.0.flights
     }
 
     pub(super) fn spool(&self) -> &Spool {
@@ -329,44 +360,13 @@ impl Media {
 
     /// Raises and clears the alarms by what waits now.
     pub(super) fn tell(&self) {
-        let (status, alarms) = (self.status(), &self.0.alarms);
-        let set = |name, words: Option<String>| match words {
-            Some(words) => alarms.raise(name, words),
-            None => alarms.clear(name),
-        };
-        set("media-store-away", status.away.as_ref().map(|why| away_words(&self.0.place, why)));
-        set("media-spool-half", (status.level == Level::Half).then(|| half_words(&status)));
-        set("media-spool-full", (status.level == Level::Full).then(|| full_words(&status)));
-        set("media-not-kept", status.refused.map(|words| format!("Media cannot be kept: {words}.")));
+        for (name, words) in trouble::alarms(&self.0.place, self.status()) {
+            match words {
+                Some(words) => self.0.alarms.raise(name, words),
+                None => self.0.alarms.clear(name),
+            }
+        }
     }
-}
-
-fn away_words(place: &str, why: &str) -> String {
-    format!(
-        "The media store ({place}) does not take media: {why}. They wait on this machine's disk and go there by \
-         themselves; what is in the store already cannot be watched until then."
-    )
-}
-
-fn half_words(status: &Status) -> String {
-    format!(
-        "What waits for the media store has reached half of the {} MiB that it may take (`media.spool_limit_mib`): \
-         bring the store back.",
-        status.limit_bytes / 1024 / 1024
-    )
-}
-
-fn full_words(status: &Status) -> String {
-    let lost = match status.given_up {
-        0 => "nothing is lost yet".to_owned(),
-        1 => "1 segment is lost to viewers who look back".to_owned(),
-        segments => format!("{segments} segments are lost to viewers who look back"),
-    };
-    format!(
-        "What waits for the media store has reached the {} MiB that it may take (`media.spool_limit_mib`): {lost}. \
-         Recordings are still kept as long as the disk has room. Bring the store back.",
-        status.limit_bytes / 1024 / 1024
-    )
 }
 
 fn files(root: &FilePath) -> Result<Arc<dyn ObjectStore>, MediaError> {

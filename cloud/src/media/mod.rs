@@ -11,12 +11,14 @@ pub mod command;
 pub(crate) mod config;
 mod drain;
 mod error;
+mod flights;
 mod handle;
 mod http;
 mod s3;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod upload;
 
 pub use drain::start;

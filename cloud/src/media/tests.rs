@@ -15,6 +15,7 @@ use object_store::{
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::spool::Spool;
@@ -32,8 +33,12 @@ struct Frail {
     away: AtomicBool,
     puts: AtomicUsize,
     multiparts: AtomicUsize,
+    /// Reads that were begun.
+    gets: AtomicUsize,
     /// Bytes that were read from it.
     read: AtomicUsize,
+    /// Reads wait for whoever holds it.
+    held: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Display for Frail {
@@ -71,8 +76,11 @@ impl ObjectStore for Frail {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.gets.fetch_add(1, Ordering::SeqCst);
         self.there()?;
-        let found = self.store.get_opts(path, options).await?;
+        let found = self.store.get_opts(path, options).await;
+        let _held = self.held.lock().await;
+        let found = found?;
         let Range { start, end } = found.range;
         self.read.fetch_add((end - start) as usize, Ordering::SeqCst);
         Ok(found)
@@ -303,4 +311,59 @@ async fn a_store_on_this_machine_is_written_to_at_once_and_the_spool_helps_out()
     stage.media.delete(&path(1)).await.unwrap();
     assert!(stage.store.store.head(&path(1)).await.is_err());
     assert_eq!(stage.files(), 0);
+}
+
+/// Asks for an object with so many viewers at once, and returns when all of them wait for the store.
+async fn crowd(stage: &Stage, path: &Path, viewers: usize) -> Vec<JoinHandle<Option<Bytes>>> {
+    let waiting: Vec<_> = (0..viewers)
+        .map(|_| {
+            let (media, path) = (stage.media.clone(), path.clone());
+            tokio::spawn(async move { media.get(&path).await.unwrap() })
+        })
+        .collect();
+    // One thread for all of them: each has come as far as it can.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(waiting.iter().all(|viewer| !viewer.is_finished()));
+    waiting
+}
+
+#[tokio::test]
+async fn a_crowd_that_wants_the_same_reads_it_once() {
+    let stage = Stage::set();
+    let path = Path::from("live/e/source/1.m4s");
+    stage.store.store.put(&path, bytes(1000).into()).await.unwrap();
+    let gets = || stage.store.gets.load(Ordering::SeqCst);
+    let before = gets();
+    let held = stage.store.held.lock().await;
+    let mut waiting = crowd(&stage, &path, 300).await;
+    assert_eq!(gets(), before + 1);
+    // The first one goes away, and nobody else notices.
+    waiting.swap_remove(0).abort();
+    drop(held);
+    for viewer in waiting {
+        assert_eq!(viewer.await.unwrap(), Some(bytes(1000)));
+    }
+    assert_eq!(stage.media.get(&path).await.unwrap(), Some(bytes(1000)));
+    assert_eq!((gets(), stage.store.read.load(Ordering::SeqCst)), (before + 1, 1000));
+}
+
+#[tokio::test]
+async fn a_read_that_began_before_a_write_hides_it_from_nobody() {
+    let stage = Stage::set();
+    let path = Path::from("live/e/source/1.m4s");
+    let held = stage.store.held.lock().await;
+    let early = crowd(&stage, &path, 2).await;
+    stage.media.put(&path, bytes(70), Worth::Recorded).await.unwrap();
+    stage.drained().await;
+    let late = crowd(&stage, &path, 2).await;
+    drop(held);
+    for viewer in early {
+        viewer.await.unwrap();
+    }
+    for viewer in late {
+        assert_eq!(viewer.await.unwrap(), Some(bytes(70)));
+    }
+    assert_eq!(stage.media.get(&path).await.unwrap(), Some(bytes(70)));
 }

@@ -31,7 +31,12 @@ fn fill(shell: &str, title: &str, data: &Value) -> String {
 
 /// The administrator's page; its own script reads the address.
 pub(super) fn admin() -> Response {
-    let Some(page) = assets::page("index.html") else { return not_built() };
+    let Some(page) = assets::page("index.html") else {
+        let mut response = not_built();
+        // No other site may frame what stands here: the server's own policy holds.
+        response.headers_mut().remove(header::CONTENT_SECURITY_POLICY);
+        return response;
+    };
     let mut response = Response::new(page.into());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

@@ -1,7 +1,8 @@
 //! The job `delete-media`: removes a recording's media once nothing refers to them any more.
 //!
 //! It looks at what lies there each time it begins, so that a second run does what the first
-//! one left, and nothing if that was all. The recording itself goes last.
+//! one left, and nothing if that was all. The recording itself goes last: as long as it is
+//! there, a removal whose job was cancelled or has failed is taken up again ([`super::resume`]).
 
 use futures_util::{StreamExt as _, stream};
 use object_store::path::Path;

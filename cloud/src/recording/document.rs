@@ -3,21 +3,26 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{EventId, RecordingId};
-use crate::store::{Document, Index, IndexKey};
+use crate::id::{EventId, JobId, RecordingId};
+use crate::store::{Account, Document, Index, IndexKey};
 
-/// The index of all recordings by number.
+/// The index of all recordings by account and number.
 pub(super) const BY_NUMBER: &str = "number";
 /// The index by event.
 pub(super) const BY_EVENT: &str = "event";
 /// The index of recordings that go on, by event.
 pub(super) const RUNNING: &str = "running";
 
+/// The index of recordings whose media are to be removed.
+pub(super) const REMOVED: &str = "removed";
+
 /// A started span of an event: which of the event's segments were seen by viewers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     /// Its id.
     pub id: RecordingId,
+    /// Whose.
+    pub account: Account,
     /// Its number, for receivers that want numbers.
     pub number: u64,
     /// The event.
@@ -35,10 +40,17 @@ pub struct Recording {
     /// When its item was removed: a job removes its media and then itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Timestamp>,
+    /// The job that removes its media.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<JobId>,
 }
 
 impl Document for Recording {
     const KIND: &'static str = "recording";
+
+    fn account(&self) -> Account {
+        self.account
+    }
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -46,11 +58,14 @@ impl Document for Recording {
 
     fn indexes(&self) -> Vec<Index> {
         let mut indexes = vec![
-            Index::unique(BY_NUMBER, IndexKey::new().number(self.number)),
+            Index::unique(BY_NUMBER, IndexKey::of(self.account).number(self.number)),
             Index::many(BY_EVENT, IndexKey::new().text(self.event_id).number(self.number)),
         ];
         if self.ended_at.is_none() {
             indexes.push(Index::many(RUNNING, IndexKey::new().text(self.event_id)));
+        }
+        if self.removed_at.is_some() {
+            indexes.push(Index::many(REMOVED, IndexKey::new().number(self.number)));
         }
         indexes
     }

@@ -25,7 +25,7 @@ pub fn routes(app: App) -> Routes {
 async fn all(app: App, call: Call) -> Result<Response, ApiError> {
     reading(&call)?;
     let (after, limit) = http::page_request(&call)?;
-    let page = app.live.recordings().list(after, limit).await?;
+    let page = app.live.recordings().list(Some(call.caller()?.account), after, limit).await?;
     http::list(&page.map(|recording| shown(&recording)))
 }
 

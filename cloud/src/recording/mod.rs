@@ -6,6 +6,7 @@ mod http;
 mod manifest;
 mod recordings;
 mod references;
+mod resume;
 #[cfg(test)]
 mod tests;
 
@@ -14,3 +15,5 @@ pub use document::Recording;
 pub use http::routes;
 pub(crate) use manifest::{Manifest, Track};
 pub use recordings::{RecordingError, Recordings};
+pub(crate) use resume::start as start_resuming;
+pub use resume::{ResumeError, resume};

@@ -9,7 +9,7 @@ use crate::id::{EventId, RecordingId};
 use crate::item::{Items, NewItem};
 use crate::live::Rendition;
 use crate::media::{self, Media, MediaError, Worth};
-use crate::store::{Cursor, IndexKey, Page, Scan, Store, StoreError, Versioned};
+use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, StoreError, Versioned};
 
 /// How often an item is tried to be made when others are quicker.
 const TRIES: usize = 8;
@@ -62,13 +62,15 @@ impl Recordings {
         self.store.get(id).await
     }
 
-    /// Lists recordings, the newest first.
+    /// Lists an account's recordings, or everybody's, the newest first.
     pub async fn list(
         &self,
+        account: Option<Account>,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Versioned<Recording>>, StoreError> {
-        self.store.scan(Scan::of(BY_NUMBER).falling().after(after).limit(limit)).await
+        let within = account.map(IndexKey::of).unwrap_or_default();
+        self.store.scan(Scan::of(BY_NUMBER).within(within).falling().after(after).limit(limit)).await
     }
 
     /// Lists an event's recordings, the oldest first.
@@ -99,10 +101,12 @@ impl Recordings {
         from_segment: u64,
         hold: &Hold,
     ) -> Result<Recording, RecordingError> {
+        let event = self.events.get(&event_id).await?.ok_or(EventError::NotFound(event_id))?;
         let number = self.store.next_number("recording").await?;
         let batch = self.store.batch();
         let recording = Recording {
             id: RecordingId::random(),
+            account: event.account,
             number,
             event_id,
             started_at: batch.at(),
@@ -111,6 +115,7 @@ impl Recordings {
             to_segment: None,
             duration_ms: None,
             removed_at: None,
+            removal: None,
         };
         hold.commit(batch.create(&recording)).await?;
         self.events.add_recording(&event_id, recording.id).await?;
@@ -181,6 +186,7 @@ impl Recordings {
         if self.items.for_recording(id).await?.is_none() {
             let size = manifest.lead().and_then(|track| track.description.resolution);
             let item = NewItem {
+                account: new.account,
                 event_id: new.event_id,
                 recording_id: *id,
                 title: title.to_owned(),

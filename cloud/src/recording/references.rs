@@ -88,6 +88,7 @@ mod tests {
 
     fn recording(from_segment: u64, to_segment: Option<u64>) -> Recording {
         Recording {
+            account: crate::store::Account::FIRST,
             id: RecordingId::random(),
             number: 1,
             event_id: EventId::random(),
@@ -97,6 +98,7 @@ mod tests {
             to_segment,
             duration_ms: None,
             removed_at: None,
+            removal: None,
         }
     }
 

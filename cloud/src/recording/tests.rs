@@ -45,7 +45,8 @@ impl Ground {
         let config = format!("data_dir = {:?}\n", directory.path().join("data"));
         let config = Config::parse("of the test", &config, []).unwrap();
         let app = App::open(config, Clock::system()).await.unwrap();
-        let new = NewEvent { title: "Evening".to_owned(), device_id: None };
+        let new =
+            NewEvent { account: crate::store::Account::FIRST, title: "Evening".to_owned(), device_id: None };
         let event = app.events.create(new, None).await.unwrap().id;
         Self { app, event, _directory: directory }
     }

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::cluster::NodeRecord;
 use crate::config::Config;
 use crate::event::{EventView, Events, ListOptions, NewEvent};
-use crate::store::{Document, Progress, Store};
+use crate::store::{Account, Document, Progress, Store};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -129,7 +129,10 @@ impl House {
     }
 
     async fn event(&self) -> EventView {
-        self.events.create(NewEvent { title: "x".to_owned(), device_id: None }, None).await.unwrap()
+        self.events
+            .create(NewEvent { account: Account::FIRST, title: "x".to_owned(), device_id: None }, None)
+            .await
+            .unwrap()
     }
 
     async fn stage(&self) -> Stage {
@@ -172,7 +175,7 @@ async fn another_key_takes_over_while_events_are_made() {
         made.push(house.event().await);
     }
     let (old, file) = (house.vault.keys().seals, house.file());
-    let journal = house.store.journal_seq(crate::store::Account::FIRST);
+    let journal = house.store.journal_seq(Account::FIRST);
     let made_meanwhile = async {
         let mut made = Vec::new();
         for _ in 0..60 {
@@ -189,7 +192,7 @@ async fn another_key_takes_over_while_events_are_made() {
     assert_eq!((house.file().lines().count(), house.file() == file), (1, false));
     assert_eq!(house.holding(&format!("sealed:{old}:")).await, 0);
     assert_eq!(house.holding(&format!("sealed:{}:", house.vault.keys().seals)).await, 100);
-    let told = house.store.journal_seq(crate::store::Account::FIRST) - journal;
+    let told = house.store.journal_seq(Account::FIRST) - journal;
     assert!(told <= 120, "the change itself is no news: {told}");
     let house = house.restart().await;
     let known = |event: &EventView| {

@@ -87,6 +87,11 @@ impl IndexKey {
         Self::default()
     }
 
+    /// The beginning of a key that keeps accounts apart.
+    pub fn of(account: Account) -> Self {
+        Self::new().number(account.0)
+    }
+
     /// Adds a text; a zero character in it is left out.
     #[expect(clippy::needless_pass_by_value, reason = "ids are small and copied")]
     pub fn text(mut self, text: impl ToString) -> Self {

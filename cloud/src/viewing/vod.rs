@@ -10,6 +10,7 @@ use crate::access::Permission;
 use crate::app::App;
 use crate::http::{ApiError, Range, Response};
 use crate::id::ItemId;
+use crate::item::Item;
 use crate::media;
 
 /// Of segments longer than this, only the part that is asked for is read.
@@ -21,6 +22,7 @@ pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, Api
     if address.grant == Grant::Preview {
         let caller = app.accounts.caller(asked.method, asked.headers, asked.peer).await?;
         caller.demand(Permission::ItemsRead)?;
+        app.store.get_of::<Item>(caller.account, address.id).await?.ok_or_else(missing)?;
     }
     let no_item = || ApiError::not_found(format!("there is no item {}", address.id));
     let item = app.items.get(&address.id).await?.ok_or_else(no_item)?;

@@ -3,7 +3,8 @@
 use super::server::{Answer, EMAIL, Server, answer};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::json;
-use stagebox_cloud::access::{self, Need, Permission, Permissions, Rule};
+use stagebox_cloud::access::{self, Need, Permission, Permissions, Rule, Segment, Thing};
+use stagebox_cloud::account::AccountCommand;
 use stagebox_cloud::id::{BoxId, EventId, ItemId, JobId, RecordingId, RoleId, TokenId, UserId};
 
 const PASSWORD: &str = "correct horse battery";
@@ -42,29 +43,32 @@ async fn user_with(server: &Server, name: &str, permissions: Permissions) -> Str
     email
 }
 
-/// A path of this rule with ids that nobody has.
-fn path_of(rule: &Rule) -> String {
-    let id = match rule.path[2] {
-        "devices" => BoxId::random().to_string(),
-        "events" => EventId::random().to_string(),
-        "items" => ItemId::random().to_string(),
-        "jobs" => JobId::random().to_string(),
-        "recordings" => RecordingId::random().to_string(),
-        "roles" => RoleId::random().to_string(),
-        "tokens" => TokenId::random().to_string(),
-        "users" => UserId::random().to_string(),
-        _ => "nothing".to_owned(),
-    };
-    let mut stars = 0;
-    let segments = rule.path.iter().map(|segment| match *segment {
-        "*" => {
-            stars += 1;
-            if stars == 1 { id.clone() } else { "identify".to_owned() }
-        }
-        "**" => "nothing".to_owned(),
-        literal => literal.to_owned(),
+/// An id that nobody has.
+fn nobodys(thing: Thing) -> String {
+    match thing {
+        Thing::Device => BoxId::random().to_string(),
+        Thing::Event => EventId::random().to_string(),
+        Thing::Item => ItemId::random().to_string(),
+        Thing::Job => JobId::random().to_string(),
+        Thing::Recording => RecordingId::random().to_string(),
+        Thing::Role => RoleId::random().to_string(),
+        Thing::Token => TokenId::random().to_string(),
+        Thing::User => UserId::random().to_string(),
+    }
+}
+
+/// A path of this rule with these ids.
+fn path_with(rule: &Rule, id: impl Fn(Thing) -> String) -> String {
+    let segments = rule.path.iter().map(|segment| match segment {
+        Segment::Literal(word) => (*word).to_owned(),
+        Segment::Id(thing) => id(*thing),
+        Segment::Name | Segment::Rest => "identify".to_owned(),
     });
     format!("/{}", segments.collect::<Vec<_>>().join("/"))
+}
+
+fn path_of(rule: &Rule) -> String {
+    path_with(rule, nobodys)
 }
 
 /// The status alone: a stream's body has no end.
@@ -245,4 +249,140 @@ async fn a_token_is_shown_once_limited_and_taken_back() {
     // What is kept of it cannot be used.
     let all = made.body.as_object().unwrap();
     assert!(!all.contains_key("hash"), "{made:?}");
+}
+
+/// One of each thing that an account can have.
+async fn things(server: &Server, ask: &dyn Fn(Method, &str) -> RequestBuilder) -> Vec<(Thing, String)> {
+    let made = async |path: &str, body: serde_json::Value| {
+        let made = answer(ask(Method::POST, path).json(&body)).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        made.body["id"].as_str().unwrap().to_owned()
+    };
+    let event = made("/api/v1/events", json!({ "title": "Secret show" })).await;
+    let role = made("/api/v1/roles", json!({ "name": "Own", "permissions": [] })).await;
+    let device = made("/api/v1/devices", json!({ "name": "Own box" })).await;
+    let user = json!({ "email": format!("{}@example.org", &role[4..]), "role": role });
+    let user = made("/api/v1/users", user).await;
+    let token = made("/api/v1/tokens", json!({ "name": "own" })).await;
+    // What only happens by itself is written as the server writes it.
+    let (recording, item, job) = server.recorded(&event).await;
+    vec![
+        (Thing::Event, event),
+        (Thing::Role, role),
+        (Thing::Device, device),
+        (Thing::User, user),
+        (Thing::Token, token),
+        (Thing::Recording, recording),
+        (Thing::Item, item),
+        (Thing::Job, job),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_see_nothing_of_each_other() {
+    let server = Server::start().await;
+    let second =
+        server.manage(AccountCommand::Create { name: "Second".into(), email: "b@example.org".into() }).await;
+    let password = second.password.unwrap();
+    let first = |method: Method, path: &str| server.request(method, path);
+    let second = |method: Method, path: &str| {
+        server.anonymous(method, path).basic_auth("b@example.org", Some(&password))
+    };
+    let own = things(&server, &first).await;
+    let others = things(&server, &second).await;
+    let of = |things: &[(Thing, String)], thing: Thing| {
+        things.iter().find(|(found, _)| *found == thing).map(|(_, id)| id.clone()).unwrap()
+    };
+    for rule in access::rules() {
+        let Some(thing) = rule.path.iter().find_map(|part| match part {
+            Segment::Id(thing) => Some(*thing),
+            _ => None,
+        }) else {
+            continue;
+        };
+        let foreign = path_with(rule, |_| of(&own, thing));
+        let mut request = second(rule.method.clone(), &foreign);
+        if rule.method != Method::GET && rule.method != Method::DELETE {
+            request = request.json(&json!({ "status": "started", "title": "x", "name": "x" }));
+        }
+        assert_eq!(status(request).await, 404, "{rule:?}");
+        if rule.method == Method::GET {
+            let path = path_with(rule, |_| of(&others, thing));
+            assert_eq!(status(second(Method::GET, &path)).await, 200, "its own: {rule:?}");
+        }
+    }
+    // Lists, by either, name nothing of the other.
+    for rule in access::rules().filter(|rule| rule.method == Method::GET && rule.path.len() == 3) {
+        let path = path_of(rule);
+        if path.ends_with("/stream") {
+            continue;
+        }
+        for (ask, foreign) in [
+            (&first as &dyn Fn(Method, &str) -> RequestBuilder, &others),
+            (&second as &dyn Fn(Method, &str) -> RequestBuilder, &own),
+        ] {
+            let list = answer(ask(Method::GET, &path)).await;
+            for (_, id) in foreign {
+                assert!(!list.text.contains(id), "{path} names {id}: {}", list.text);
+            }
+        }
+    }
+    // Nor does a reference across accounts work, nor a preview.
+    let stolen = json!({ "title": "x", "device_id": of(&own, Thing::Device) });
+    assert_eq!(answer(second(Method::POST, "/api/v1/events").json(&stolen)).await.fields(), ["device_id"]);
+    let preview = format!("/live/preview/{}/index.m3u8", of(&own, Thing::Event));
+    assert_eq!(status(second(Method::GET, &preview)).await, 404);
+    let item = format!("/vod/preview/{}/index.m3u8", of(&own, Thing::Item));
+    assert_eq!(status(second(Method::GET, &item)).await, 404);
+    // The installation is the first account's.
+    for path in ["/api/v1/nodes", "/api/v1/alarms", "/api/v1/media/objects/x"] {
+        assert_eq!(status(second(Method::GET, path)).await, 403, "{path}");
+    }
+    let roles = answer(second(Method::GET, "/api/v1/roles")).await;
+    let roles = roles.body["data"].as_array().unwrap();
+    let admin = roles.iter().find(|role| role["administrator"] == true).unwrap();
+    assert!(!admin["permissions"].as_array().unwrap().contains(&json!("server:read")), "{admin}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limited_account_stays_within_it_and_a_suspended_one_is_shut() {
+    let server = Server::start().await;
+    let made =
+        server.manage(AccountCommand::Create { name: "B".into(), email: "b@example.org".into() }).await;
+    let (number, password) = (made.accounts[0].number.0, made.password.unwrap());
+    let ask = |method: Method, path: &str| {
+        server.anonymous(method, path).basic_auth("b@example.org", Some(&password))
+    };
+    let mut events = Vec::new();
+    for title in ["one", "two"] {
+        let event = answer(ask(Method::POST, "/api/v1/events").json(&json!({ "title": title }))).await;
+        events.push(format!("/api/v1/events/{}/status", event.body["id"].as_str().unwrap()));
+    }
+    let limit = AccountCommand::Limit {
+        account: number,
+        storage_gib: None,
+        events_at_once: Some("1".parse().unwrap()),
+        recording_days: None,
+        upload_gib: None,
+    };
+    assert_eq!(server.manage(limit).await.accounts[0].limits.events_at_once, Some(1));
+    let to = async |path: &str, status: &str| {
+        answer(ask(Method::POST, path).json(&json!({ "status": status }))).await
+    };
+    assert_eq!(to(&events[0], "started").await.status, 200);
+    let refused = to(&events[1], "started").await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text.contains("1 events started at a time"), "{refused:?}");
+    assert_eq!(to(&events[0], "paused").await.status, 200);
+    assert_eq!(to(&events[1], "started").await.status, 409, "a paused one counts");
+    assert_eq!(to(&events[0], "started").await.status, 200, "its own place");
+    assert_eq!(to(&events[0], "ended").await.status, 200);
+    assert_eq!(to(&events[1], "started").await.status, 200);
+
+    server.manage(AccountCommand::Suspend { account: number }).await;
+    let shut = answer(ask(Method::GET, "/api/v1/events")).await;
+    assert_eq!(shut.status, 403);
+    assert!(shut.text.contains("suspended"), "{shut:?}");
+    server.manage(AccountCommand::Resume { account: number }).await;
+    assert_eq!(status(ask(Method::GET, "/api/v1/events")).await, 200);
 }

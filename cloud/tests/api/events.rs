@@ -99,7 +99,10 @@ async fn a_change_names_the_version_that_it_changes() {
 async fn a_box_is_assigned_and_taken_away() {
     let server = Server::start().await;
     let event = server.new_event("a").await;
-    let id = "box_0123456789abcdefghjk";
+    let nobodys = server.patch(&path(&event), json!({ "device_id": "box_0123456789abcdefghjk" })).await;
+    assert_eq!(nobodys.fields(), ["device_id"]);
+    let device = server.post("/api/v1/devices", json!({ "name": "Hall" })).await;
+    let id = device.body["id"].as_str().unwrap();
     let given = server.patch(&path(&event), json!({ "device_id": id })).await;
     assert_eq!(given.body["device_id"], id, "{given:?}");
     let found = server.running.app.events.for_device(&id.parse().unwrap()).await.unwrap();
@@ -173,7 +176,11 @@ async fn writers_at_the_same_time_lose_nothing() {
         .map(|number| {
             let events = events.clone();
             tokio::spawn(async move {
-                let new = stagebox_cloud::event::NewEvent { title: format!("{number}"), device_id: None };
+                let new = stagebox_cloud::event::NewEvent {
+                    account: stagebox_cloud::store::Account::FIRST,
+                    title: format!("{number}"),
+                    device_id: None,
+                };
                 events.create(new, None).await.unwrap().number
             })
         })

@@ -26,7 +26,7 @@ async fn bad_requests_are_explained() {
         (server.request(Method::GET, "/api/v1/nothing"), 404, "nothing"),
         (server.request(Method::GET, "/api/v2/events"), 404, "nothing"),
         (server.request(Method::GET, "/api"), 404, "nothing"),
-        (server.request(Method::GET, "/api/v1/events/evt_nonsense"), 404, "nothing"),
+        (server.request(Method::GET, "/api/v1/events/evt_nonsense"), 404, "evt_nonsense"),
         (server.request(Method::GET, "/api/v1/events/evt_00000000000000000000"), 404, "evt_"),
         (server.request(Method::GET, "/api/v1/events?limit=0&colour=red&after=%21"), 422, "limit"),
     ] {

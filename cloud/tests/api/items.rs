@@ -6,11 +6,13 @@ use serde_json::json;
 use stagebox_cloud::clock::Timestamp;
 use stagebox_cloud::id::{EventId, RecordingId};
 use stagebox_cloud::item::NewItem;
+use stagebox_cloud::store::Account;
 use stagebox_cloud::store::StoreError;
 
 fn new(recording_id: RecordingId) -> NewItem {
     NewItem {
         event_id: EventId::random(),
+        account: Account::FIRST,
         recording_id,
         title: "A recording".to_owned(),
         duration_ms: 61_000,

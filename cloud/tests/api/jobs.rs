@@ -7,7 +7,7 @@ use stagebox_cloud::clock::Timestamp;
 use stagebox_cloud::id::{EventId, RecordingId};
 use stagebox_cloud::item::NewItem;
 use stagebox_cloud::job::{JobHandle, JobView, NewJob, Outcome, Work, WorkError};
-use stagebox_cloud::recording::Recording;
+use stagebox_cloud::recording::{Recording, resume};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -201,6 +201,7 @@ impl Recorded {
     async fn item(&self, number: u64, from_segment: u64, to_segment: u64) -> (RecordingId, String) {
         let app = &self.server.running.app;
         let recording = Recording {
+            account: stagebox_cloud::store::Account::FIRST,
             id: RecordingId::random(),
             number,
             event_id: self.event,
@@ -210,6 +211,7 @@ impl Recorded {
             to_segment: Some(to_segment),
             duration_ms: Some(1),
             removed_at: None,
+            removal: None,
         };
         let recording_id = recording.id;
         app.store.create(recording).await.unwrap();
@@ -218,6 +220,7 @@ impl Recorded {
         let path = format!("recordings/{recording_id}.json");
         self.put(&path, list.to_string().as_bytes());
         let new = NewItem {
+            account: stagebox_cloud::store::Account::FIRST,
             event_id: self.event,
             recording_id,
             title: format!("Part {number}"),
@@ -290,4 +293,43 @@ async fn a_running_events_media_are_left_until_it_is_over() {
     recorded.end().await;
     until(server, job, |job| job["state"] == "done").await;
     assert!(recorded.there().await.is_empty());
+}
+
+/// How many files a check calls orphans, and how many it misses.
+async fn checked(server: &Server) -> (Value, Value) {
+    let lines = server.post("/api/v1/media/check", json!({})).await.text;
+    let report = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|line| {
+        let report = &line["report"];
+        report.is_object().then(|| (report["orphans"].clone(), report["missing"].clone()))
+    });
+    report.unwrap_or_else(|| panic!("no report: {lines}"))
+}
+
+#[tokio::test]
+async fn a_cancelled_removal_loses_no_file_and_is_taken_up_again_a_day_later() {
+    let recorded = Recorded::new().await;
+    let server = &recorded.server;
+    let app = &server.running.app;
+    let (id, path) = recorded.item(1, 0, 5).await;
+    let job = delete(server, &path).await.header("location").to_owned();
+    until(server, &job, |job| job["state"] == "waiting" && job["attempts"] == 1).await;
+    assert_eq!(delete(server, &job).await.body["state"], "cancelled");
+    recorded.end().await;
+    // As far as one comes that is cancelled in the midst of it.
+    std::fs::remove_file(recorded.file(&recorded.segment(0))).unwrap();
+    assert_eq!(checked(server).await, (json!(0), json!(0)));
+
+    let (now, hour) = (app.clock.now(), Duration::from_secs(3600));
+    assert_eq!(resume(app, now.plus(23 * hour)).await.unwrap(), 0, "it was just cancelled");
+    assert_eq!(recorded.there().await.len(), 9);
+    assert_eq!(resume(app, now.plus(25 * hour)).await.unwrap(), 1);
+    let listed = server.get("/api/v1/jobs?kind=delete-media").await.body;
+    let again = format!("/api/v1/jobs/{}", listed["data"][0]["id"].as_str().unwrap());
+    assert_ne!(again, job);
+    let done = until(server, &again, |job| job["state"] == "done").await;
+    assert_eq!(done["words"], "10 files removed", "{done}");
+    assert!(recorded.there().await.is_empty());
+    server.get(&format!("/api/v1/recordings/{id}")).await.assert_problem(404);
+    assert_eq!(checked(server).await, (json!(0), json!(0)));
+    assert_eq!(resume(app, now.plus(99 * hour)).await.unwrap(), 0, "there is nothing left");
 }

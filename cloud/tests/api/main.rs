@@ -14,3 +14,4 @@ mod process;
 mod server;
 mod session;
 mod stream;
+mod tls;

@@ -24,6 +24,8 @@ fn command(directory: &TempDir) -> Command {
         .env("STAGEBOX_HTTP__LISTEN", "127.0.0.1:0")
         .env("STAGEBOX_RTMP__LISTEN", "127.0.0.1:0")
         .env("STAGEBOX_MQTT__ENABLED", "false")
+        .env("STAGEBOX_HTTP__TLS_LISTEN", "off")
+        .env("STAGEBOX_RTMP__TLS_LISTEN", "off")
         .env("STAGEBOX_DATA_DIR", directory.path().join("data"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -3,8 +3,13 @@
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
+use stagebox_cloud::account::{AccountCommand, Managed};
 use stagebox_cloud::clock::Clock;
-use stagebox_cloud::config::Config;
+use stagebox_cloud::config::{Config, Listen};
+use stagebox_cloud::id::RecordingId;
+use stagebox_cloud::item::NewItem;
+use stagebox_cloud::job::NewJob;
+use stagebox_cloud::recording::{DeleteMedia, Recording, Removed};
 use stagebox_cloud::serve::{self, Running};
 use std::path::Path;
 use std::sync::Mutex;
@@ -37,6 +42,8 @@ pub(crate) fn config(data: &Path) -> Config {
     config.rtmp.listen.set_port(0);
     config.mqtt.listen.set_port(0);
     config.mqtt.enabled = false;
+    config.http.tls_listen = Listen::Off;
+    config.rtmp.tls_listen = Listen::Off;
     config.live.transcode = false;
     config.http.drain_ms = 300;
     config.outbound.allow = vec!["127.0.0.0/8".to_owned()];
@@ -110,6 +117,46 @@ impl Server {
         let made = self.post("/api/v1/events", serde_json::json!({ "title": title })).await;
         assert_eq!(made.status, 201, "{made:?}");
         made.body
+    }
+
+    /// Carries out a command of `stagebox-cloud account`.
+    pub(crate) async fn manage(&self, command: AccountCommand) -> Managed {
+        self.running.app.accounts.manage(command).await.unwrap()
+    }
+
+    /// A recording of an event, its item, and a job of its account, as they come about by themselves.
+    pub(crate) async fn recorded(&self, event: &str) -> (String, String, String) {
+        let app = &self.running.app;
+        let event = app.events.get(&event.parse().unwrap()).await.unwrap().unwrap();
+        let (id, at) = (RecordingId::random(), app.clock.now());
+        let recording = Recording {
+            id,
+            account: event.account,
+            number: app.store.next_number("recording").await.unwrap(),
+            event_id: event.id,
+            started_at: at,
+            ended_at: Some(at),
+            from_segment: 0,
+            to_segment: Some(0),
+            duration_ms: Some(0),
+            removed_at: None,
+            removal: None,
+        };
+        let new = NewItem {
+            account: event.account,
+            event_id: event.id,
+            recording_id: id,
+            title: event.title.clone(),
+            duration_ms: 0,
+            width: None,
+            height: None,
+        };
+        let item = app.items.draft(new, at).await.unwrap();
+        let removed = Removed { event_id: event.id, recording_id: RecordingId::random() };
+        let job = NewJob::of::<DeleteMedia>("Delete nothing", &removed).unwrap().of_account(event.account);
+        let (batch, job) = app.jobs.add(app.store.batch().create(&recording).create(&item), job).unwrap();
+        app.store.commit(batch).await.unwrap();
+        (id.to_string(), item.id.to_string(), job.to_string())
     }
 
     pub(crate) async fn set_status(&self, event: &Value, status: &str) -> Answer {

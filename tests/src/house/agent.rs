@@ -27,6 +27,9 @@ pub struct AgentOptions {
     pub fps: u32,
     pub bitrate_kbps: u32,
     pub preset: String,
+    /// Has the box speak TLS with the cloud: what its configuration says of whom to trust, with `PRINT` for the
+    /// print that the cloud told.
+    pub tls: Option<String>,
     /// TOML that follows what [`Agent::start`] writes itself.
     pub extra: String,
 }
@@ -40,6 +43,7 @@ impl Default for AgentOptions {
             fps: 15,
             bitrate_kbps: 800,
             preset: "veryfast".into(),
+            tls: None,
             extra: String::new(),
         }
     }
@@ -62,10 +66,16 @@ impl Agent {
         let device =
             cloud.api.post("devices", &json!({ "name": "Stage left" })).await.context("making a device")?;
         let text = |name: &str| device[name].as_str().unwrap_or_default().to_owned();
+        let (url, mqtt_url, trust) = match &options.tls {
+            None => (format!("http://{}", cloud.ports.http), text("mqtt_url"), String::new()),
+            Some(trust) => (
+                format!("https://{}", cloud.ports.https),
+                format!("mqtts://{}", cloud.ports.mqtts),
+                trust.replace("PRINT", &text("tls_fingerprint")),
+            ),
+        };
         let section = format!(
-            "[cloud]\nurl = \"http://{}\"\nmqtt_url = \"{}\"\nid = \"{}\"\nsecret = \"{}\"\n",
-            cloud.ports.http,
-            text("mqtt_url"),
+            "[cloud]\nurl = {url:?}\nmqtt_url = {mqtt_url:?}\nid = {:?}\nsecret = {:?}\n{trust}\n",
             text("id"),
             text("secret"),
         );

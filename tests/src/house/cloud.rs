@@ -33,6 +33,11 @@ pub struct Ports {
     pub rtmp: String,
     #[serde(deserialize_with = "or_empty")]
     pub mqtt: String,
+    pub https: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub rtmps: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub mqtts: String,
 }
 
 fn or_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -80,9 +85,9 @@ impl Cloud {
             "{top}\n\
              data_dir = {data:?}\n\
              secrets_key_file = {key:?}\n\
-             [http]\nlisten = \"127.0.0.1:{http}\"\n\
-             [rtmp]\nlisten = \"127.0.0.1:{rtmp}\"\n\
-             [mqtt]\nlisten = \"127.0.0.1:{mqtt}\"\n\
+             [http]\nlisten = \"127.0.0.1:{http}\"\ntls_listen = \"127.0.0.1:0\"\n\
+             [rtmp]\nlisten = \"127.0.0.1:{rtmp}\"\ntls_listen = \"127.0.0.1:0\"\n\
+             [mqtt]\nlisten = \"127.0.0.1:{mqtt}\"\ntls_listen = \"127.0.0.1:0\"\n\
              [admin]\nemail = \"{ADMIN}\"\n{extra}\n",
             data = own.join("data"),
             top = options.top,
@@ -114,11 +119,16 @@ impl Cloud {
         let path = directory.join("cloud/cloud.toml");
         let mut config: toml::Table =
             fs::read_to_string(&path).context("reading cloud.toml")?.parse().context("cloud.toml")?;
-        for (name, address) in [("http", &ports.http), ("rtmp", &ports.rtmp), ("mqtt", &ports.mqtt)] {
+        for (name, plain, tls) in [
+            ("http", &ports.http, &ports.https),
+            ("rtmp", &ports.rtmp, &ports.rtmps),
+            ("mqtt", &ports.mqtt, &ports.mqtts),
+        ] {
             // Empty where the process has no such role.
             let section = config.get_mut(name).and_then(toml::Value::as_table_mut);
-            if let Some(section) = section.filter(|_| !address.is_empty()) {
-                section.insert("listen".into(), address.clone().into());
+            if let Some(section) = section.filter(|_| !plain.is_empty()) {
+                section.insert("listen".into(), plain.clone().into());
+                section.insert("tls_listen".into(), tls.clone().into());
             }
         }
         fs::write(&path, config.to_string()).context("writing cloud.toml")?;

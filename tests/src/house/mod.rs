@@ -1,5 +1,6 @@
 //! A cloud and a box as real processes on loopback, in a directory of their own.
 
+pub mod acme;
 mod agent;
 mod api;
 mod cloud;

@@ -34,7 +34,7 @@ pub fn preload(command: &mut Command, folder: &Path, log: &Path) -> Result<()> {
 }
 
 /// What a program's environment needs so that the disk of `folder` is full to it while the file `<switch>.full` is
-/// there, and has as many MiB free as the file `<switch>.free` says.
+/// there, has as many MiB free as the file `<switch>.free` says, and holds as many KiB as `<switch>.holds` says.
 ///
 /// # Errors
 /// When the library is not built.
@@ -44,6 +44,7 @@ pub fn full_disk(folder: &Path, switch: &Path) -> Result<Vec<(String, OsString)>
         ("POWERCUT_ROOT".to_owned(), folder.into()),
         ("POWERCUT_FULL".to_owned(), switch.with_extension("full").into()),
         ("POWERCUT_FREE".to_owned(), switch.with_extension("free").into()),
+        ("POWERCUT_HOLDS".to_owned(), switch.with_extension("holds").into()),
     ])
 }
 

@@ -11,6 +11,7 @@ fn at(ms: i64) -> Timestamp {
 
 fn job(state: JobState) -> Job {
     Job {
+        account: crate::store::Account::FIRST,
         id: JobId::from_random([7; 16]),
         kind: "test".to_owned(),
         subject: None,

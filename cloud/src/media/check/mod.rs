@@ -2,7 +2,7 @@
 //!
 //! One event after the other, so that a large store needs little memory. An object is
 //! needed if a recording lists it, or a running event's index does; it is there if the
-//! store or the spool has it. What looks wrong while the server goes on is looked at
+//! store or the spool has it. What a removal that is not done yet leaves is neither. What looks wrong while the server goes on is looked at
 //! twice before it is told.
 
 mod http;
@@ -106,7 +106,7 @@ impl Check<'_> {
         let needed = References::of(self.app, event).await?;
         self.report.counts.recordings += needed.recordings;
         for (path, bytes) in &there {
-            if !needed.objects.contains_key(path) {
+            if !needed.removing && !needed.objects.contains_key(path) {
                 self.report.orphan(path, *bytes);
             }
         }

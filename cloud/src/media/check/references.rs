@@ -37,6 +37,8 @@ impl Need {
 pub(super) struct References {
     pub(super) objects: BTreeMap<Path, Need>,
     pub(super) recordings: u64,
+    /// A recording's media are being removed: what nobody needs is gone soon.
+    pub(super) removing: bool,
 }
 
 impl References {
@@ -51,6 +53,10 @@ impl References {
         }
         references.recordings = recordings.len() as u64;
         for recording in &recordings {
+            if recording.removed_at.is_some() {
+                references.removing = true;
+                continue;
+            }
             if let Some(manifest) = app.live.recordings().manifest(&recording.id).await? {
                 references.manifest(&recording.id, &manifest);
             }
@@ -61,7 +67,8 @@ impl References {
     fn index(&mut self, event: &EventId, recordings: &[Recording], index: Vec<Entry>) {
         let held = |msn: u64| {
             let holds = |recording: &&Recording| {
-                (recording.from_segment..recording.to_segment.unwrap_or(u64::MAX)).contains(&msn)
+                let span = recording.from_segment..recording.to_segment.unwrap_or(u64::MAX);
+                recording.removed_at.is_none() && span.contains(&msn)
             };
             recordings.iter().find(holds).map(|recording| recording.id)
         };
@@ -149,14 +156,14 @@ pub(super) async fn manifests(
     let mut needed = BTreeMap::new();
     let need = |by: String| Need { bytes: None, by, required: true };
     each_recording(app, stop, |recording| {
-        if recording.duration_ms.is_some() {
+        if recording.duration_ms.is_some() && recording.removed_at.is_none() {
             needed.insert(media::recording_path(&recording.id), need(recording.id.to_string()));
         }
     })
     .await?;
     let mut after = None;
     loop {
-        let page = app.items.list(after, 200).await?;
+        let page = app.items.list(None, after, 200).await?;
         for item in page.items {
             needed.insert(media::recording_path(&item.recording_id), need(item.id.to_string()));
         }
@@ -177,7 +184,7 @@ async fn each_recording(
         if stop.is_cancelled() {
             return Err(CheckError::Stopped);
         }
-        let page = app.live.recordings().list(after, 200).await?;
+        let page = app.live.recordings().list(None, after, 200).await?;
         page.items.into_iter().for_each(|found| act(found.document));
         after = page.next;
         if after.is_none() {

@@ -8,10 +8,10 @@ SET enable_mergejoin TO off;
 SET max_parallel_workers_per_gather TO 0;
 SET jit TO off;
 SET plan_cache_mode TO force_generic_plan;
--- A process whose machine is gone must not keep its locks; and an acknowledged write is on disk.
+-- A process that is gone, or stopped in the midst, must not keep its locks for longer than others wait; and an acknowledged write is on disk.
 SELECT set_config(setting.name, wanted.value, false)
 FROM (VALUES
-    ('idle_in_transaction_session_timeout', '15s'),
+    ('idle_in_transaction_session_timeout', '5s'),
     ('client_connection_check_interval', '2s'),
     ('tcp_keepalives_idle', '5'),
     ('tcp_keepalives_interval', '5'),

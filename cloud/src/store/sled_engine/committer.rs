@@ -1,7 +1,7 @@
 //! The one thread that writes: it groups waiting batches and syncs once for all of them.
 
 use super::apply::{self, Applied};
-use super::files::Files;
+use super::files::{Files, failed};
 use super::heads;
 use super::health::{Broken, Health};
 use super::layout;
@@ -52,6 +52,8 @@ pub(super) struct Committer {
     heads: Heads,
     space: Space,
     health: Arc<Health>,
+    /// The database has met no error since it was opened: what it shows is what the disk has.
+    clean: bool,
     taps: Vec<mpsc::UnboundedSender<Vec<Record>>>,
     /// What this group writes.
     pending: Pending,
@@ -73,17 +75,17 @@ impl Committer {
         let file = files.file().map_err(|error| StoreError::Engine(error.to_string()))?;
         let journals = heads::read(&db)?;
         heads.tell(&journals);
+        // Without it nothing is written, so that what is there can be read whatever happens.
+        health.set(files.hold_room().err().map(|error| Broken::by_disk(&error)));
         let (taps, pending, told) = (Vec::new(), Pending::default(), Vec::new());
-        Ok(Self { files, file, journals, keep, heads, space, health, taps, pending, told })
+        Ok(Self { files, file, journals, keep, heads, space, health, clean: true, taps, pending, told })
     }
 
     /// Works until the queue is closed.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut open = true;
         while open && let Some(first) = queue.blocking_recv() {
-            if self.health.broken().is_some() {
-                self.repair();
-            }
+            self.look();
             self.space.look(self.files.path());
             let mut answers: Vec<Answer> = Vec::new();
             let mut next = Some(first);
@@ -97,14 +99,25 @@ impl Committer {
         self.files.close();
     }
 
+    /// Finds out whether writes can be taken.
+    fn look(&mut self) {
+        if self.health.broken().is_some() || self.files.hold_room().is_err() {
+            self.repair();
+        }
+    }
+
     /// Writes and syncs the group, tells the taps and the journals' readers, and answers.
     fn finish(&mut self, answers: Vec<Answer>) {
         let pending = std::mem::take(&mut self.pending);
         let synced = match self.health.broken() {
             Some(broken) => Err(broken),
             None if answers.is_empty() => Ok(()),
-            None => self.write(pending).map_err(|reason| self.break_off(&reason)),
+            None => self.write(pending).map_err(|error| self.break_off(&error)),
         };
+        if !self.clean {
+            // At once: readers wait for it.
+            self.repair();
+        }
         let told = std::mem::take(&mut self.told);
         if synced.is_ok() {
             self.heads.tell(&self.journals);
@@ -153,51 +166,73 @@ impl Committer {
         }
         self.space.allows(creates)?;
         work(self).map_err(|error| match error {
-            StoreError::Engine(reason) => self.break_off(&reason).error(),
+            StoreError::Engine(_) | StoreError::NoRoom => self.break_off(&error).error(),
             error => error,
         })
     }
 
-    /// Refuses what is left of this group; before the next one the database is opened anew.
-    fn break_off(&self, reason: &str) -> Broken {
-        tracing::error!(reason, "the store's disk failed; the store is opened again before the next write");
-        let broken =
-            self.files.try_disk().map_or_else(|error| Broken::by_disk(&error), |()| Broken::by(reason));
+    /// Refuses what is left of this group, after which the database is opened anew.
+    fn break_off(&mut self, error: &StoreError) -> Broken {
+        tracing::error!(%error, "the store's disk failed; the store is opened again");
+        let tried = self.files.try_disk().err().map(|error| Broken::by_disk(&error));
+        let broken = tried.unwrap_or_else(|| Broken::by_engine(error));
+        self.clean = false;
         self.health.set(Some(broken.clone()));
         broken
     }
 
-    /// Opens the database as the disk has it, which is at least what was acknowledged.
+    /// Opens the database as the disk has it, which is at least what was acknowledged, and finds out whether it takes
+    /// writes.
     ///
-    /// Only where the disk takes what it is given: what is closed and cannot be opened again cannot even be read.
+    /// On a full disk it is opened in the room that is held back, for readers alone. Where the disk takes nothing even
+    /// then it is left as it is: what is closed and cannot be opened again cannot be read at all.
     fn repair(&mut self) {
-        if let Err(error) = self.files.try_disk() {
-            return self.health.set(Some(Broken::by_disk(&error)));
+        let mut broken = self.room().err();
+        // sled also writes by itself, and keeps to itself that it failed until it is asked.
+        self.clean = self.clean && self.files.db().is_ok_and(|db| db.flush().is_ok());
+        if !self.clean && broken.as_ref().is_some_and(Broken::is_full) {
+            self.files.give_room();
+            self.clean = self.files.try_disk().is_ok() && self.reopen().is_ok();
+            // Others may want it too.
+            let _ = self.files.hold_room();
+        } else if !self.clean && broken.is_none() {
+            broken = self.reopen().map_err(|reason| Broken::by(&reason)).err();
+            self.clean = broken.is_none();
         }
+        if broken.is_none() {
+            tracing::info!("the store takes writes again");
+        }
+        self.health.set(broken);
+    }
+
+    /// Whether the disk has room for writes, beside what is held back.
+    fn room(&self) -> Result<(), Broken> {
+        let found = self.files.hold_room().and_then(|()| self.files.try_disk());
+        found.map_err(|error| Broken::by_disk(&error))
+    }
+
+    fn reopen(&mut self) -> Result<(), String> {
         let reopened = self.files.reopen().and_then(|()| {
             let file = self.files.file().map_err(|error| error.to_string())?;
             let db = self.files.db().map_err(|error| error.to_string())?;
             let journals = heads::read(&db).map_err(|error| error.to_string())?;
             Ok((file, journals))
         });
-        match reopened {
-            Ok((file, journals)) => {
-                (self.file, self.journals) = (file, journals);
-                self.health.set(None);
-                tracing::info!("the store has been opened again and takes writes");
-            }
+        let opened = reopened.map(|opened| (self.file, self.journals) = opened);
+        match &opened {
+            Ok(()) => tracing::info!("the store has been opened again"),
             Err(reason) => {
-                tracing::error!(reason, "the store cannot be opened again; the next write tries once more");
-                self.health.set(Some(Broken::by(&reason)));
+                tracing::error!(reason, "the store cannot be opened again; this is tried once more");
             }
         }
+        opened
     }
 
-    fn write(&self, pending: Pending) -> Result<(), String> {
-        let db = self.files.db().map_err(|error| error.to_string())?;
-        pending.apply(&db).map_err(|error| error.to_string())?;
-        db.flush().map_err(|error| error.to_string())?;
-        self.file.sync_data().map_err(|error| error.to_string())
+    fn write(&self, pending: Pending) -> Result<(), StoreError> {
+        let db = self.files.db()?;
+        pending.apply(&db)?;
+        db.flush().map_err(failed)?;
+        self.file.sync_data().map_err(|error| failed(error.into()))
     }
 
     fn allocate(&mut self, counter: &str) -> Result<u64, StoreError> {

@@ -1,14 +1,14 @@
 //! What keeps the database from taking writes, as the committer finds it and all others see it.
 
+use super::ballast::is_full;
 use crate::store::StoreError;
-use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Why the database must be opened anew: after an error of the disk its state in memory is not the disk's.
+/// Why the database takes no writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Broken {
     reason: String,
-    /// The disk has no room; as long as that is so, opening it anew is of no use.
+    /// The disk has no room: nothing is written until it has, whether or not the database is open for readers.
     full: bool,
 }
 
@@ -20,8 +20,19 @@ impl Broken {
 
     /// What trying the disk gave.
     pub(super) fn by_disk(error: &std::io::Error) -> Self {
-        let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-        Self { reason: error.to_string(), full }
+        Self { reason: error.to_string(), full: is_full(error) }
+    }
+
+    /// An error of the engine.
+    pub(super) fn by_engine(error: &StoreError) -> Self {
+        match error {
+            StoreError::Engine(reason) => Self::by(reason),
+            error => Self { reason: error.to_string(), full: matches!(error, StoreError::NoRoom) },
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.full
     }
 
     /// What writers are told.
@@ -51,6 +62,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::ErrorKind;
 
     #[test]
     fn a_full_disk_is_told_from_one_that_fails() {

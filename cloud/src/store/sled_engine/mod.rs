@@ -5,6 +5,7 @@
 )]
 
 mod apply;
+mod ballast;
 mod checking;
 mod committer;
 mod files;
@@ -91,6 +92,20 @@ impl SledEngine {
         Ok(Self { files, jobs, heads, health, reserve_mib: options.reserve_mib, ended })
     }
 
+    /// Reads; what broke under the reader is read again once the committer has opened it anew.
+    async fn read<T>(&self, work: impl Fn(&sled::Db) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        // Let go of before anything is waited for: it is only opened anew once nobody has it.
+        let attempt = |db: sled::Db| work(&db);
+        match attempt(self.files.reading().await?) {
+            Err(StoreError::Engine(_) | StoreError::NoRoom) => {
+                // Whatever it says, the database is then as good as it gets.
+                let _ = self.settle().await;
+                attempt(self.files.reading().await?)
+            }
+            read => read,
+        }
+    }
+
     async fn ask<T>(
         &self,
         make: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job,
@@ -110,11 +125,11 @@ async fn in_background<T: Send + 'static>(
 
 impl Engine for SledEngine {
     fn get(&self, kind: &'static str, id: String) -> BoxFuture<'_, Result<Option<RawDocument>, StoreError>> {
-        Box::pin(async move { reading::get(&self.files.reading().await?, kind, &id) })
+        Box::pin(async move { self.read(|db| reading::get(db, kind, &id)).await })
     }
 
     fn scan(&self, scan: RawScan) -> BoxFuture<'_, Result<RawPage, StoreError>> {
-        Box::pin(async move { reading::scan(&self.files.reading().await?, &scan) })
+        Box::pin(async move { self.read(|db| reading::scan(db, &scan)).await })
     }
 
     fn commit(&self, ops: Vec<RawOp>) -> BoxFuture<'_, Result<Receipt, StoreError>> {
@@ -132,7 +147,7 @@ impl Engine for SledEngine {
         limit: usize,
     ) -> BoxFuture<'_, Result<JournalPage, StoreError>> {
         Box::pin(
-            async move { reading::journal(&self.files.reading().await?, &self.heads, account, after, limit) },
+            async move { self.read(|db| reading::journal(db, &self.heads, account, after, limit)).await },
         )
     }
 

@@ -5,6 +5,7 @@ use stagebox_powercut::Op;
 
 use crate::kernel::{self, refuse};
 use crate::session::{Room, Session, file, fresh_number, session, set_file};
+use crate::space;
 
 /// The standard output.
 const STDOUT: c_int = 1;
@@ -51,7 +52,14 @@ fn put(
 ) -> ssize_t {
     let turn = session.turn();
     let Some(file) = file(fd) else { return write(length) };
-    let length = match session.room(length) {
+    let grow = || {
+        let offset = match at {
+            At::Offset(offset) => offset,
+            At::Position => kernel::lseek(fd, 0, libc::SEEK_CUR),
+        };
+        space::grow(fd, offset, length)
+    };
+    let length = match session.room(length, grow) {
         Room::All => length,
         Room::Part(part) => part,
         Room::None => return refuse(libc::ENOSPC) as ssize_t,
@@ -172,17 +180,16 @@ fn resize(fd: c_int, change: impl FnOnce() -> c_int, op: impl FnOnce(u64) -> Op)
         return change();
     };
     let turn = session.turn();
-    let before = kernel::lseek(fd, 0, libc::SEEK_CUR);
-    let length = kernel::lseek(fd, 0, libc::SEEK_END);
-    kernel::lseek(fd, before, libc::SEEK_SET);
     let op = op(file);
-    let grows = match &op {
-        Op::Resize { length: new, .. } | Op::Reserve { length: new, .. } => {
-            i64::try_from(*new).is_ok_and(|new| new > length)
+    let lacks = match &op {
+        // Only the length: there is nothing in it yet.
+        Op::Resize { length, .. } => *length > space::length(fd) && session.is_full(),
+        Op::Reserve { length, .. } => {
+            session.lacks(Some(space::grow(fd, 0, usize::try_from(*length).unwrap_or(usize::MAX))))
         }
         _ => false,
     };
-    if grows && session.is_full() {
+    if lacks {
         return refuse(libc::ENOSPC);
     }
     let result = change();

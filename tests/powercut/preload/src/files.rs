@@ -20,7 +20,7 @@ fn open_at(folder: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_
         return refuse(libc::EOPNOTSUPP);
     }
     let turn = session.turn();
-    if flags & libc::O_CREAT != 0 && session.is_full() && !kernel::exists(folder, path) {
+    if flags & libc::O_CREAT != 0 && session.lacks(None) && !kernel::exists(folder, path) {
         return refuse(libc::ENOSPC);
     }
     let fd = kernel::openat(folder, path, flags, mode);

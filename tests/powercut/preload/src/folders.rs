@@ -21,7 +21,7 @@ fn below(place: Place) -> Option<(&'static Session, String)> {
 fn change(place: Place, grows: bool, call: impl FnOnce() -> c_int, op: impl FnOnce(String) -> Op) -> c_int {
     let Some((session, path)) = below(place) else { return call() };
     let turn = session.turn();
-    if grows && session.is_full() {
+    if grows && session.lacks(None) {
         return refuse(libc::ENOSPC);
     }
     let result = call();
@@ -52,7 +52,9 @@ fn change_both(
 }
 
 fn make_folder(place: Place, mode: mode_t) -> c_int {
-    change(place, true, || kernel::mkdirat(place.0, place.1, mode), |path| Op::MakeFolder { path })
+    // One that is there already is an error of another kind, on a full disk as well.
+    let grows = !kernel::exists(place.0, place.1);
+    change(place, grows, || kernel::mkdirat(place.0, place.1, mode), |path| Op::MakeFolder { path })
 }
 
 fn remove(place: Place, flags: c_int) -> c_int {

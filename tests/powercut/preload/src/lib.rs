@@ -10,6 +10,7 @@
 //! | `POWERCUT_SYNC_US` | how long a sync takes, in microseconds (500); nothing is really synced |
 //! | `POWERCUT_FULL` | while this file exists the disk is full: what needs room below the folder fails with ENOSPC, after one write that is cut short |
 //! | `POWERCUT_FREE` | while this file holds a number, so many MiB below the folder are said to be free |
+//! | `POWERCUT_HOLDS` | while this file holds a number, the folder holds so many KiB: what does not fit fails with ENOSPC, what is removed makes room |
 //!
 //! An operation and its record are one step under one lock, also between processes, so the log has the order in which
 //! things happened. A sync has two records, since others go on writing meanwhile. What the log could not tell (shared

@@ -3,14 +3,14 @@
 use std::env;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libc::{c_char, c_int};
 use stagebox_powercut::{Op, Record};
 
-use crate::kernel;
+use crate::{kernel, space};
 
 /// File descriptors that are looked after.
 const MOST_FILES: usize = 65_536;
@@ -30,6 +30,9 @@ pub(crate) struct Session {
     pub(crate) sync_us: u64,
     full: Option<CString>,
     free: Option<PathBuf>,
+    holds: Option<PathBuf>,
+    /// Who asks what is left has it before anybody else asks.
+    asked: Mutex<()>,
     /// The full disk has taken a part of a write already.
     filled: AtomicBool,
 }
@@ -45,6 +48,7 @@ pub(crate) enum Room {
 /// The log, nobody else's meanwhile.
 pub(crate) struct Turn<'a> {
     log: Option<MutexGuard<'a, c_int>>,
+    _asked: Option<MutexGuard<'a, ()>>,
 }
 
 /// What the environment asks for, if it does.
@@ -85,6 +89,8 @@ impl Session {
             sync_us: sync_us.unwrap_or(SYNC_US),
             full: text("POWERCUT_FULL"),
             free: env::var_os("POWERCUT_FREE").map(PathBuf::from),
+            holds: env::var_os("POWERCUT_HOLDS").map(PathBuf::from),
+            asked: Mutex::new(()),
             filled: AtomicBool::new(false),
         })
     }
@@ -100,7 +106,8 @@ impl Session {
         if let Some(fd) = log.as_deref() {
             kernel::flock(*fd, libc::LOCK_EX);
         }
-        Turn { log }
+        let asked = self.holds.as_ref().map(|_| self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+        Turn { log, _asked: asked }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -111,23 +118,42 @@ impl Session {
         full
     }
 
+    /// Whether there is no room for so many bytes more, or with none for another name.
+    pub(crate) fn lacks(&self, bytes: Option<u64>) -> bool {
+        bytes != Some(0)
+            && (self.is_full() || self.left().is_some_and(|left| left < bytes.unwrap_or(space::BLOCK)))
+    }
+
+    /// What the folder can take yet, where that is counted.
+    fn left(&self) -> Option<u64> {
+        let kib = number(self.holds.as_deref()?)?;
+        Some((kib * 1024).saturating_sub(space::used(Path::new(&self.root))))
+    }
+
     /// The bytes that are said to be free; none if it is what the real disk says.
     pub(crate) fn free(&self) -> Option<u64> {
         if self.is_full() {
             return Some(0);
         }
-        let said = std::fs::read_to_string(self.free.as_deref()?).ok()?;
-        said.trim().parse::<u64>().ok().map(|mib| mib * 1024 * 1024)
+        self.left().or_else(|| Some(number(self.free.as_deref()?)? * 1024 * 1024))
     }
 
-    /// How much of a write fits: the first one on a full disk is cut short, as on a real one.
-    pub(crate) fn room(&self, length: usize) -> Room {
-        if length == 0 || !self.is_full() {
-            Room::All
-        } else if length > 1 && !self.filled.swap(true, Ordering::Relaxed) {
-            Room::Part(length / 2)
-        } else {
-            Room::None
+    /// How much of a write fits, which makes its file `grow` by so many bytes: on a full disk the first one is cut
+    /// short, as on a real one.
+    pub(crate) fn room(&self, length: usize, grow: impl FnOnce() -> u64) -> Room {
+        if length == 0 {
+            return Room::All;
+        }
+        if self.is_full() {
+            let first = length > 1 && !self.filled.swap(true, Ordering::Relaxed);
+            return if first { Room::Part(length / 2) } else { Room::None };
+        }
+        let Some(left) = self.left() else { return Room::All };
+        let lacking = usize::try_from(grow().saturating_sub(left)).unwrap_or(usize::MAX);
+        match length.saturating_sub(lacking) {
+            0 => Room::None,
+            part if part == length => Room::All,
+            part => Room::Part(part),
         }
     }
 
@@ -162,6 +188,11 @@ impl Session {
         let rest = whole.strip_prefix(&self.root)?;
         if rest.is_empty() { Some(String::new()) } else { rest.strip_prefix('/').map(str::to_owned) }
     }
+}
+
+/// The number in a file, while it is there.
+fn number(path: &Path) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// A program that works on without being written down would make the test worthless: it ends.

@@ -1,0 +1,59 @@
+//! What follows the journals of all accounts, those that are made later too.
+#![allow(clippy::disallowed_methods, reason = "a driver: it looks for new accounts in time")]
+
+use super::tenant::{AccountRecord, BY_NUMBER};
+use crate::store::{Account, Scan, Store, StoreError};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How soon a new account is found.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The numbers of all accounts.
+pub(crate) async fn all(store: &Store) -> Result<Vec<Account>, StoreError> {
+    let mut numbers = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.scan::<AccountRecord>(Scan::of(BY_NUMBER).after(after)).await?;
+        numbers.extend(page.items.iter().map(|account| account.document.number));
+        after = page.next;
+        if after.is_none() {
+            return Ok(numbers);
+        }
+    }
+}
+
+/// Follows each account from where its journal is now, one that is made later from its beginning; until the end.
+///
+/// `follow` is given the account and the entry after which it begins. It ends by itself with `end`.
+pub(crate) async fn follow<F, R>(store: &Store, end: &CancellationToken, follow: F)
+where
+    F: Fn(Account, u64) -> R,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    let mut followed = BTreeSet::new();
+    let mut is_first = true;
+    while !end.is_cancelled() {
+        match all(store).await {
+            Ok(accounts) => {
+                // The first account is there before it is written down.
+                for account in accounts.into_iter().chain([Account::FIRST]) {
+                    if followed.insert(account) {
+                        let from = if is_first { store.journal_seq(account) } else { 0 };
+                        tasks.spawn(follow(account, from));
+                    }
+                }
+                is_first = false;
+            }
+            Err(error) => tracing::warn!(%error, "new accounts are not found yet"),
+        }
+        tokio::select! {
+            () = end.cancelled() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+}

@@ -1,0 +1,172 @@
+//! `stagebox-cloud account …`: the installation's accounts, for whoever runs the server.
+
+use super::document::email_key;
+use super::tenant::{AccountRecord, BY_NUMBER};
+use super::{AccountError, Accounts, FirstPassword, Limits, User};
+use crate::store::{Account, IndexKey, Scan};
+use serde::{Deserialize, Serialize};
+
+/// Longest name in characters.
+const NAME: usize = 100;
+
+/// What can be done with accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Subcommand)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountCommand {
+    /// Makes an account with its first administrator, whose password is shown once.
+    Create {
+        /// Its name.
+        #[arg(long)]
+        name: String,
+        /// The administrator's e-mail address.
+        #[arg(long)]
+        email: String,
+    },
+    /// Lists all accounts with their limits.
+    List,
+    /// Sets what an account may use; `none` lifts a limit, what is not named stays.
+    Limit {
+        /// Its number.
+        account: u64,
+        /// Media in the store, in GiB.
+        #[arg(long)]
+        storage_gib: Option<Limit>,
+        /// Events that are started at a time.
+        #[arg(long)]
+        events_at_once: Option<Limit>,
+        /// Days that recordings are kept.
+        #[arg(long)]
+        recording_days: Option<Limit>,
+        /// One upload, in GiB.
+        #[arg(long)]
+        upload_gib: Option<Limit>,
+    },
+    /// Keeps everybody of an account out, and its events from taking broadcasts; nothing is lost.
+    Suspend {
+        /// Its number.
+        account: u64,
+    },
+    /// Lets a suspended account in again.
+    Resume {
+        /// Its number.
+        account: u64,
+    },
+}
+
+/// A limit on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit(Option<u64>);
+
+impl std::str::FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self(None)),
+            _ => text
+                .parse()
+                .map(|limit| Self(Some(limit)))
+                .map_err(|_| "must be a number or `none`".to_owned()),
+        }
+    }
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Managed {
+    /// The accounts that it is about, as they are now.
+    pub accounts: Vec<AccountRecord>,
+    /// A new administrator's password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+impl Accounts {
+    /// Carries out a command.
+    pub async fn manage(&self, command: AccountCommand) -> Result<Managed, AccountError> {
+        match command {
+            AccountCommand::Create { name, email } => self.create_account(&name, &email).await,
+            AccountCommand::List => self.list_accounts().await,
+            AccountCommand::Limit { account, storage_gib, events_at_once, recording_days, upload_gib } => {
+                let set = |limit: &mut Option<u64>, wanted: Option<Limit>| {
+                    *limit = wanted.map_or(*limit, |wanted| wanted.0);
+                };
+                let change = |record: &mut AccountRecord| {
+                    let Limits { storage_gib: storage, events_at_once: events, .. } = &mut record.limits;
+                    set(storage, storage_gib);
+                    set(events, events_at_once);
+                    set(&mut record.limits.recording_days, recording_days);
+                    set(&mut record.limits.upload_gib, upload_gib);
+                };
+                self.change_account(account, change).await
+            }
+            AccountCommand::Suspend { account } if Account(account) == Account::FIRST => {
+                Err(AccountError::FirstAccount)
+            }
+            AccountCommand::Suspend { account } => {
+                self.change_account(account, |record| record.suspended = true).await
+            }
+            AccountCommand::Resume { account } => {
+                self.change_account(account, |record| record.suspended = false).await
+            }
+        }
+    }
+
+    async fn create_account(&self, name: &str, email: &str) -> Result<Managed, AccountError> {
+        let name =
+            crate::http::line(NAME)(name.to_owned()).map_err(|wrong| AccountError::Wrong("--name", wrong))?;
+        let email = super::users_http::email(email).map_err(|wrong| AccountError::Wrong("--email", wrong))?;
+        // Before a number is drawn; the unique index decides.
+        let key = IndexKey::new().bytes(email_key(&email));
+        if self.0.store.find::<User>(super::document::BY_EMAIL, key).await?.is_some() {
+            return Err(AccountError::EmailTaken(email));
+        }
+        let number = loop {
+            let number = Account(self.0.store.next_number("account").await?);
+            if self.0.store.get::<AccountRecord>(number).await?.is_none() && number != Account::FIRST {
+                break number;
+            }
+        };
+        let mut password = None;
+        let tell = |first: &FirstPassword| {
+            password = Some(first.password.clone());
+            Ok(())
+        };
+        let account = self.begin(number, &name, &email, tell).await?;
+        Ok(Managed { accounts: vec![account], password })
+    }
+
+    async fn list_accounts(&self) -> Result<Managed, AccountError> {
+        let (mut accounts, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.0.store.scan::<AccountRecord>(Scan::of(BY_NUMBER).after(after)).await?;
+            accounts.extend(page.items.into_iter().map(|account| account.document));
+            after = page.next;
+            if after.is_none() {
+                return Ok(Managed { accounts, password: None });
+            }
+        }
+    }
+
+    async fn change_account(
+        &self,
+        account: u64,
+        change: impl Fn(&mut AccountRecord),
+    ) -> Result<Managed, AccountError> {
+        let changed = self
+            .0
+            .store
+            .update::<AccountRecord, AccountError>(Account(account), None, |record, _, now| {
+                let before = record.clone();
+                change(record);
+                let changed = *record != before;
+                if changed {
+                    record.updated_at = now;
+                }
+                Ok(changed)
+            })
+            .await?;
+        let found = changed.ok_or_else(|| AccountError::NotFound(format!("account {account}")))?;
+        Ok(Managed { accounts: vec![found.document], password: None })
+    }
+}
