@@ -103,7 +103,7 @@ async fn start_roles(
         broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
     }
     if has(Role::Api) {
-        device::follow(app);
+        device::follow_telemetry(app);
     }
     if has(Role::Ingest) {
         live::start(app.clone()).await.map_err(StartError::of("live"))?;

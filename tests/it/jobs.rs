@@ -15,12 +15,11 @@ use stagebox_cloud::job::{Job, JobState};
 use stagebox_cloud::store::{
     Account, Change, Entry, PostgresEngine, PostgresOptions, Store, StoreConfig, StoreKind,
 };
-use stagebox_tests::house::peer::{Client, publish};
 use stagebox_tests::house::postgres::Postgres;
 use stagebox_tests::house::{Cloud, CloudOptions, wait_until};
 use tokio::time::{Instant, sleep};
 
-use super::{STEP, make_event, publish_url};
+use super::{STEP, broadcast, make_event, publish_url};
 
 /// Segments that are put beside the real ones: removing them takes the job long enough to be caught at it.
 const SEGMENTS: u32 = 10_000;
@@ -37,14 +36,8 @@ impl Item {
     /// Broadcasts something short, and puts many more segments into the media store.
     async fn make(cloud: &Cloud, media: &Path) -> Result<Self> {
         let event = make_event(cloud, None).await?;
-        cloud.api.set_status(&event, "started").await?;
         let url = publish_url(cloud, &event, "main").await?;
-        let mut publisher = publish(Client::Ffmpeg, cloud.directory(), &url, FRAMES)?;
-        cloud.api.wait_receiving(&event, "main", STEP).await?;
-        let status = publisher.wait(STEP).await?;
-        ensure!(status.success(), "ffmpeg ended with {status}: {}", publisher.tail(10));
-        cloud.api.set_status(&event, "ended").await?;
-        let item = cloud.api.wait_item(&event, STEP).await?;
+        let item = broadcast(cloud, cloud.directory(), &event, &url, FRAMES).await?;
         let text = |field: &str| item[field].as_str().map(str::to_owned).context("an item has ids");
         let (id, recording) = (text("id")?, text("recording_id")?);
         let media = media.join("live").join(&event);

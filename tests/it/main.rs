@@ -23,10 +23,12 @@ mod store_copy;
 mod tls;
 mod wrong;
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use stagebox_tests::house::peer::{Client, publish};
 use stagebox_tests::house::playlist::segments;
 use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, wait_until};
 
@@ -80,6 +82,17 @@ async fn publish_url(cloud: &Cloud, event: &str, input: &str) -> Result<String> 
     let event = cloud.api.get(&format!("events/{event}")).await?;
     let key = event["inputs"][input]["key"].as_str().unwrap_or_default();
     Ok(format!("rtmp://{}/live/{key}", cloud.ports.rtmp))
+}
+
+/// ffmpeg pushes so many frames to an event, which is started and ended around it; the item that comes of it.
+async fn broadcast(cloud: &Cloud, directory: &Path, event: &str, url: &str, frames: u32) -> Result<Value> {
+    cloud.api.set_status(event, "started").await?;
+    let mut publisher = publish(Client::Ffmpeg, directory, url, frames)?;
+    cloud.api.wait_receiving(event, "main", STEP).await?;
+    let status = publisher.wait(STEP).await?;
+    ensure!(status.success(), "ffmpeg ended with {status}: {}", publisher.tail(10));
+    cloud.api.set_status(event, "ended").await?;
+    cloud.api.wait_item(event, STEP).await
 }
 
 /// Waits until the live playlist has `more` complete segments than `from`.

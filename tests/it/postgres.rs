@@ -1,13 +1,12 @@
 //! The main job with the documents on a PostgreSQL server, which goes away and comes back.
 
 use anyhow::{Context, Result, ensure};
-use stagebox_tests::house::peer::{Client, publish};
 use stagebox_tests::house::playlist::source_playlist;
 use stagebox_tests::house::postgres::Postgres;
 use stagebox_tests::house::probe::{self, Stream};
 use stagebox_tests::house::{Cloud, CloudOptions, wait_until};
 
-use super::{FRAME_US, STEP, make_event, publish_url};
+use super::{FRAME_US, STEP, broadcast, make_event, publish_url};
 
 const FRAMES: u32 = 90;
 
@@ -21,14 +20,8 @@ async fn a_broadcast_becomes_an_item_on_postgresql() -> Result<()> {
     );
     let cloud = Cloud::start(directory.path(), &CloudOptions { extra, ..CloudOptions::default() }).await?;
     let event = make_event(&cloud, None).await?;
-    cloud.api.set_status(&event, "started").await?;
     let url = publish_url(&cloud, &event, "main").await?;
-    let mut publisher = publish(Client::Ffmpeg, directory.path(), &url, FRAMES)?;
-    cloud.api.wait_receiving(&event, "main", STEP).await?;
-    let status = publisher.wait(STEP).await?;
-    ensure!(status.success(), "ffmpeg ended with {status}: {}", publisher.tail(10));
-    cloud.api.set_status(&event, "ended").await?;
-    let item = cloud.api.wait_item(&event, STEP).await?;
+    let item = broadcast(&cloud, directory.path(), &event, &url, FRAMES).await?;
     let id = item["id"].as_str().unwrap_or_default().to_owned();
     ensure!(!cloud.directory().join("cloud/data/store").exists(), "there is an embedded store as well");
 

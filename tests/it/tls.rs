@@ -8,12 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::json;
-use stagebox_tests::house::peer::{Client, publish};
 use stagebox_tests::house::probe::{self, Stream};
 use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, free_port, wait_until};
 use tokio::process::Command;
 
-use super::{FRAME_US, STEP, Stage, make_event};
+use super::{FRAME_US, STEP, Stage, broadcast, make_event};
 
 /// A cloud that has certificate and key in files, with what follows in its configuration.
 fn configured(folder: &Path) -> CloudOptions {
@@ -67,16 +66,10 @@ async fn ffmpeg_publishes_over_rtmps_and_plays_over_https() -> Result<()> {
     let options = CloudOptions { extra: "[live]\ntranscode = false\n".into(), ..CloudOptions::default() };
     let cloud = Cloud::start(directory.path(), &options).await?;
     let event = make_event(&cloud, None).await?;
-    cloud.api.set_status(&event, "started").await?;
     let shown = cloud.api.get(&format!("events/{event}")).await?;
     let key = shown["inputs"]["main"]["key"].as_str().context("a key")?;
     let url = format!("rtmps://{}/live/{key}", cloud.ports.rtmps);
-    let mut publisher = publish(Client::Ffmpeg, directory.path(), &url, FRAMES)?;
-    cloud.api.wait_receiving(&event, "main", STEP).await?;
-    let status = publisher.wait(STEP).await?;
-    ensure!(status.success(), "ffmpeg ended with {status}: {}", publisher.tail(10));
-    cloud.api.set_status(&event, "ended").await?;
-    let item = cloud.api.wait_item(&event, STEP).await?;
+    let item = broadcast(&cloud, directory.path(), &event, &url, FRAMES).await?;
     let master = format!(
         "https://{}/vod/public/{}/index.m3u8",
         cloud.ports.https,

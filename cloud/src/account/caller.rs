@@ -52,13 +52,16 @@ impl Accounts {
             },
         };
         let permissions = self.permissions_of(&user.document, headers).await?;
+        // Before a token's limit: the role says whether the API is open to its user.
+        if via != Via::Session && !permissions.has(Permission::AccessApi) {
+            let words = format!("your role does not allow `{}`", Permission::AccessApi);
+            return Err(ApiError::forbidden(words));
+        }
         let permissions = limit.map_or(permissions, |limit: Permissions| permissions.and(limit));
         let caller = Caller { user: user.document.id, account: user.document.account, permissions, via };
         match via {
             Via::Session if user.document.api_only => Err(asking(headers, "this user is for the API only")),
-            // Of a token, its user's role says whether it opens the API, whatever it is limited to.
-            Via::Session | Via::Token => Ok(caller),
-            Via::Basic => caller.demand(Permission::AccessApi).map(|()| caller),
+            Via::Session | Via::Token | Via::Basic => Ok(caller),
         }
     }
 
@@ -100,10 +103,6 @@ impl Accounts {
             return Err(wrong());
         }
         let user = self.user(found.document.user).await?.ok_or_else(wrong)?;
-        let role = self.0.store.get::<Role>(user.document.role).await?;
-        if !role.is_some_and(|role| role.document.permissions().has(Permission::AccessApi)) {
-            return Err(ApiError::forbidden(format!("your role does not allow `{}`", Permission::AccessApi)));
-        }
         let noted = found.document.last_used_at;
         if noted.is_none_or(|noted| now.unix_ms() - noted.unix_ms() >= NOTED_MS) {
             let mut used = found.document.clone();

@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 /// How soon a new account is found.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// The numbers of all accounts.
-pub(crate) async fn all(store: &Store) -> Result<Vec<Account>, StoreError> {
-    let mut numbers = Vec::new();
+/// All accounts.
+pub(crate) async fn all(store: &Store) -> Result<Vec<AccountRecord>, StoreError> {
+    let mut accounts = Vec::new();
     let mut after = None;
     loop {
         let page = store.scan::<AccountRecord>(Scan::of(BY_NUMBER).after(after)).await?;
-        numbers.extend(page.items.iter().map(|account| account.document.number));
+        accounts.extend(page.items.into_iter().map(|account| account.document));
         after = page.next;
         if after.is_none() {
-            return Ok(numbers);
+            return Ok(accounts);
         }
     }
 }
@@ -40,7 +40,7 @@ where
         match all(store).await {
             Ok(accounts) => {
                 // The first account is there before it is written down.
-                for account in accounts.into_iter().chain([Account::FIRST]) {
+                for account in accounts.iter().map(|account| account.number).chain([Account::FIRST]) {
                     if followed.insert(account) {
                         let from = if is_first { store.journal_seq(account) } else { 0 };
                         tasks.spawn(follow(account, from));

@@ -26,16 +26,23 @@ async fn session(app: App, mut call: Call) -> Result<Response, ApiError> {
     match call.method {
         Method::POST => login(&app, &mut call).await,
         Method::DELETE => {
-            app.accounts.by_session(&call.method, &call.headers).await?;
-            app.accounts.end_session(token_of(&call.headers).unwrap_or_default()).await?;
+            app.accounts.end_session(own_token(&call)?).await?;
             Ok(http::with_header(http::empty(), header::SET_COOKIE, &cookie(&app, &call, "", 0)))
         }
         _ => {
-            let user = app.accounts.by_session(&call.method, &call.headers).await?;
-            let token = token_of(&call.headers).unwrap_or_default();
-            shown(&app.accounts, &user.document, token, call.caller()?.permissions)
+            let caller = call.caller()?;
+            let token = own_token(&call)?;
+            let user = app.accounts.user_of(caller.account, caller.user).await?;
+            shown(&app.accounts, &user.document, token, caller.permissions)
         }
     }
+}
+
+/// The token of the session that asks; whoever asks in another way has none.
+fn own_token(call: &Call) -> Result<&str, ApiError> {
+    let token =
+        token_of(&call.headers).filter(|_| call.caller().is_ok_and(|caller| caller.via == Via::Session));
+    token.ok_or_else(|| ApiError::unauthorized("log in first: this is no session"))
 }
 
 /// Changes one's own password: takes `current` and `new`; other sessions end.

@@ -1,9 +1,9 @@
 //! `stagebox-cloud account …`: the installation's accounts, for whoever runs the server.
 
 use super::document::email_key;
-use super::tenant::{AccountRecord, BY_NUMBER};
-use super::{AccountError, Accounts, FirstPassword, Limits, User};
-use crate::store::{Account, IndexKey, Scan};
+use super::tenant::AccountRecord;
+use super::{AccountError, Accounts, FirstPassword, Limits, User, everyone};
+use crate::store::{Account, IndexKey};
 use serde::{Deserialize, Serialize};
 
 /// Longest name in characters.
@@ -86,7 +86,9 @@ impl Accounts {
     pub async fn manage(&self, command: AccountCommand) -> Result<Managed, AccountError> {
         match command {
             AccountCommand::Create { name, email } => self.create_account(&name, &email).await,
-            AccountCommand::List => self.list_accounts().await,
+            AccountCommand::List => {
+                Ok(Managed { accounts: everyone::all(&self.0.store).await?, password: None })
+            }
             AccountCommand::Limit { account, storage_gib, events_at_once, recording_days, upload_gib } => {
                 let set = |limit: &mut Option<u64>, wanted: Option<Limit>| {
                     *limit = wanted.map_or(*limit, |wanted| wanted.0);
@@ -134,18 +136,6 @@ impl Accounts {
         };
         let account = self.begin(number, &name, &email, tell).await?;
         Ok(Managed { accounts: vec![account], password })
-    }
-
-    async fn list_accounts(&self) -> Result<Managed, AccountError> {
-        let (mut accounts, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.0.store.scan::<AccountRecord>(Scan::of(BY_NUMBER).after(after)).await?;
-            accounts.extend(page.items.into_iter().map(|account| account.document));
-            after = page.next;
-            if after.is_none() {
-                return Ok(Managed { accounts, password: None });
-            }
-        }
     }
 
     async fn change_account(

@@ -1,23 +1,16 @@
 //! `GET /api/v1/alarms`.
 
-use ::http::Method;
 use serde_json::json;
 use warp::Filter;
 
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Response, Routes, answer};
+use crate::http::{self, ApiError, Response, Routes, answer};
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    warp::path!("api" / "v1" / "alarms")
-        .and(http::call())
-        .then(move |call| answer(all(app.clone(), call)))
-        .boxed()
+    warp::path!("api" / "v1" / "alarms").then(move || answer(all(app.clone()))).boxed()
 }
 
-async fn all(app: App, call: Call) -> Result<Response, ApiError> {
-    match call.method {
-        Method::GET | Method::HEAD => http::json(&json!({ "data": app.alarms.list() })),
-        _ => Err(ApiError::method_not_allowed(&["GET", "HEAD"])),
-    }
+async fn all(app: App) -> Result<Response, ApiError> {
+    http::json(&json!({ "data": app.alarms.list() }))
 }

@@ -1,4 +1,4 @@
-//! `GET /api/v1/nodes`, for administrators: the processes that share the work.
+//! `GET /api/v1/nodes`, for those who look after the servers: the processes that share the work.
 //!
 //! ```json
 //! { "data": [{ "id": "…", "roles": ["api"], "http": "10.0.0.1:8080", "rtmp": null, "cluster": null,
@@ -9,24 +9,17 @@
 
 use super::{Role, node};
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Response, Routes, answer};
+use crate::http::{self, ApiError, Response, Routes, answer};
 use crate::store::Page;
-use ::http::Method;
 use serde_json::{Value, json};
 use warp::Filter;
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    warp::path!("api" / "v1" / "nodes")
-        .and(http::call())
-        .then(move |call| answer(all(app.clone(), call)))
-        .boxed()
+    warp::path!("api" / "v1" / "nodes").and(http::call()).then(move |_call| answer(all(app.clone()))).boxed()
 }
 
-async fn all(app: App, call: Call) -> Result<Response, ApiError> {
-    if !matches!(call.method, Method::GET | Method::HEAD) {
-        return Err(ApiError::method_not_allowed(&["GET", "HEAD"]));
-    }
+async fn all(app: App) -> Result<Response, ApiError> {
     let now = app.clock.now();
     let mut duties = Vec::new();
     for duty in [Role::Broker, Role::Hooks] {

@@ -64,7 +64,7 @@ fn seen_from_here(app: &App, answer: ::http::Response<bytes::Bytes>) -> Response
 }
 
 /// Passes on what boxes tell another process, for as long as that one has the broker.
-pub(crate) fn follow(app: &App) {
+pub(crate) fn follow_telemetry(app: &App) {
     if !can_be_away(app) {
         return;
     }

@@ -66,7 +66,7 @@ pub(super) async fn refresh(
 /// How far each account's journal is now.
 pub(super) async fn heads(store: &Store) -> Result<HashMap<Account, u64>, DeviceError> {
     let accounts = everyone::all(store).await?;
-    Ok(accounts.into_iter().map(|account| (account, store.journal_seq(account))).collect())
+    Ok(accounts.iter().map(|account| (account.number, store.journal_seq(account.number))).collect())
 }
 
 /// Follows the journals from these places on, and tells the driver of each change.

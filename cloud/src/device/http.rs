@@ -100,9 +100,6 @@ async fn command(app: App, id: BoxId, name: String, mut call: Call) -> Result<Re
     if let Some(answer) = away::ask(&app, &mut call).await? {
         return Ok(answer);
     }
-    if call.method != Method::POST {
-        return Err(ApiError::method_not_allowed(&["POST"]));
-    }
     let args = arguments(&mut call).await?;
     let command = Command::parse(&name, &args).map_err(super::DeviceError::from)?;
     let response = app.devices.command(&id, &command).await?;
@@ -128,9 +125,6 @@ async fn arguments(call: &mut Call) -> Result<Map<String, Value>, ApiError> {
 
 /// Where the box that asks pushes to.
 async fn targets(app: App, call: Call) -> Result<Response, ApiError> {
-    if !call.is_safe() {
-        return Err(ApiError::method_not_allowed(&["GET", "HEAD"]));
-    }
     let refused = || {
         ApiError::unauthorized("show the device's id and secret by HTTP Basic").header(
             header::WWW_AUTHENTICATE,

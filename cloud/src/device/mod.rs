@@ -16,7 +16,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use away::follow;
+pub(crate) use away::follow_telemetry;
 pub use devices::{DeviceView, Devices, NewDevice, Targets};
 pub use document::{BoxJournal, Cursor, DesiredRecord, Device, Presence};
 pub(crate) use driver::begin;

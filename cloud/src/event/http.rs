@@ -85,9 +85,6 @@ async fn one(app: App, id: EventId, mut call: Call) -> Result<Response, ApiError
 
 async fn status(app: App, id: EventId, mut call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
-    if call.method != Method::POST {
-        return Err(ApiError::method_not_allowed(&["POST"]));
-    }
     let expected = call.if_match()?;
     let mut fields = call.fields().await?;
     let status = fields.required("status", |text: String| text.parse::<EventStatus>());

@@ -1,4 +1,4 @@
-//! `/api/v1/jobs`, for administrators.
+//! `/api/v1/jobs`: the account's.
 //!
 //! | request | answer |
 //! |---|---|
@@ -51,7 +51,6 @@ pub fn routes(app: App) -> Routes {
 }
 
 async fn all(app: App, call: Call) -> Result<Response, ApiError> {
-    reading(&call)?;
     let mut filter = Filter::default();
     let (after, limit) = http::filtered_request(&call, |key, value| match key {
         "state" => Some(value.parse::<StateName>().map(|state| filter.state = Some(state))),
@@ -81,9 +80,6 @@ async fn one(app: App, id: JobId, call: Call) -> Result<Response, ApiError> {
 
 async fn retry(app: App, id: JobId, call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
-    if call.method != Method::POST {
-        return Err(ApiError::method_not_allowed(&["POST"]));
-    }
     http::json(&app.jobs.retry(&id, Some(caller.user)).await?)
 }
 
@@ -96,11 +92,4 @@ pub(super) async fn found(app: &App, id: &JobId) -> Result<JobView, ApiError> {
 /// Where a job is found.
 pub(crate) fn path(id: &JobId) -> String {
     format!("/api/v1/jobs/{id}")
-}
-
-pub(super) fn reading(call: &Call) -> Result<(), ApiError> {
-    match call.method {
-        Method::GET | Method::HEAD => Ok(()),
-        _ => Err(ApiError::method_not_allowed(&["GET", "HEAD"])),
-    }
 }

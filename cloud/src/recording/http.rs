@@ -1,6 +1,5 @@
 //! `/api/v1/recordings`.
 
-use ::http::Method;
 use serde_json::{Value, json};
 use warp::Filter;
 
@@ -16,30 +15,20 @@ pub fn routes(app: App) -> Routes {
     let all = warp::path!("api" / "v1" / "recordings")
         .and(http::call())
         .then(move |call| answer(all(all_app.clone(), call)));
-    let one = warp::path!("api" / "v1" / "recordings" / RecordingId)
-        .and(http::call())
-        .then(move |id, call| answer(one(app.clone(), id, call)));
+    let one =
+        warp::path!("api" / "v1" / "recordings" / RecordingId).then(move |id| answer(one(app.clone(), id)));
     all.or(one).unify().boxed()
 }
 
 async fn all(app: App, call: Call) -> Result<Response, ApiError> {
-    reading(&call)?;
     let (after, limit) = http::page_request(&call)?;
     let page = app.live.recordings().list(Some(call.caller()?.account), after, limit).await?;
     http::list(&page.map(|recording| shown(&recording)))
 }
 
-async fn one(app: App, id: RecordingId, call: Call) -> Result<Response, ApiError> {
-    reading(&call)?;
+async fn one(app: App, id: RecordingId) -> Result<Response, ApiError> {
     let found = app.live.recordings().get(&id).await?;
     http::json(&shown(&found.ok_or_else(|| ApiError::not_found(format!("there is no recording {id}")))?))
-}
-
-fn reading(call: &Call) -> Result<(), ApiError> {
-    match call.method {
-        Method::GET | Method::HEAD => Ok(()),
-        _ => Err(ApiError::method_not_allowed(&["GET", "HEAD"])),
-    }
 }
 
 fn shown(recording: &Versioned<Recording>) -> Value {

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ::http::{Method, header};
+use ::http::header;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
@@ -19,7 +19,7 @@ use warp::{Filter, Reply};
 
 use super::{Counts, check};
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Response, Routes, answer};
+use crate::http::{self, ApiError, Response, Routes, answer};
 
 /// The longest that a check over HTTP may take; the command has no limit.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -35,16 +35,10 @@ type Lines = mpsc::Sender<Result<Bytes, Infallible>>;
 
 /// The slice's paths.
 pub(in crate::media) fn routes(app: App) -> Routes {
-    warp::path!("api" / "v1" / "media" / "check")
-        .and(http::call())
-        .then(move |call| answer(run(app.clone(), call)))
-        .boxed()
+    warp::path!("api" / "v1" / "media" / "check").then(move || answer(run(app.clone()))).boxed()
 }
 
-async fn run(app: App, call: Call) -> Result<Response, ApiError> {
-    if call.method != Method::POST {
-        return Err(ApiError::method_not_allowed(&["POST"]));
-    }
+async fn run(app: App) -> Result<Response, ApiError> {
     let lines = begin(app).ok_or_else(|| ApiError::conflict(BUSY))?;
     let response = warp::reply::stream(ReceiverStream::new(lines)).into_response();
     let response = http::with_header(response, header::CONTENT_TYPE, "application/x-ndjson");
