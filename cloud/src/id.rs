@@ -1,8 +1,12 @@
 //! Prefixed identifiers: what kind of thing an id names is part of the id.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Characters after the prefix: 20 of 5 bits each, 100 random bits.
 const CHARS: usize = 20;
@@ -35,6 +39,14 @@ fn write(prefix: &str, value: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     f.write_str(prefix)?;
     f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+}
+
+/// An id in the API's document.
+fn schema(prefix: &str) -> RefOr<Schema> {
+    // The alphabet as a pattern.
+    let pattern = format!("^{prefix}[0-9a-hjkmnp-tv-z]{{{CHARS}}}$");
+    let example = format!("{prefix}{}", &"3f9k2m7q8t5v6w0x1y4z"[..CHARS]);
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples([example]).into()
 }
 
 /// Fills `bytes` from the kernel's random generator.
@@ -85,6 +97,18 @@ macro_rules! ids {
             }
         }
 
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                schema($prefix)
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -93,7 +117,7 @@ macro_rules! ids {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                let text = Cow::<'de, str>::deserialize(deserializer)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
         }

@@ -20,6 +20,7 @@ pub mod item;
 pub mod job;
 pub mod live;
 pub mod media;
+pub mod openapi;
 pub mod outbound;
 pub mod player;
 pub mod recording;

@@ -8,7 +8,7 @@ use stagebox_cloud::config::Config;
 use stagebox_cloud::control::{self, SecretsCommand, StoreCommand};
 use stagebox_cloud::media;
 use stagebox_cloud::serve::{self, ServeOptions};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -92,6 +92,8 @@ enum Command {
     /// Looks after the media store.
     #[command(subcommand)]
     Media(MediaCommand),
+    /// Prints the API's document (OpenAPI 3.1), as a server gives it at /api/v1/openapi.json.
+    Openapi,
     /// Decodes and encodes for the server, which starts it: frames in on stdin, frames out on stdout.
     Worker,
     /// Becomes the broker that the server starts, and ends with it.
@@ -180,6 +182,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let config = load(config.as_deref(), data)?;
             let whole = runtime()?.block_on(media::command::check_and_print(config, json))?;
             Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Openapi => {
+            let text = serde_json::to_vec_pretty(stagebox_cloud::openapi::document())?;
+            std::io::stdout().write_all(&text).context("cannot print the document")?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Worker => {
             stagebox_cloud::transcode::worker_main().context("the worker failed")?;

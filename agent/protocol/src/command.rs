@@ -153,18 +153,24 @@ pub struct CommandEnvelope {
 
 /// The payload of `response/<requester>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = CommandAnswer))]
 pub struct CommandResponse {
     /// The command that this answers.
     pub id: CommandId,
+    /// How far it came.
     pub status: ResponseStatus,
     /// As in HTTP: 200 done, 202 accepted, 400 bad arguments, 404 unknown, 408 expired, 409 not in this state, 500, 503.
     pub code: u16,
+    /// Why it was rejected.
     pub error: Option<String>,
 }
 
 /// How far a command came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = CommandOutcome))]
 pub enum ResponseStatus {
     /// Understood and kept; it is being carried out.
     Accepted,
@@ -207,6 +213,8 @@ impl From<Rejection> for Outcome {
 /// Who gave a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxOrigin))]
 pub enum Origin {
     Panel,
     Cloud,

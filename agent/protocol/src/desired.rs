@@ -40,40 +40,55 @@ pub const CODE_FAILED: u16 = 503;
 
 /// The payload of `reported`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxReport))]
 pub struct Reported {
     /// The version of `desired` that this answers; 0 before the first.
     pub desired_version: u64,
     /// 200 applied, 206 applied but for unknown keys, 422 refused, 503 failed and being tried again.
     pub code: u16,
+    /// Why it was refused or failed.
     pub error: Option<String>,
+    /// What the box is now.
     pub state: BoxState,
 }
 
 /// What a box is: software, the targets it has (keys masked), and what it does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxReportedState))]
 pub struct BoxState {
     /// Name and version of the daemon, `stagebox-agent 0.1.0`.
     #[serde(default)]
     pub software: String,
+    /// The name on its display.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The event whose targets it pushes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
+    /// The version of the targets that it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets_version: Option<u64>,
+    /// The targets that it has.
     #[serde(default)]
     pub outputs: Vec<ReportedOutput>,
-    /// Whether the box means to push, and to record.
+    /// Whether the box means to push.
     #[serde(default)]
     pub live: bool,
+    /// Whether it means to record.
     #[serde(default)]
     pub recording: bool,
 }
 
 /// A stream target as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxReportedOutput))]
 pub struct ReportedOutput {
+    /// Which target.
     pub role: OutputRole,
+    /// Where to, without the key.
     pub url: String,
     /// The last characters of the key behind dots; never the key.
     pub key: String,

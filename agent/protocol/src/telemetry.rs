@@ -5,10 +5,16 @@ use serde::{Deserialize, Serialize};
 
 /// The payload of `telemetry`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxTelemetry))]
 pub struct Telemetry {
+    /// The run of the box that this is of.
     pub boot_id: BootId,
+    /// Milliseconds since the box started.
     pub mono_ms: u64,
+    /// When it was measured, by the box's clock.
     pub ts: Timestamp,
+    /// Whether that clock is right.
     pub clock_synced: bool,
     #[serde(flatten)]
     pub status: BoxStatus,
@@ -17,15 +23,23 @@ pub struct Telemetry {
 /// What a box is doing now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BoxStatus {
+    /// Whether the box means to push.
     pub live: LiveStatus,
+    /// Whether it records onto its own disk.
     pub recording: RecordingStatus,
+    /// What is plugged in.
     pub signal: SignalStatus,
+    /// What encodes it.
     pub encoder: EncoderStatus,
+    /// One entry a target.
     pub outputs: Vec<OutputStatus>,
     /// One entry a channel; empty without sound.
     pub audio: Vec<AudioLevel>,
+    /// The disk for recordings.
     pub storage: StorageStatus,
+    /// Of the processor, in degrees Celsius.
     pub temperature_c: Option<f32>,
     /// Of all cores together, 0 to 100.
     pub cpu_percent: Option<f32>,
@@ -36,8 +50,12 @@ pub struct BoxStatus {
 /// Whether the box means to push, and since when.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxLive))]
 pub struct LiveStatus {
+    /// How far it came.
     pub state: LiveState,
+    /// How long it has been so, in milliseconds.
     pub since_ms: Option<u64>,
     /// Who changed the intent last.
     pub origin: Option<Origin>,
@@ -46,6 +64,8 @@ pub struct LiveStatus {
 /// The box's intent to push, and how far it came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxLiveState))]
 pub enum LiveState {
     #[default]
     Off,
@@ -60,21 +80,31 @@ pub enum LiveState {
     Unknown,
 }
 
+/// Whether a box records onto its own disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxRecording))]
 pub struct RecordingStatus {
+    /// How far it came.
     pub state: RecordingState,
     /// Who changed the intent last.
     pub origin: Option<Origin>,
     /// The file being written, without its folder.
     pub file: Option<String>,
+    /// How long the file is so far, in milliseconds.
     pub duration_ms: u64,
+    /// Its length so far.
     pub bytes: u64,
+    /// Why it does not record although it should.
     pub error: Option<String>,
 }
 
+/// The box's intent to record, and how far it came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxRecordingState))]
 pub enum RecordingState {
     #[default]
     Off,
@@ -87,20 +117,31 @@ pub enum RecordingState {
     Unknown,
 }
 
+/// What is plugged into a box.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxSignal))]
 pub struct SignalStatus {
+    /// Whether it can be used.
     pub state: SignalState,
     /// What is plugged in, in words: `HDMI`, a file's name, `test pattern`.
     pub source: String,
+    /// The picture's width in pixels.
     pub width: u32,
+    /// Its height in pixels.
     pub height: u32,
+    /// Frames a second.
     pub fps: f32,
+    /// Whether there is sound.
     pub audio: bool,
 }
 
+/// Whether a signal can be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxSignalState))]
 pub enum SignalState {
     #[default]
     None,
@@ -113,22 +154,35 @@ pub enum SignalState {
     Unknown,
 }
 
+/// A box's encoder.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxEncoder))]
 pub struct EncoderStatus {
+    /// Whether it runs.
     pub state: EncoderState,
     /// The encoder's name, `x264enc`.
     pub name: String,
+    /// What it makes, in kbit/s.
     pub bitrate_kbps: u32,
+    /// Frames a second.
     pub fps: f32,
+    /// Frames so far.
     pub frames: u64,
+    /// Frames that were left out because it was too slow.
     pub dropped_frames: u64,
+    /// How often it was started anew.
     pub restarts: u32,
+    /// Why it failed.
     pub error: Option<String>,
 }
 
+/// Whether an encoder runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxEncoderState))]
 pub enum EncoderState {
     #[default]
     Stopped,
@@ -142,35 +196,51 @@ pub enum EncoderState {
 /// Which of a box's two outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxOutputRole))]
 pub enum OutputRole {
     Main,
     Backup,
 }
 
+/// One of a box's two outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxOutput))]
 pub struct OutputStatus {
+    /// Which target.
     pub role: OutputRole,
+    /// How far it came.
     #[serde(default)]
     pub state: OutputState,
     /// Without the stream key.
     #[serde(default)]
     pub url: Option<String>,
+    /// What leaves, in kbit/s.
     #[serde(default)]
     pub bitrate_kbps: u32,
+    /// How much waits to be sent, in milliseconds.
     #[serde(default)]
     pub queued_ms: u32,
+    /// What was sent so far.
     #[serde(default)]
     pub sent_bytes: u64,
+    /// Frames that were left out because the line was too slow.
     #[serde(default)]
     pub dropped_frames: u64,
+    /// How often it connected anew.
     #[serde(default)]
     pub reconnects: u32,
+    /// Why it failed last.
     #[serde(default)]
     pub error: Option<String>,
 }
 
+/// How far an output came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxOutputState))]
 pub enum OutputState {
     /// No target, or not live.
     #[default]
@@ -186,15 +256,24 @@ pub enum OutputState {
 
 /// The level of one audio channel over the last second, in dB below full scale; silence is -120.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxAudioLevel))]
 pub struct AudioLevel {
+    /// The loudest moment.
     pub peak_dbfs: f32,
+    /// The mean.
     pub rms_dbfs: f32,
 }
 
+/// A box's disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxStorage))]
 pub struct StorageStatus {
+    /// What is free.
     pub free_bytes: u64,
+    /// What there is in all.
     pub total_bytes: u64,
     /// How long the box can still record at the present bitrate.
     pub remaining_s: Option<u64>,

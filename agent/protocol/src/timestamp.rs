@@ -6,6 +6,8 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, m
 
 /// A moment in milliseconds since 1970, written as RFC 3339 in UTC with three decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxTimestamp, value_type = String, format = DateTime))]
 pub struct Timestamp(i64);
 
 impl Timestamp {

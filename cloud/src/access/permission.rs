@@ -1,8 +1,12 @@
 //! What somebody may do, by name.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! permissions {
     ($($name:ident = $text:literal, $words:literal;)*) => {
@@ -126,6 +130,33 @@ impl fmt::Display for Permissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.iter().map(Permission::name).collect();
         f.write_str(&names.join(", "))
+    }
+}
+
+impl PartialSchema for Permission {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|permission| permission.name());
+        let words = Self::ALL.iter().map(|one| format!("- `{}`: {}\n", one.name(), one.words()));
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(names))
+            .description(Some(format!(
+                "One thing that a role or a token allows:\n\n{}",
+                words.collect::<String>()
+            )))
+            .into()
+    }
+}
+
+impl ToSchema for Permission {
+    fn name() -> Cow<'static, str> {
+        "Permission".into()
+    }
+}
+
+impl Serialize for Permission {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

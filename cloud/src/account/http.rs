@@ -1,14 +1,66 @@
 //! `/api/v1/session`.
 
+use super::email::{Email, email};
+use super::password::NewPassword;
 use super::session::{COOKIE_S, SESSION_COOKIE, token_of};
-use super::users_http::email;
 use super::{Accounts, User, password};
-use crate::access::{Permissions, Via};
+use crate::access::{Permission, Permissions, Via};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response, Routes, answer};
+use crate::id::UserId;
+use crate::store::Account;
 use ::http::{Method, header};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
+
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(read, login, logout, change_password))]
+pub struct SessionOperations;
+
+/// A login that lasts: who is logged in, and what they may do.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+struct SessionView<'a> {
+    /// The user's id.
+    user_id: UserId,
+    /// The user's e-mail address.
+    email: &'a str,
+    /// What the user is called; may be empty.
+    name: &'a str,
+    /// The number of the user's account.
+    account: Account,
+    /// What the user may do.
+    #[schema(value_type = Vec<Permission>)]
+    permissions: Permissions,
+    /// What `X-CSRF-Token` must be in requests of this session that change something.
+    csrf: String,
+}
+
+/// Who wants to log in.
+#[derive(ToSchema)]
+#[schema(as = Login)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct LoginBody {
+    /// The user's e-mail address.
+    email: Email,
+    /// The user's password.
+    #[schema(min_length = 1, format = Password)]
+    password: String,
+}
+
+/// A new password for oneself.
+#[derive(ToSchema)]
+#[schema(as = OwnPasswordChange)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct PasswordBody {
+    /// The present password.
+    #[schema(format = Password)]
+    current: String,
+    /// The new one.
+    new: NewPassword,
+}
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
@@ -18,24 +70,50 @@ pub fn routes(app: App) -> Routes {
         .then(move |call| answer(session(session_app.clone(), call)));
     let password = warp::path!("api" / "v1" / "session" / "password")
         .and(http::call())
-        .then(move |call| answer(password(app.clone(), call)));
+        .then(move |call| answer(change_password(app.clone(), call)));
     session.or(password).unify().boxed()
 }
 
-async fn session(app: App, mut call: Call) -> Result<Response, ApiError> {
+async fn session(app: App, call: Call) -> Result<Response, ApiError> {
     match call.method {
-        Method::POST => login(&app, &mut call).await,
-        Method::DELETE => {
-            app.accounts.end_session(own_token(&call)?).await?;
-            Ok(http::with_header(http::empty(), header::SET_COOKIE, &cookie(&app, &call, "", 0)))
-        }
-        _ => {
-            let caller = call.caller()?;
-            let token = own_token(&call)?;
-            let user = app.accounts.user_of(caller.account, caller.user).await?;
-            shown(&app.accounts, &user.document, token, caller.permissions)
-        }
+        Method::POST => login(app, call).await,
+        Method::DELETE => logout(app, call).await,
+        _ => read(app, call).await,
     }
+}
+
+/// Read one's session
+///
+/// Who is logged in with the session's cookie; HTTP Basic and tokens have no session (401).
+#[utoipa::path(
+    get,
+    path = "/api/v1/session",
+    tag = "session",
+    operation_id = "readSession",
+    security(("session" = [])),
+    responses((status = 200, description = "The session.", body = SessionView))
+)]
+async fn read(app: App, call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let token = own_token(&call)?;
+    let user = app.accounts.user_of(caller.account, caller.user).await?;
+    shown(&app.accounts, &user.document, token, caller.permissions)
+}
+
+/// Log out
+///
+/// Ends the session whose cookie comes with the request; HTTP Basic and tokens have none (401).
+#[utoipa::path(
+    delete,
+    path = "/api/v1/session",
+    tag = "session",
+    operation_id = "logout",
+    security(("session" = [], "csrf" = [])),
+    responses((status = 204, description = "The session has ended.", headers(("Set-Cookie"))))
+)]
+async fn logout(app: App, call: Call) -> Result<Response, ApiError> {
+    app.accounts.end_session(own_token(&call)?).await?;
+    Ok(http::with_header(http::empty(), header::SET_COOKIE, &cookie(&app, &call, "", 0)))
 }
 
 /// The token of the session that asks; whoever asks in another way has none.
@@ -45,8 +123,18 @@ fn own_token(call: &Call) -> Result<&str, ApiError> {
     token.ok_or_else(|| ApiError::unauthorized("log in first: this is no session"))
 }
 
-/// Changes one's own password: takes `current` and `new`; other sessions end.
-async fn password(app: App, mut call: Call) -> Result<Response, ApiError> {
+/// Change one's own password
+///
+/// All other sessions of the user end.
+#[utoipa::path(
+    put,
+    path = "/api/v1/session/password",
+    tag = "session",
+    operation_id = "changeOwnPassword",
+    request_body(content = PasswordBody, example = json!({ "current": "present password", "new": "a new long password" })),
+    responses((status = 204, description = "The password is changed."))
+)]
+async fn change_password(app: App, mut call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
     let mut fields = call.fields().await?;
     let current = fields.required("current", Ok::<String, String>);
@@ -58,7 +146,23 @@ async fn password(app: App, mut call: Call) -> Result<Response, ApiError> {
     Ok(http::empty())
 }
 
-async fn login(app: &App, call: &mut Call) -> Result<Response, ApiError> {
+/// Log in
+///
+/// Begins a session, whose cookie comes with the answer; a session that the request came with ends. Wrong passwords
+/// make the next try from the same address wait.
+#[utoipa::path(
+    post,
+    path = "/api/v1/session",
+    tag = "session",
+    operation_id = "login",
+    request_body(content = LoginBody, example = json!({ "email": "crew@example.org", "password": "correct horse battery" })),
+    responses(
+        (status = 200, description = "The session.", body = SessionView, headers(("Set-Cookie"))),
+        (status = 401, description = "The e-mail address or the password is wrong."),
+        (status = 403, description = "The user is for the API only, the account is suspended, or a page of another site asks."),
+    )
+)]
+async fn login(app: App, mut call: Call) -> Result<Response, ApiError> {
     // A foreign page must not log its visitor in as somebody else; JSON alone demands a preflight too.
     if call.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
         return Err(ApiError::forbidden("a page of another site may not log in"));
@@ -77,7 +181,7 @@ async fn login(app: &App, call: &mut Call) -> Result<Response, ApiError> {
     }
     let token = app.accounts.begin_session(user.document.id).await?;
     let response = shown(&app.accounts, &user.document, &token, permissions)?;
-    Ok(http::with_header(response, header::SET_COOKIE, &cookie(app, call, &token, COOKIE_S)))
+    Ok(http::with_header(response, header::SET_COOKIE, &cookie(&app, &call, &token, COOKIE_S)))
 }
 
 fn shown(
@@ -86,10 +190,14 @@ fn shown(
     token: &str,
     permissions: Permissions,
 ) -> Result<Response, ApiError> {
-    http::json(&json!({
-        "user_id": user.id, "email": user.email, "name": user.name, "account": user.account,
-        "permissions": permissions, "csrf": accounts.csrf(token),
-    }))
+    http::json(&SessionView {
+        user_id: user.id,
+        email: &user.email,
+        name: &user.name,
+        account: user.account,
+        permissions,
+        csrf: accounts.csrf(token),
+    })
 }
 
 fn cookie(app: &App, call: &Call, token: &str, max_age_s: i64) -> String {

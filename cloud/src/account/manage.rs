@@ -117,7 +117,7 @@ impl Accounts {
     async fn create_account(&self, name: &str, email: &str) -> Result<Managed, AccountError> {
         let name =
             crate::http::line(NAME)(name.to_owned()).map_err(|wrong| AccountError::Wrong("--name", wrong))?;
-        let email = super::users_http::email(email).map_err(|wrong| AccountError::Wrong("--email", wrong))?;
+        let email = super::email::email(email).map_err(|wrong| AccountError::Wrong("--email", wrong))?;
         // Before a number is drawn; the unique index decides.
         let key = IndexKey::new().bytes(email_key(&email));
         if self.0.store.find::<User>(super::document::BY_EMAIL, key).await?.is_some() {

@@ -5,6 +5,7 @@
 mod basic;
 mod caller;
 mod document;
+mod email;
 mod error;
 pub(crate) mod everyone;
 mod http;
@@ -24,17 +25,17 @@ mod users_http;
 
 pub use document::{Session, User};
 pub use error::AccountError;
-pub use http::routes;
+pub use http::{SessionOperations, routes};
 pub use manage::{AccountCommand, Managed};
 pub use role::Role;
-pub(crate) use roles_http::{permission_routes, routes as role_routes};
+pub(crate) use roles_http::{RoleOperations, permission_routes, routes as role_routes};
 pub use session::SESSION_COOKIE;
 pub use tenant::{AccountRecord, Limits};
-pub(crate) use tenant_http::routes as tenant_routes;
+pub(crate) use tenant_http::{TenantOperations, routes as tenant_routes};
 pub use token::Token;
-pub(crate) use tokens_http::routes as token_routes;
+pub(crate) use tokens_http::{TokenOperations, routes as token_routes};
 pub use users::{NewUser, PatchUser};
-pub(crate) use users_http::routes as user_routes;
+pub(crate) use users_http::{UserOperations, routes as user_routes};
 
 use crate::clock::Clock;
 use crate::http::ApiError;

@@ -5,9 +5,13 @@ use super::error::AccountError;
 use crate::id::random_bytes;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Checks at a time: each takes 19 MB and a core for a tenth of a second.
 const PARALLEL: usize = 2;
@@ -17,7 +21,7 @@ const WAITING: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Shortest password that can be chosen, in characters.
 const SHORTEST: usize = 10;
-/// Longest password that is looked at.
+/// Longest password that is looked at, in characters.
 const MAX: usize = 1024;
 
 /// Hashes and checks passwords.
@@ -40,10 +44,31 @@ pub(super) fn random() -> String {
 /// Checks a password that somebody chose: its length alone counts (NIST SP 800-63B, 5.1.1).
 pub(super) fn acceptable(password: String) -> Result<String, String> {
     let count = password.chars().count();
-    if count < SHORTEST || password.len() > MAX {
-        return Err(format!("must have {SHORTEST} to {MAX} characters"));
+    if (SHORTEST..=MAX).contains(&count) {
+        Ok(password)
+    } else {
+        Err(format!("must have {SHORTEST} to {MAX} characters"))
     }
-    Ok(password)
+}
+
+/// What [`acceptable`] takes, in the API's document.
+pub(super) struct NewPassword;
+
+impl PartialSchema for NewPassword {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+            .min_length(Some(SHORTEST))
+            .max_length(Some(MAX))
+            .into()
+    }
+}
+
+impl ToSchema for NewPassword {
+    fn name() -> Cow<'static, str> {
+        "NewPassword".into()
+    }
 }
 
 fn hash(password: &str) -> Result<String, AccountError> {
@@ -69,7 +94,7 @@ impl Passwords {
 
     /// Checks a password; without a hash it takes as long, and is wrong.
     pub(super) async fn verify(&self, known: Option<String>, password: &str) -> Result<bool, AccountError> {
-        if password.len() > MAX {
+        if password.chars().nth(MAX).is_some() {
             return Ok(false);
         }
         let (password, nobody) = (password.to_owned(), Arc::clone(&self.nobody));

@@ -3,21 +3,27 @@
 use crate::clock::Timestamp;
 use crate::store::{Account, Document, Index, IndexKey};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The index of all accounts by number.
 pub(super) const BY_NUMBER: &str = "number";
 
 /// What an account may use; absent where nothing limits it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = AccountLimits)]
 pub struct Limits {
     /// Media in the store, in GiB.
+    #[schema(required)]
     pub storage_gib: Option<u64>,
     /// Events that are started at a time.
+    #[schema(required)]
     pub events_at_once: Option<u64>,
     /// Days that recordings are kept.
+    #[schema(required)]
     pub recording_days: Option<u64>,
     /// One upload, in GiB.
+    #[schema(required)]
     pub upload_gib: Option<u64>,
 }
 

@@ -1,23 +1,16 @@
 //! `/api/v1/tokens`: one's own.
-//!
-//! ```json
-//! { "id": "tok_…", "name": "Rundown", "permissions": ["events:read"], "created_at": "…", "expires_at": null,
-//!   "last_used_at": null }
-//! ```
-//!
-//! `POST` takes `name`, `permissions` (absent: all that its user may do) and `expires_at` or `expires_in_days`; the
-//! `token` is in this one answer. It is used as `Authorization: Bearer sbx_…`.
 
 use super::token::{BY_USER, PREFIX, Token, hash};
 use super::{AccountError, token};
-use crate::access::{Caller, Permissions};
+use crate::access::{Caller, Permission, Permissions};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::http::{self, ApiError, Call, Response, Routes, answer, line};
+use crate::http::{self, ApiError, Call, Line, Listed, PageQuery, Response, Routes, answer, line};
 use crate::id::TokenId;
-use crate::store::{IndexKey, Scan, StoreError};
+use crate::store::{IndexKey, Scan, StoreError, Versioned};
 use ::http::Method;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
 /// Longest name in characters.
@@ -27,6 +20,61 @@ const MOST: usize = 50;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 /// Longest life in days.
 const MOST_DAYS: i64 = 3660;
+
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, remove))]
+pub(crate) struct TokenOperations;
+
+type TokenList = Listed<TokenView>;
+type Name = Line<NAME>;
+
+/// A personal token, without the token itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+struct TokenView {
+    /// Its id.
+    id: TokenId,
+    /// What it is for.
+    name: String,
+    /// What it allows of what its user may do; `null` means everything.
+    #[schema(required, value_type = Option<Vec<Permission>>)]
+    permissions: Option<Permissions>,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it ends; `null` means that it does not.
+    #[schema(required)]
+    expires_at: Option<Timestamp>,
+    /// When it was last used, to the hour.
+    #[schema(required)]
+    last_used_at: Option<Timestamp>,
+}
+
+/// A new token, with the token itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CreatedToken)]
+struct Created {
+    #[serde(flatten)]
+    view: TokenView,
+    /// The token: it is told in this answer only. Use it as `Authorization: Bearer sbx_…`.
+    token: String,
+}
+
+/// A new token. It has one end at most: `expires_at` or `expires_in_days`.
+#[derive(ToSchema)]
+#[schema(as = NewToken)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct CreateBody {
+    /// What it is for.
+    name: Name,
+    /// What it is to allow; absent means all that its user may do.
+    permissions: Option<Vec<Permission>>,
+    /// When it is to end: in the future.
+    expires_at: Option<Timestamp>,
+    /// After how many days it is to end.
+    #[schema(minimum = 1, maximum = 3660)]
+    expires_in_days: Option<i64>,
+}
 
 /// The slice's paths.
 pub(crate) fn routes(app: App) -> Routes {
@@ -40,14 +88,63 @@ pub(crate) fn routes(app: App) -> Routes {
     all.or(one).unify().boxed()
 }
 
-async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
-    let caller = call.caller()?;
-    let own = || Scan::of(BY_USER).within(IndexKey::of(caller.account).text(caller.user));
-    if call.method != Method::POST {
-        let (after, limit) = http::page_request(&call)?;
-        let page = app.store.scan::<Token>(own().falling().after(after).limit(limit)).await?;
-        return http::list(&page.map(|token| shown(&token.document)));
+async fn all(app: App, call: Call) -> Result<Response, ApiError> {
+    match call.method {
+        Method::POST => create(app, call).await,
+        _ => list(app, call).await,
     }
+}
+
+async fn one(app: App, id: TokenId, call: Call) -> Result<Response, ApiError> {
+    match call.method {
+        Method::DELETE => remove(app, id, call).await,
+        _ => read(app, id, call).await,
+    }
+}
+
+/// The caller's own, the oldest first.
+fn own(caller: &Caller) -> Scan {
+    Scan::of(BY_USER).within(IndexKey::of(caller.account).text(caller.user))
+}
+
+/// List one's tokens
+///
+/// The caller's personal tokens, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens",
+    tag = "tokens",
+    operation_id = "listTokens",
+    params(PageQuery),
+    responses((status = 200, description = "A part of the list.", body = TokenList))
+)]
+async fn list(app: App, call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let (after, limit) = http::page_request(&call)?;
+    let page = app.store.scan::<Token>(own(&caller).falling().after(after).limit(limit)).await?;
+    http::list(&page.map(|token| shown(&token.document)))
+}
+
+/// Make a token
+///
+/// For a program that acts in the caller's name. It never allows more than its user's role, nor, if it is made with a
+/// token, more than that one. A user has 50 tokens at most.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens",
+    tag = "tokens",
+    operation_id = "createToken",
+    request_body(
+        content = CreateBody,
+        example = json!({ "name": "Rundown", "permissions": ["events:read"], "expires_in_days": 90 })
+    ),
+    responses(
+        (status = 201, description = "The new token.", body = Created, headers(("Location"))),
+        (status = 409, description = "The user has 50 tokens already."),
+    )
+)]
+async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
     let now = app.clock.now();
     let mut fields = call.fields().await?;
     let name = fields.required("name", line(NAME));
@@ -67,7 +164,7 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
     if !beyond.is_empty() {
         return Err(AccountError::Beyond(beyond).into());
     }
-    if app.store.scan::<Token>(own().limit(MOST)).await?.items.len() >= MOST {
+    if app.store.scan::<Token>(own(&caller).limit(MOST)).await?.items.len() >= MOST {
         return Err(ApiError::conflict(format!(
             "a user has {MOST} tokens at most: delete one that is not used"
         )));
@@ -87,9 +184,7 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
         last_used_at: None,
     };
     app.store.commit(batch.create(&new)).await?;
-    let mut body = shown(&new);
-    body["token"] = secret.into();
-    http::created(&format!("/api/v1/tokens/{}", new.id), &body)
+    http::created(&format!("/api/v1/tokens/{}", new.id), &Created { view: shown(&new), token: secret })
 }
 
 /// A token that was made with a token never allows more than that one.
@@ -100,16 +195,34 @@ fn limit(caller: &Caller, permissions: Option<Permissions>) -> Option<Permission
     }
 }
 
-async fn one(app: App, id: TokenId, call: Call) -> Result<Response, ApiError> {
+/// Read a token
+///
+/// One of the caller's own, without the token itself.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens/{token}",
+    tag = "tokens",
+    operation_id = "readToken",
+    responses((status = 200, description = "The token.", body = TokenView))
+)]
+async fn read(app: App, id: TokenId, call: Call) -> Result<Response, ApiError> {
+    http::json(&shown(&found(&app, id, &call.caller()?).await?.document))
+}
+
+/// Take a token back
+///
+/// Whoever uses it is refused from now on.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/tokens/{token}",
+    tag = "tokens",
+    operation_id = "removeToken",
+    responses((status = 204, description = "It is taken back."))
+)]
+async fn remove(app: App, id: TokenId, call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
     loop {
-        let found = app.store.get_of::<Token>(caller.account, id).await?;
-        let Some(token) = found.filter(|token| token.document.user == caller.user) else {
-            return Err(ApiError::not_found(format!("you have no token {id}")));
-        };
-        if call.method != Method::DELETE {
-            return http::json(&shown(&token.document));
-        }
+        let token = found(&app, id, &caller).await?;
         match app.store.commit(app.store.batch().by(Some(caller.user)).delete(&token)).await {
             Ok(_) => return Ok(http::empty()),
             // It was used meanwhile.
@@ -119,9 +232,19 @@ async fn one(app: App, id: TokenId, call: Call) -> Result<Response, ApiError> {
     }
 }
 
-fn shown(token: &Token) -> Value {
-    json!({
-        "id": token.id, "name": token.name, "permissions": token.permissions, "created_at": token.created_at,
-        "expires_at": token.expires_at, "last_used_at": token.last_used_at,
-    })
+async fn found(app: &App, id: TokenId, caller: &Caller) -> Result<Versioned<Token>, ApiError> {
+    let found = app.store.get_of::<Token>(caller.account, id).await?;
+    let own = found.filter(|token| token.document.user == caller.user);
+    own.ok_or_else(|| ApiError::not_found(format!("you have no token {id}")))
+}
+
+fn shown(token: &Token) -> TokenView {
+    TokenView {
+        id: token.id,
+        name: token.name.clone(),
+        permissions: token.permissions,
+        created_at: token.created_at,
+        expires_at: token.expires_at,
+        last_used_at: token.last_used_at,
+    }
 }

@@ -1,26 +1,123 @@
 //! `/api/v1/users`.
-//!
-//! ```json
-//! { "id": "usr_…", "email": "…", "name": "…", "role": "rol_…", "api_only": false, "active": true,
-//!   "created_at": "…", "updated_at": "…", "version": 3 }
-//! ```
-//!
-//! `POST /users` takes `email`, `role`, and `name`, `api_only`, `password`; without a password one is drawn, and is in
-//! this one answer. `POST /users/<id>/password` takes `password`, or draws one; all the user's sessions end.
 
+use super::email::{Email, email};
+use super::password::NewPassword;
 use super::{AccountError, NewUser, PatchUser, User, password};
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Fields, Parsed, Response, Routes, answer, line};
+use crate::clock::Timestamp;
+use crate::http::{
+    self, ApiError, Call, Fields, IfMatch, Line, Listed, PageQuery, Parsed, Response, Routes, answer, line,
+};
 use crate::id::{RoleId, UserId};
 use crate::store::Versioned;
 use ::http::{Method, header};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
-/// Longest e-mail address (RFC 5321, 4.5.3.1.3).
-const EMAIL: usize = 254;
 /// Longest name in characters.
 const NAME: usize = 100;
+
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, change, remove, set_password))]
+pub(crate) struct UserOperations;
+
+type UserList = Listed<UserView>;
+type Name = Line<NAME>;
+
+/// Somebody, or a program, that can log in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+struct UserView {
+    /// The user's id.
+    id: UserId,
+    /// What the user logs in with.
+    email: String,
+    /// What the user is called; may be empty.
+    name: String,
+    /// The id of the user's role.
+    role: RoleId,
+    /// Whether it is a program: it uses the API and has no session.
+    api_only: bool,
+    /// Whoever is not active cannot log in.
+    active: bool,
+    /// When the user was made.
+    created_at: Timestamp,
+    /// When the user was last changed.
+    updated_at: Timestamp,
+    /// Goes up with each change; also the ETag.
+    version: u64,
+}
+
+/// A new user, with the password if one was drawn.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CreatedUser)]
+struct Created {
+    #[serde(flatten)]
+    view: UserView,
+    /// The password that was drawn: it is told in this answer only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    password: Option<String>,
+}
+
+/// A password that was drawn.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DrawnPassword)]
+struct Drawn {
+    /// The password: it is told in this answer only.
+    password: String,
+}
+
+/// A new user.
+#[derive(ToSchema)]
+#[schema(as = NewUser)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct CreateBody {
+    /// What the user logs in with; nobody else of the installation has it.
+    email: Email,
+    /// The id of the user's role, which allows nothing that the caller may not do.
+    role: RoleId,
+    /// What the user is called.
+    name: Option<Name>,
+    /// Whether it is a program: it uses the API and has no session.
+    #[schema(default = false)]
+    api_only: Option<bool>,
+    /// The password; without one, one is drawn.
+    password: Option<NewPassword>,
+}
+
+/// What is to be changed of a user; what is absent stays.
+#[derive(ToSchema)]
+#[schema(as = UserChange)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct ChangeBody {
+    /// What the user logs in with; nobody else of the installation has it.
+    #[schema(required = false)]
+    email: Email,
+    /// What the user is called.
+    #[schema(required = false)]
+    name: Name,
+    /// The id of the user's role, which allows nothing that the caller may not do.
+    #[schema(required = false)]
+    role: RoleId,
+    /// Whether it is a program: it uses the API and has no session.
+    #[schema(required = false)]
+    api_only: bool,
+    /// Whoever is not active cannot log in.
+    #[schema(required = false)]
+    active: bool,
+}
+
+/// A new password for a user.
+#[derive(ToSchema)]
+#[schema(as = PasswordReset)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct PasswordBody {
+    /// The password; without one, one is drawn.
+    password: Option<NewPassword>,
+}
 
 /// The slice's paths.
 pub(crate) fn routes(app: App) -> Routes {
@@ -33,28 +130,58 @@ pub(crate) fn routes(app: App) -> Routes {
         .then(move |id, call| answer(one(one_app.clone(), id, call)));
     let password = warp::path!("api" / "v1" / "users" / UserId / "password")
         .and(http::call())
-        .then(move |id, call| answer(password(app.clone(), id, call)));
+        .then(move |id, call| answer(set_password(app.clone(), id, call)));
     all.or(one).unify().or(password).unify().boxed()
 }
 
-/// Checks an e-mail address.
-pub(super) fn email(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let whole = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
-    if whole && text.len() <= EMAIL && !text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be an e-mail address".to_owned())
+async fn all(app: App, call: Call) -> Result<Response, ApiError> {
+    match call.method {
+        Method::POST => create(app, call).await,
+        _ => list(app, call).await,
     }
 }
 
-async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
-    let caller = call.caller()?;
-    if call.method != Method::POST {
-        let (after, limit) = http::page_request(&call)?;
-        let page = app.accounts.users(caller.account, after, limit).await?;
-        return http::list(&page.map(|user| shown(&user)));
+async fn one(app: App, id: UserId, call: Call) -> Result<Response, ApiError> {
+    match call.method {
+        Method::PATCH => change(app, id, call).await,
+        Method::DELETE => remove(app, id, call).await,
+        _ => read(app, id, call).await,
     }
+}
+
+/// List users
+///
+/// The account's users, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users",
+    tag = "users",
+    operation_id = "listUsers",
+    params(PageQuery),
+    responses((status = 200, description = "A part of the list.", body = UserList))
+)]
+async fn list(app: App, call: Call) -> Result<Response, ApiError> {
+    let (after, limit) = http::page_request(&call)?;
+    let page = app.accounts.users(call.caller()?.account, after, limit).await?;
+    http::list(&page.map(|user| shown(&user)))
+}
+
+/// Make a user
+///
+/// Without a password one is drawn, and is in this one answer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users",
+    tag = "users",
+    operation_id = "createUser",
+    request_body(
+        content = CreateBody,
+        example = json!({ "email": "crew@example.org", "name": "Crew", "role": "rol_3f9k2m7q8t5v6w0x1y4z" })
+    ),
+    responses((status = 201, description = "The new user.", body = Created, headers(("Location"), ("ETag"))))
+)]
+async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
     let mut fields = call.fields().await?;
     let email = fields.required("email", |text: String| email(&text));
     let role = fields.required("role", |text: String| role(&text));
@@ -67,50 +194,98 @@ async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
     };
     let (name, api_only) = (name.unwrap_or_default(), api_only.unwrap_or(false));
     let new = NewUser { email, name, role, api_only, password };
-    let (user, drawn) = app.accounts.create_user(&caller, new).await.map_err(of_field)?;
-    let mut body = shown(&user);
-    if let Some(drawn) = drawn {
-        body["password"] = drawn.into();
-    }
+    let (user, password) = app.accounts.create_user(&caller, new).await.map_err(of_field)?;
     let path = format!("/api/v1/users/{}", user.document.id);
-    Ok(tagged(http::created(&path, &body)?, user.version))
+    let created = Created { view: shown(&user), password };
+    Ok(tagged(http::created(&path, &created)?, user.version))
 }
 
-async fn one(app: App, id: UserId, mut call: Call) -> Result<Response, ApiError> {
+/// Read a user
+///
+/// Never with the password, of which a hash is kept.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{user}",
+    tag = "users",
+    operation_id = "readUser",
+    responses((status = 200, description = "The user.", body = UserView, headers(("ETag"))))
+)]
+async fn read(app: App, id: UserId, call: Call) -> Result<Response, ApiError> {
+    let user = app.accounts.user_of(call.caller()?.account, id).await?;
+    Ok(tagged(http::json(&shown(&user))?, user.version))
+}
+
+/// Change a user
+///
+/// Whoever is switched off or made API-only loses all sessions at once.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/{user}",
+    tag = "users",
+    operation_id = "changeUser",
+    params(IfMatch),
+    request_body(content = ChangeBody, example = json!({ "name": "Stage crew", "active": true })),
+    responses(
+        (status = 200, description = "The user as they are now.", body = UserView, headers(("ETag"))),
+        (status = 409, description = "This is the account's last administrator who can log in."),
+    )
+)]
+async fn change(app: App, id: UserId, mut call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
-    match call.method {
-        Method::PATCH => {
-            let expected = call.if_match()?;
-            let mut fields = call.fields().await?;
-            let patch = PatchUser {
-                email: not_null(&mut fields, "email", |text: String| email(&text)),
-                name: not_null(&mut fields, "name", line(NAME)),
-                role: not_null(&mut fields, "role", |text: String| role(&text)),
-                api_only: not_null(&mut fields, "api_only", Ok::<bool, String>),
-                active: not_null(&mut fields, "active", Ok::<bool, String>),
-            };
-            fields.finish()?;
-            let user = app.accounts.patch_user(&caller, id, patch, expected).await.map_err(of_field)?;
-            Ok(tagged(http::json(&shown(&user))?, user.version))
-        }
-        Method::DELETE => {
-            app.accounts.delete_user(&caller, id, call.if_match()?).await?;
-            Ok(http::empty())
-        }
-        _ => {
-            let user = app.accounts.user_of(caller.account, id).await?;
-            Ok(tagged(http::json(&shown(&user))?, user.version))
-        }
-    }
+    let expected = call.if_match()?;
+    let mut fields = call.fields().await?;
+    let patch = PatchUser {
+        email: not_null(&mut fields, "email", |text: String| email(&text)),
+        name: not_null(&mut fields, "name", line(NAME)),
+        role: not_null(&mut fields, "role", |text: String| role(&text)),
+        api_only: not_null(&mut fields, "api_only", Ok::<bool, String>),
+        active: not_null(&mut fields, "active", Ok::<bool, String>),
+    };
+    fields.finish()?;
+    let user = app.accounts.patch_user(&caller, id, patch, expected).await.map_err(of_field)?;
+    Ok(tagged(http::json(&shown(&user))?, user.version))
 }
 
-async fn password(app: App, id: UserId, mut call: Call) -> Result<Response, ApiError> {
+/// Delete a user
+///
+/// With all their sessions and tokens.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{user}",
+    tag = "users",
+    operation_id = "deleteUser",
+    params(IfMatch),
+    responses(
+        (status = 204, description = "They are deleted."),
+        (status = 409, description = "This is the account's last administrator who can log in."),
+    )
+)]
+async fn remove(app: App, id: UserId, call: Call) -> Result<Response, ApiError> {
+    app.accounts.delete_user(&call.caller()?, id, call.if_match()?).await?;
+    Ok(http::empty())
+}
+
+/// Give a user a new password
+///
+/// Without a password one is drawn. All the user's sessions end.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{user}/password",
+    tag = "users",
+    operation_id = "resetPassword",
+    request_body(content = Option<PasswordBody>, example = json!({ "password": "a new long password" })),
+    responses(
+        (status = 200, description = "The password that was drawn.", body = Drawn),
+        (status = 204, description = "The password is the one that was sent."),
+    )
+)]
+async fn set_password(app: App, id: UserId, mut call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
     let mut fields = call.optional_fields().await?;
     let password = fields.optional("password", password::acceptable).value();
     fields.finish()?;
     match app.accounts.set_password(&caller, id, password).await? {
-        Some(drawn) => http::json(&json!({ "password": drawn })),
+        Some(password) => http::json(&Drawn { password }),
         None => Ok(http::empty()),
     }
 }
@@ -142,12 +317,19 @@ pub(super) fn not_null<J: serde::de::DeserializeOwned, T: PartialEq>(
     parsed.value()
 }
 
-fn shown(user: &Versioned<User>) -> Value {
+fn shown(user: &Versioned<User>) -> UserView {
     let Versioned { version, document: user } = user;
-    json!({
-        "id": user.id, "email": user.email, "name": user.name, "role": user.role, "api_only": user.api_only,
-        "active": user.active, "created_at": user.created_at, "updated_at": user.updated_at, "version": version,
-    })
+    UserView {
+        id: user.id,
+        email: user.email.clone(),
+        name: user.name.clone(),
+        role: user.role,
+        api_only: user.api_only,
+        active: user.active,
+        created_at: user.created_at,
+        updated_at: user.updated_at,
+        version: *version,
+    }
 }
 
 pub(super) fn tagged(response: Response, version: u64) -> Response {

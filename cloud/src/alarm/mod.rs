@@ -7,18 +7,19 @@
 
 mod http;
 
-pub use http::routes;
+pub use http::{Operations, routes};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use crate::clock::{Clock, Timestamp};
 
 /// A condition that lasts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Alarm {
     /// Which condition: short, in lower case, with hyphens.
     pub name: &'static str,

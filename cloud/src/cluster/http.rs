@@ -1,25 +1,65 @@
 //! `GET /api/v1/nodes`, for those who look after the servers: the processes that share the work.
-//!
-//! ```json
-//! { "data": [{ "id": "…", "roles": ["api"], "http": "10.0.0.1:8080", "rtmp": null, "cluster": null,
-//!              "started_at": "…", "seen_at": "…", "running": true, "duties": [] }], "next": null }
-//! ```
-//!
-//! `duties` are the roles that only one process has at a time and that this one has now: `broker`, `hooks`.
 
-use super::{Role, node};
+use super::{Role, Roles, node};
 use crate::app::App;
-use crate::http::{self, ApiError, Response, Routes, answer};
+use crate::clock::Timestamp;
+use crate::http::{self, ApiError, Listed, Response, Routes, answer};
 use crate::store::Page;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
+
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(list))]
+pub struct Operations;
+
+type NodeList = Listed<NodeView>;
+
+/// A process that shares the work.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Node)]
+struct NodeView {
+    /// Its name, which it keeps over restarts.
+    id: String,
+    /// What it does.
+    #[schema(value_type = Vec<Role>)]
+    roles: Roles,
+    /// Where it answers over HTTP: an address and a port.
+    #[schema(required)]
+    http: Option<String>,
+    /// Where it takes broadcasts; `null` if it does not.
+    #[schema(required)]
+    rtmp: Option<String>,
+    /// Where it answers other processes; `null` if it is alone.
+    #[schema(required)]
+    cluster: Option<String>,
+    /// When it started.
+    started_at: Timestamp,
+    /// When it last said that it runs.
+    seen_at: Timestamp,
+    /// Whether it counts as running.
+    running: bool,
+    /// The roles that only one process has at a time and that this one has now: `broker`, `hooks`.
+    duties: Vec<Role>,
+}
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    warp::path!("api" / "v1" / "nodes").and(http::call()).then(move |_call| answer(all(app.clone()))).boxed()
+    warp::path!("api" / "v1" / "nodes").and(http::call()).then(move |_call| answer(list(app.clone()))).boxed()
 }
 
-async fn all(app: App) -> Result<Response, ApiError> {
+/// List processes
+///
+/// The processes that share the work, and what each does. The list is whole: it has no further part.
+#[utoipa::path(
+    get,
+    path = "/api/v1/nodes",
+    tag = "servers",
+    operation_id = "listNodes",
+    responses((status = 200, description = "The processes.", body = NodeList))
+)]
+async fn list(app: App) -> Result<Response, ApiError> {
     let now = app.clock.now();
     let mut duties = Vec::new();
     for duty in [Role::Broker, Role::Hooks] {
@@ -32,17 +72,17 @@ async fn all(app: App) -> Result<Response, ApiError> {
     };
     let nodes = node::all(&app.store).await?.into_iter().map(|node| {
         let node = node.document;
-        json!({
-            "id": node.id,
-            "roles": node.roles,
-            "http": node.http,
-            "rtmp": node.rtmp,
-            "cluster": node.cluster,
-            "started_at": node.started_at,
-            "seen_at": node.seen_at,
-            "running": node.until > now,
-            "duties": duties_of(&node.id),
-        })
+        NodeView {
+            duties: duties_of(&node.id),
+            running: node.until > now,
+            id: node.id,
+            roles: node.roles,
+            http: node.http,
+            rtmp: node.rtmp,
+            cluster: node.cluster,
+            started_at: node.started_at,
+            seen_at: node.seen_at,
+        }
     });
-    http::list(&Page::<Value> { items: nodes.collect(), next: None })
+    http::list(&Page { items: nodes.collect(), next: None })
 }

@@ -22,7 +22,7 @@ pub(crate) use config::{check, cluster_secret};
 pub(crate) use duty::Duty;
 pub use hold::HoldError;
 pub(crate) use hold::{Hold, Owners};
-pub use http::routes;
+pub use http::{Operations, routes};
 pub use node::NodeRecord;
 pub(crate) use node::others;
 pub(crate) use peers::CLIENT_ADDRESS;

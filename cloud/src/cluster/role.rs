@@ -4,10 +4,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 /// A part of the server that can run in a process of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProcessRole)]
 pub enum Role {
     /// The HTTP interface, the administrator's pages and their feed.
     Api,

@@ -15,6 +15,7 @@ use stagebox_protocol::{Command, CommandId, CommandResponse, Reported, ResponseS
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, mpsc, oneshot};
+use utoipa::ToSchema;
 
 /// How long a box has for its answer.
 pub(super) const ANSWER_MS: u64 = 8_000;
@@ -29,7 +30,8 @@ pub struct NewDevice {
 }
 
 /// A box with what it says of itself.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Device)]
 pub struct DeviceView {
     /// Its id.
     pub id: BoxId,
@@ -39,7 +41,7 @@ pub struct DeviceView {
     pub name: String,
     /// Whether it may connect.
     pub enabled: bool,
-    /// Goes up with each change that a user makes.
+    /// Goes up with each change that a user makes; also the ETag.
     pub version: u64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -47,30 +49,40 @@ pub struct DeviceView {
     pub updated_at: Timestamp,
     /// Whether it has a connection.
     pub online: bool,
-    /// When it last said anything.
+    /// When it last said anything, if it has since the server started.
+    #[schema(required)]
     pub last_seen_at: Option<Timestamp>,
     /// The event that it pushes to.
+    #[schema(required)]
     pub event_id: Option<EventId>,
-    /// What it last measured.
+    /// What it last measured, if it has since the server started.
+    #[schema(required)]
     pub telemetry: Option<Telemetry>,
-    /// How far it came with what is wanted of it.
+    /// How far it came with what is wanted of it, if it said so since the server started.
+    #[schema(required)]
     pub reported: Option<Reported>,
 }
 
 /// Where a box pushes to, as it asks for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BoxTargets)]
 pub struct Targets {
     /// Main and backup; none without an event.
     pub outputs: Vec<Target>,
     /// The event.
+    #[schema(required)]
     pub event_id: Option<EventId>,
 }
 
 /// One target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BoxTarget)]
 pub struct Target {
+    /// Which of the two.
     role: Input,
+    /// The RTMP or RTMPS URL without the key.
     url: String,
+    /// The stream key: a secret.
     key: String,
 }
 

@@ -1,21 +1,85 @@
 //! `/api/v1/devices`.
 
-use super::{DeviceView, NewDevice, away};
+use super::{DeviceView, NewDevice, Targets, away};
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Parsed, Response, Routes, answer, line};
+use crate::http::{
+    self, ApiError, Call, IfMatch, Line, Listed, PageQuery, Parsed, Response, Routes, answer, line,
+};
 use crate::id::BoxId;
 use crate::tls::Tls;
 use ::http::{HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
-use stagebox_protocol::{Command, ResponseStatus};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use stagebox_protocol::{Command, CommandResponse, OutputRole, ResponseStatus};
+use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
 /// Longest name in characters.
 const NAME: usize = 100;
 /// Longest Authorization header that is looked at.
 const MAX_HEADER: usize = 512;
+
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, change, command, targets))]
+pub struct Operations;
+
+type DeviceList = Listed<DeviceView>;
+type Name = Line<NAME>;
+
+/// A new box.
+#[derive(ToSchema)]
+#[schema(as = NewDevice)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct CreateBody {
+    /// What it is called.
+    name: Name,
+}
+
+/// A new box, with what it needs to connect.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedDevice)]
+struct Created {
+    /// The box.
+    #[serde(flatten)]
+    device: DeviceView,
+    /// The box's secret: it is told in this answer only.
+    secret: String,
+    /// Where the box reaches this server over HTTP.
+    url: String,
+    /// Where it reaches the broker.
+    mqtt_url: String,
+    /// The SHA-256 of the server's certificate, if the server has made it itself: the box trusts no other.
+    #[schema(required)]
+    tls_fingerprint: Option<String>,
+}
+
+/// What is to be changed of a box; what is absent stays.
+#[derive(ToSchema)]
+#[schema(as = DeviceChange)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct ChangeBody {
+    /// What it is called.
+    #[schema(required = false)]
+    name: Name,
+    /// A box that is not enabled can neither connect nor fetch anything.
+    #[schema(required = false)]
+    enabled: bool,
+}
+
+/// A command's arguments; most take none.
+#[derive(ToSchema)]
+#[schema(as = CommandArguments)]
+#[expect(dead_code, reason = "a schema: the box's contract reads them")]
+struct Arguments {
+    /// Of `reconnect`: which output; absent or `null` means both.
+    output: Option<OutputRole>,
+    /// Of `identify`: for how many milliseconds.
+    #[schema(required = false, minimum = 1, maximum = 600_000, default = 10_000)]
+    duration_ms: u32,
+}
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
@@ -36,66 +100,136 @@ pub fn routes(app: App) -> Routes {
 }
 
 async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
-    let caller = call.caller()?;
     if let Some(answer) = away::ask(&app, &mut call).await? {
         return Ok(answer);
     }
     match call.method {
-        Method::GET | Method::HEAD => {
-            let (after, limit) = http::page_request(&call)?;
-            http::list(&app.devices.list(caller.account, after, limit).await?)
-        }
-        Method::POST => {
-            let mut fields = call.fields().await?;
-            let name = fields.required("name", line(NAME));
-            fields.finish()?;
-            let new = NewDevice { account: caller.account, name: name.unwrap_or_default() };
-            let (device, secret) = app.devices.create(new, Some(caller.user)).await?;
-            let path = format!("/api/v1/devices/{}", device.id);
-            let mut shown = serde_json::to_value(&device).map_err(|error| ApiError::internal(&error))?;
-            shown["secret"] = secret.into();
-            shown["url"] = app.addresses.http_url(&app.config).into();
-            shown["mqtt_url"] = app.addresses.mqtt_url(&app.config).into();
-            shown["tls_fingerprint"] = app.tls.as_ref().and_then(Tls::fingerprint).into();
-            Ok(tagged(http::created(&path, &shown)?, &device))
-        }
+        Method::GET | Method::HEAD => list(app, call).await,
+        Method::POST => create(app, call).await,
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "POST"])),
     }
 }
 
 async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> {
-    let caller = call.caller()?;
     if let Some(answer) = away::ask(&app, &mut call).await? {
         return Ok(answer);
     }
     match call.method {
-        Method::GET | Method::HEAD => {
-            let device = app.devices.get(&id).await?;
-            let device = device.ok_or_else(|| ApiError::not_found(format!("there is no device {id}")))?;
-            Ok(tagged(http::json(&device)?, &device))
-        }
-        Method::PATCH => {
-            let expected = call.if_match()?;
-            let mut fields = call.fields().await?;
-            let name = fields.optional("name", line(NAME));
-            let enabled = fields.optional("enabled", Ok::<bool, String>);
-            if name == Parsed::Null {
-                fields.wrong("name", "cannot be null");
-            }
-            if enabled == Parsed::Null {
-                fields.wrong("enabled", "cannot be null");
-            }
-            fields.finish()?;
-            let (name, enabled) = (name.value(), enabled.value());
-            let device =
-                app.devices.patch(&id, name.as_deref(), enabled, expected, Some(caller.user)).await?;
-            Ok(tagged(http::json(&device)?, &device))
-        }
+        Method::GET | Method::HEAD => read(app, id).await,
+        Method::PATCH => change(app, id, call).await,
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH"])),
     }
 }
 
-/// Has the box carry out a command: 200 when done, 202 when accepted, 409 when refused or offline, 504 without an answer.
+/// List boxes
+///
+/// The account's boxes, the newest first, with what each said last.
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices",
+    tag = "devices",
+    operation_id = "listDevices",
+    params(PageQuery),
+    responses((status = 200, description = "A part of the list.", body = DeviceList))
+)]
+async fn list(app: App, call: Call) -> Result<Response, ApiError> {
+    let (after, limit) = http::page_request(&call)?;
+    http::list(&app.devices.list(call.caller()?.account, after, limit).await?)
+}
+
+/// Make a box
+///
+/// The answer has what a box needs to connect; its secret is told this once and kept as a hash.
+#[utoipa::path(
+    post,
+    path = "/api/v1/devices",
+    tag = "devices",
+    operation_id = "createDevice",
+    request_body(content = CreateBody, example = json!({ "name": "Main stage" })),
+    responses((status = 201, description = "The new box.", body = Created, headers(("Location"), ("ETag"))))
+)]
+async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let mut fields = call.fields().await?;
+    let name = fields.required("name", line(NAME));
+    fields.finish()?;
+    let new = NewDevice { account: caller.account, name: name.unwrap_or_default() };
+    let (device, secret) = app.devices.create(new, Some(caller.user)).await?;
+    let (path, version) = (format!("/api/v1/devices/{}", device.id), device.version);
+    let created = Created {
+        device,
+        secret,
+        url: app.addresses.http_url(&app.config),
+        mqtt_url: app.addresses.mqtt_url(&app.config),
+        tls_fingerprint: app.tls.as_ref().and_then(Tls::fingerprint),
+    };
+    Ok(tagged(http::created(&path, &created)?, version))
+}
+
+/// Read a box
+///
+/// Whether it is there, what it measures, and how far it came with what is wanted of it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices/{device}",
+    tag = "devices",
+    operation_id = "readDevice",
+    responses((status = 200, description = "The box.", body = DeviceView, headers(("ETag"))))
+)]
+async fn read(app: App, id: BoxId) -> Result<Response, ApiError> {
+    let device = app.devices.get(&id).await?;
+    shown(&device.ok_or_else(|| ApiError::not_found(format!("there is no device {id}")))?)
+}
+
+/// Change a box
+///
+/// Its name, and whether it may connect: one that is switched off loses its connection at once.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/devices/{device}",
+    tag = "devices",
+    operation_id = "changeDevice",
+    params(IfMatch),
+    request_body(content = ChangeBody, example = json!({ "name": "Side stage", "enabled": true })),
+    responses((status = 200, description = "The box as it is now.", body = DeviceView, headers(("ETag"))))
+)]
+async fn change(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let expected = call.if_match()?;
+    let mut fields = call.fields().await?;
+    let name = fields.optional("name", line(NAME));
+    let enabled = fields.optional("enabled", Ok::<bool, String>);
+    if name == Parsed::Null {
+        fields.wrong("name", "cannot be null");
+    }
+    if enabled == Parsed::Null {
+        fields.wrong("enabled", "cannot be null");
+    }
+    fields.finish()?;
+    let (name, enabled) = (name.value(), enabled.value());
+    shown(&app.devices.patch(&id, name.as_deref(), enabled, expected, Some(caller.user)).await?)
+}
+
+/// Give a box a command
+///
+/// Waits up to eight seconds for the box's answer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/devices/{device}/commands/{name}",
+    tag = "devices",
+    operation_id = "commandDevice",
+    request_body(content = Option<Arguments>, example = json!({})),
+    responses(
+        (status = 200, description = "The box has done it.", body = CommandResponse),
+        (status = 202, description = "The box has begun it.", body = CommandResponse),
+        (status = 404, description = "There is no such box, or no such command."),
+        (status = 409, description = "The box is offline, or refused the command in its present state."),
+        (status = 429, description = "Too many commands wait for this box.", headers(("Retry-After"))),
+        (status = 502, description = "The box failed to carry it out."),
+        (status = 503, description = "The box or the server cannot take commands for now."),
+        (status = 504, description = "The box did not answer in time."),
+    )
+)]
 async fn command(app: App, id: BoxId, name: String, mut call: Call) -> Result<Response, ApiError> {
     if let Some(answer) = away::ask(&app, &mut call).await? {
         return Ok(answer);
@@ -123,7 +257,16 @@ async fn arguments(call: &mut Call) -> Result<Map<String, Value>, ApiError> {
     }
 }
 
-/// Where the box that asks pushes to.
+/// Where the box that asks pushes to
+///
+/// The inputs of the event that is assigned to the box, with their stream keys; none without an event.
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices/self/targets",
+    tag = "devices",
+    operation_id = "readOwnTargets",
+    responses((status = 200, description = "The targets.", body = Targets))
+)]
 async fn targets(app: App, call: Call) -> Result<Response, ApiError> {
     let refused = || {
         ApiError::unauthorized("show the device's id and secret by HTTP Basic").header(
@@ -133,7 +276,7 @@ async fn targets(app: App, call: Call) -> Result<Response, ApiError> {
     };
     let (id, secret) = call.header(header::AUTHORIZATION).and_then(basic).ok_or_else(refused)?;
     let id = app.devices.authenticate(&id, &secret).await?.ok_or_else(refused)?;
-    http::json(&json!(app.devices.targets(&id).await?))
+    http::json(&app.devices.targets(&id).await?)
 }
 
 /// Reads HTTP Basic (RFC 7617).
@@ -150,6 +293,10 @@ fn basic(value: &str) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-fn tagged(response: Response, device: &DeviceView) -> Response {
-    http::with_header(response, header::ETAG, &format!("\"{}\"", device.version))
+fn shown(device: &DeviceView) -> Result<Response, ApiError> {
+    Ok(tagged(http::json(device)?, device.version))
+}
+
+fn tagged(response: Response, version: u64) -> Response {
+    http::with_header(response, header::ETAG, &format!("\"{version}\""))
 }

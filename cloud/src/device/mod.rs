@@ -21,4 +21,4 @@ pub use devices::{DeviceView, Devices, NewDevice, Targets};
 pub use document::{BoxJournal, Cursor, DesiredRecord, Device, Presence};
 pub(crate) use driver::begin;
 pub use error::DeviceError;
-pub use http::routes;
+pub use http::{Operations, routes};

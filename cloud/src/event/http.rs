@@ -1,14 +1,57 @@
 //! `/api/v1/events`.
 
-use super::{EventStatus, EventView, ListOptions, NewEvent, PatchEvent};
+use super::{AdminView, EventStatus, EventView, ListOptions, NewEvent, PatchEvent};
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Parsed, Response, Routes, answer, line};
+use crate::http::{
+    self, ApiError, Call, IfMatch, Line, Listed, PageQuery, Parsed, Response, Routes, answer, line,
+};
 use crate::id::{BoxId, EventId};
 use ::http::{Method, header};
+use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
 /// Longest title in characters.
 const TITLE: usize = 200;
+
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, change, change_status))]
+pub struct Operations;
+
+type EventList = Listed<AdminView>;
+type Title = Line<TITLE>;
+
+/// A new live event.
+#[derive(ToSchema)]
+#[schema(as = NewEvent)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct CreateBody {
+    /// The title that viewers see.
+    title: Title,
+    /// The box that is to push to it; none if absent.
+    device_id: Option<BoxId>,
+}
+
+/// What is to be changed of a live event; what is absent stays.
+#[derive(ToSchema)]
+#[schema(as = EventChange)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct ChangeBody {
+    /// The title that viewers see.
+    #[schema(required = false)]
+    title: Title,
+    /// The box that is to push to it; `null` takes the present one away.
+    device_id: Option<BoxId>,
+}
+
+/// Where a live event is to go.
+#[derive(ToSchema)]
+#[schema(as = EventStatusChange)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct StatusBody {
+    /// One of the event's `allowed_statuses`.
+    status: EventStatus,
+}
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
@@ -21,69 +64,132 @@ pub fn routes(app: App) -> Routes {
         .then(move |id, call| answer(one(one_app.clone(), id, call)));
     let status = warp::path!("api" / "v1" / "events" / EventId / "status")
         .and(http::call())
-        .then(move |id, call| answer(status(app.clone(), id, call)));
+        .then(move |id, call| answer(change_status(app.clone(), id, call)));
     all.or(one).unify().or(status).unify().boxed()
 }
 
-async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
-    let caller = call.caller()?;
+async fn all(app: App, call: Call) -> Result<Response, ApiError> {
     match call.method {
-        Method::GET | Method::HEAD => {
-            let (after, limit) = http::page_request(&call)?;
-            let page = app.events.list(ListOptions { account: Some(caller.account), after, limit }).await?;
-            http::list(&page.map(|event| event.admin_json()))
-        }
-        Method::POST => {
-            let mut fields = call.fields().await?;
-            let title = fields.required("title", line(TITLE));
-            let device = fields.optional("device_id", |text: String| parse_device(&text));
-            fields.finish()?;
-            let new = NewEvent {
-                account: caller.account,
-                title: title.unwrap_or_default(),
-                device_id: device.value(),
-            };
-            let event = app.events.create(new, Some(caller.user)).await?;
-            let response = http::created(&format!("/api/v1/events/{}", event.id), &event.admin_json())?;
-            Ok(tagged(response, &event))
-        }
+        Method::GET | Method::HEAD => list(app, call).await,
+        Method::POST => create(app, call).await,
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "POST"])),
     }
 }
 
-async fn one(app: App, id: EventId, mut call: Call) -> Result<Response, ApiError> {
-    let caller = call.caller()?;
+async fn one(app: App, id: EventId, call: Call) -> Result<Response, ApiError> {
     match call.method {
-        Method::GET | Method::HEAD => {
-            let event = app
-                .events
-                .get(&id)
-                .await?
-                .ok_or_else(|| ApiError::not_found(format!("there is no event {id}")))?;
-            shown(&event)
-        }
-        Method::PATCH => {
-            let expected = call.if_match()?;
-            let mut fields = call.fields().await?;
-            let title = fields.optional("title", line(TITLE));
-            if title == Parsed::Null {
-                fields.wrong("title", "cannot be null");
-            }
-            let device = fields.optional("device_id", |text: String| parse_device(&text));
-            fields.finish()?;
-            let device_id = match device {
-                Parsed::Absent => None,
-                Parsed::Null => Some(None),
-                Parsed::Value(device) => Some(Some(device)),
-            };
-            let patch = PatchEvent { title: title.value(), device_id };
-            shown(&app.events.patch(&id, patch, expected, Some(caller.user)).await?)
-        }
+        Method::GET | Method::HEAD => read(app, id).await,
+        Method::PATCH => change(app, id, call).await,
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH"])),
     }
 }
 
-async fn status(app: App, id: EventId, mut call: Call) -> Result<Response, ApiError> {
+/// List live events
+///
+/// The account's live events, the newest first, with their stream keys.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    tag = "events",
+    operation_id = "listEvents",
+    params(PageQuery),
+    responses((status = 200, description = "A part of the list.", body = EventList))
+)]
+async fn list(app: App, call: Call) -> Result<Response, ApiError> {
+    let (after, limit) = http::page_request(&call)?;
+    let account = Some(call.caller()?.account);
+    let page = app.events.list(ListOptions { account, after, limit }).await?;
+    http::list(&page.map(|event| event.admin()))
+}
+
+/// Make a live event
+///
+/// The event is `waiting`: viewers who open its player see the waiting message. Its two stream keys are drawn.
+#[utoipa::path(
+    post,
+    path = "/api/v1/events",
+    tag = "events",
+    operation_id = "createEvent",
+    request_body(content = CreateBody, example = json!({ "title": "Opening night" })),
+    responses((status = 201, description = "The new event.", body = AdminView, headers(("Location"), ("ETag"))))
+)]
+async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let mut fields = call.fields().await?;
+    let title = fields.required("title", line(TITLE));
+    let device = fields.optional("device_id", |text: String| parse_device(&text));
+    fields.finish()?;
+    let new =
+        NewEvent { account: caller.account, title: title.unwrap_or_default(), device_id: device.value() };
+    let event = app.events.create(new, Some(caller.user)).await?;
+    let response = http::created(&format!("/api/v1/events/{}", event.id), &event.admin())?;
+    Ok(tagged(response, &event))
+}
+
+/// Read a live event
+///
+/// With its stream keys, and whether a broadcast comes in.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events/{event}",
+    tag = "events",
+    operation_id = "readEvent",
+    responses((status = 200, description = "The event.", body = AdminView, headers(("ETag"))))
+)]
+async fn read(app: App, id: EventId) -> Result<Response, ApiError> {
+    let missing = || ApiError::not_found(format!("there is no event {id}"));
+    shown(&app.events.get(&id).await?.ok_or_else(missing)?)
+}
+
+/// Change a live event
+///
+/// Its title and its box; viewers see a new title at once. Its status has an address of its own.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/events/{event}",
+    tag = "events",
+    operation_id = "changeEvent",
+    params(IfMatch),
+    request_body(content = ChangeBody, example = json!({ "title": "Closing night", "device_id": null })),
+    responses((status = 200, description = "The event as it is now.", body = AdminView, headers(("ETag"))))
+)]
+async fn change(app: App, id: EventId, mut call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let expected = call.if_match()?;
+    let mut fields = call.fields().await?;
+    let title = fields.optional("title", line(TITLE));
+    if title == Parsed::Null {
+        fields.wrong("title", "cannot be null");
+    }
+    let device = fields.optional("device_id", |text: String| parse_device(&text));
+    fields.finish()?;
+    let device_id = match device {
+        Parsed::Absent => None,
+        Parsed::Null => Some(None),
+        Parsed::Value(device) => Some(Some(device)),
+    };
+    let patch = PatchEvent { title: title.value(), device_id };
+    shown(&app.events.patch(&id, patch, expected, Some(caller.user)).await?)
+}
+
+/// Start, pause or end a live event
+///
+/// `waiting` and `preview` can become each other or `started`; `started` and `paused` can become each other or
+/// `ended`, after which nothing follows. Viewers see the broadcast while the event is `started`, and it is recorded.
+#[utoipa::path(
+    post,
+    path = "/api/v1/events/{event}/status",
+    tag = "events",
+    operation_id = "changeEventStatus",
+    params(IfMatch),
+    request_body(content = StatusBody, example = json!({ "status": "started" })),
+    responses(
+        (status = 200, description = "The event as it is now.", body = AdminView, headers(("ETag"))),
+        (status = 409, description = "The status cannot follow the present one, or the account has as many events \
+                                      started as it may."),
+    )
+)]
+async fn change_status(app: App, id: EventId, mut call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
     let expected = call.if_match()?;
     let mut fields = call.fields().await?;
@@ -98,7 +204,7 @@ fn parse_device(text: &str) -> Result<BoxId, String> {
 }
 
 fn shown(event: &EventView) -> Result<Response, ApiError> {
-    Ok(tagged(http::json(&event.admin_json())?, event))
+    Ok(tagged(http::json(&event.admin())?, event))
 }
 
 fn tagged(response: Response, event: &EventView) -> Response {

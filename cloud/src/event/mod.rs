@@ -15,15 +15,16 @@ mod view;
 pub use document::{Activity, Event};
 pub use error::EventError;
 pub use events::{Events, ListOptions, NewEvent, PatchEvent};
-pub use http::routes;
+pub use http::{Operations, routes};
 pub use key::StreamKey;
 pub use state::EventStatus;
-pub use view::{EventView, InputView, Inputs};
+pub use view::{AdminView, EventView, InputView, Inputs};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Which of an event's two stream keys a broadcast uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
     /// The broadcast itself.

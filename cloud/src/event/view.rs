@@ -4,7 +4,8 @@ use super::{EventStatus, Input, StreamKey};
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId, RecordingId};
 use crate::store::Account;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An event with what is happening to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,20 +71,75 @@ impl EventView {
     }
 
     /// The event as the API shows it to administrators: with its keys.
-    pub fn admin_json(&self) -> Value {
-        let input = |input: &InputView| json!({ "key": input.key.reveal(), "receiving": input.receiving, "url": input.url });
-        json!({
-            "id": self.id,
-            "number": self.number,
-            "title": self.title,
-            "status": self.status,
-            "allowed_statuses": self.status.next(),
-            "version": self.version,
-            "created_at": self.created_at,
-            "updated_at": self.updated_at,
-            "device_id": self.device_id,
-            "inputs": { "main": input(&self.inputs.main), "backup": input(&self.inputs.backup) },
-            "recordings": self.recordings,
-        })
+    pub fn admin(&self) -> AdminView {
+        let input = |input: &InputView| AdminInput {
+            key: input.key.reveal().to_owned(),
+            receiving: input.receiving,
+            url: input.url.clone(),
+        };
+        AdminView {
+            id: self.id,
+            number: self.number,
+            title: self.title.clone(),
+            status: self.status,
+            allowed_statuses: self.status.next(),
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            device_id: self.device_id,
+            inputs: AdminInputs { main: input(&self.inputs.main), backup: input(&self.inputs.backup) },
+            recordings: self.recordings.clone(),
+        }
     }
+}
+
+/// A live event.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
+pub struct AdminView {
+    /// The event's id.
+    id: EventId,
+    /// Its number, for receivers that want numbers.
+    number: u64,
+    /// Its title, which viewers see.
+    title: String,
+    /// Where it stands.
+    status: EventStatus,
+    /// What its status can become next.
+    allowed_statuses: &'static [EventStatus],
+    /// Goes up with each change that a user makes; also the ETag.
+    version: u64,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When a user last changed it.
+    updated_at: Timestamp,
+    /// The box that pushes to it.
+    #[schema(required)]
+    device_id: Option<BoxId>,
+    /// Where to push to.
+    inputs: AdminInputs,
+    /// The ids of its recordings so far, the oldest first.
+    recordings: Vec<RecordingId>,
+}
+
+/// The two inputs of an event.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventInputs)]
+struct AdminInputs {
+    /// The broadcast itself.
+    main: AdminInput,
+    /// The one that takes over when the main one fails.
+    backup: AdminInput,
+}
+
+/// Where to push a broadcast to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventInput)]
+struct AdminInput {
+    /// The stream key: a secret.
+    key: String,
+    /// Whether a broadcast comes in.
+    receiving: bool,
+    /// The RTMP or RTMPS URL without the key.
+    url: String,
 }

@@ -16,10 +16,26 @@ use ::http::{Method, header};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
+use utoipa::OpenApi;
 use warp::{Filter, Reply};
 
 /// Streams at a time: pages of one browser share one.
 const MAX_STREAMS: usize = 200;
+
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(open))]
+pub struct Operations;
+
+/// Where a stream goes on.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "a schema: the header is read by hand")]
+struct LastEventId {
+    /// The id of the last event that was received: those after it are sent anew, as far as they are kept.
+    #[param(rename = "Last-Event-ID", required = false, pattern = "^[0-9]{1,18}$")]
+    last_event_id: String,
+}
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
@@ -30,6 +46,28 @@ pub fn routes(app: App) -> Routes {
         .boxed()
 }
 
+/// Follow all changes
+///
+/// Server-sent events, as far as one may read what they are about:
+///
+/// - `change`, whose id is its `seq`: `{"seq", "kind", "id", "change", "version", "deleted"}`
+/// - `alarms`, at the start and at each change: `{"alarms": [{"name", "words", "since"}]}`
+/// - `telemetry`, about once a second for each box: `{"device_id", "telemetry"}`
+/// - `alive`, when nothing else was sent for ten seconds: `{}`
+/// - `reset`, when more was missed than is kept: `{}`; read everything anew
+///
+/// There are 200 such streams at a time.
+#[utoipa::path(
+    get,
+    path = "/api/v1/stream",
+    tag = "changes",
+    operation_id = "followChanges",
+    params(LastEventId),
+    responses(
+        (status = 200, description = "The stream.", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "`Last-Event-ID` is no id of this stream."),
+    )
+)]
 async fn open(app: App, places: Arc<Semaphore>, call: Call) -> Result<Response, ApiError> {
     if call.method != Method::GET {
         return Err(ApiError::method_not_allowed(&["GET"]));

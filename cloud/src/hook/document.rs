@@ -7,6 +7,7 @@ use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
 use crate::store::{Account, Document};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// Where an account's notifications go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,17 +47,21 @@ impl Document for Hook {
 }
 
 /// How one delivery went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = HookDelivery)]
 pub struct Delivery {
     /// When it was tried.
     pub at: Timestamp,
-    /// How long it took.
+    /// How long it took, in milliseconds.
     pub duration_ms: u64,
     /// What was sent.
+    #[schema(value_type = Object)]
     pub notification: Value,
-    /// The receiver's status, if it answered.
+    /// The receiver's HTTP status; `null` if it did not answer.
+    #[schema(required)]
     pub status: Option<u16>,
-    /// What went wrong, in words.
+    /// What went wrong, in words; `null` if nothing did.
+    #[schema(required)]
     pub error: Option<String>,
 }
 

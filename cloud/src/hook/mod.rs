@@ -9,7 +9,7 @@ mod gcore;
 mod http;
 
 pub use document::{Delivery, Hook};
-pub use http::routes;
+pub use http::{Operations, routes};
 
 use crate::account::everyone;
 use crate::app::App;

@@ -3,6 +3,10 @@
 use super::problem::{ApiError, FieldError};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Names of unknown fields that an error lists at most.
 const MAX_UNKNOWN: usize = 20;
@@ -96,15 +100,34 @@ impl Fields {
     }
 }
 
-/// Checks a text that people read: its ends are trimmed, it has 1 to `max` characters, no control characters.
+/// Checks a text that people read: 1 to `max` characters, no control characters, not blank; its ends are trimmed.
 pub fn line(max: usize) -> impl FnOnce(String) -> Result<String, String> {
     move |text| {
-        let text = text.trim();
-        let count = text.chars().count();
-        if count == 0 || count > max || text.chars().any(char::is_control) {
+        let trimmed = text.trim();
+        if trimmed.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
             return Err(format!("must be a line of 1 to {max} characters"));
         }
-        Ok(text.to_owned())
+        Ok(trimmed.to_owned())
+    }
+}
+
+/// What [`line`] takes, in the API's document.
+pub struct Line<const MAX: usize>;
+
+impl<const MAX: usize> PartialSchema for Line<MAX> {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(MAX))
+            .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"))
+            .into()
+    }
+}
+
+impl<const MAX: usize> ToSchema for Line<MAX> {
+    fn name() -> Cow<'static, str> {
+        format!("Line{MAX}").into()
     }
 }
 

@@ -14,6 +14,7 @@ mod call;
 mod fields;
 mod health;
 mod origin;
+mod parameters;
 mod problem;
 mod range;
 mod reply;
@@ -21,10 +22,11 @@ mod router;
 mod server;
 
 pub use call::{Call, Peer, answer, call};
-pub use fields::{Fields, Parsed, line};
-pub use problem::{ApiError, FieldError};
+pub use fields::{Fields, Line, Parsed, line};
+pub use parameters::{IfMatch, PageQuery};
+pub use problem::{ApiError, FieldError, Problem};
 pub(crate) use range::Range;
-pub use reply::{accepted, created, empty, filtered_request, json, list, page_request, with_header};
+pub use reply::{Listed, accepted, created, empty, filtered_request, json, list, page_request, with_header};
 pub use router::Router;
 pub use server::{Counters, ServeError, Server};
 

@@ -4,9 +4,10 @@ use super::Response;
 use crate::store::StoreError;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One wrong field of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// The field's name, with dots between levels.
     pub field: String,
@@ -24,12 +25,22 @@ pub struct ApiError {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-#[derive(Serialize)]
-struct Problem<'a> {
+/// What went wrong (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem<'a> {
+    /// The kind of problem: `/problems/` and a short name that does not change.
+    #[schema(examples("/problems/invalid"))]
     r#type: String,
+    /// The status in words.
+    #[schema(examples("Unprocessable Entity"))]
     title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, examples(422))]
     status: u16,
+    /// What is wrong, and what to do about it.
+    #[schema(examples("wrong: title"))]
     detail: &'a str,
+    /// Every wrong field of the request; absent if there is none.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
 }

@@ -6,11 +6,15 @@ use super::problem::ApiError;
 use crate::store::{Cursor, Page};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use std::borrow::Cow;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Ref, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Documents in a list if the request does not say.
-const LIMIT: usize = 50;
+pub(super) const LIMIT: usize = 50;
 /// Most documents in a list.
-const MAX_LIMIT: usize = 200;
+pub(super) const MAX_LIMIT: usize = 200;
 
 /// 200 with JSON that no cache keeps.
 pub fn json(value: &impl Serialize) -> Result<Response, ApiError> {
@@ -43,10 +47,43 @@ pub fn empty() -> Response {
     response
 }
 
+/// A part of a list, as every list of the API is answered.
+#[derive(Debug, Serialize)]
+pub struct Listed<T> {
+    data: Vec<T>,
+    next: Option<String>,
+}
+
+impl<T: ToSchema> PartialSchema for Listed<T> {
+    fn schema() -> RefOr<Schema> {
+        let things = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        let next = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("What `after` must be in the next request; `null` at the end of the list."));
+        ObjectBuilder::new()
+            .property("data", things.description(Some("The things, in the list's order.")))
+            .required("data")
+            .property("next", next)
+            .required("next")
+            .description(Some("A part of a list."))
+            .into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Listed<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
 /// 200 with `{"data":[…],"next":…}`.
 pub fn list<T: Serialize>(page: &Page<T>) -> Result<Response, ApiError> {
-    let next = page.next.as_ref().map(ToString::to_string);
-    json(&serde_json::json!({ "data": page.items, "next": next }))
+    json(&Listed { data: page.items.iter().collect(), next: page.next.as_ref().map(ToString::to_string) })
 }
 
 /// Adds a header; a value that no header may have is left out.

@@ -6,7 +6,7 @@ use crate::access::{self, Found};
 use crate::app::App;
 use crate::cluster::Role;
 use crate::http::Peer;
-use crate::{account, alarm, cluster, device, event, feed, hook, item, job, media, player, viewing};
+use crate::{account, alarm, cluster, device, event, feed, hook, item, job, media, openapi, player, viewing};
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -38,6 +38,7 @@ pub struct Router(Arc<Branches>);
 
 struct Branches {
     app: App,
+    docs: Box<dyn Branch>,
     embed: Box<dyn Branch>,
     api: HashMap<&'static str, Box<dyn Branch>>,
     site: Box<dyn Branch>,
@@ -51,7 +52,8 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 16] = [
+        let api: [(&str, Routes); 17] = [
+            ("openapi.json", openapi::routes()),
             ("account", account::tenant_routes(app.clone())),
             ("permissions", account::permission_routes(app.clone())),
             ("roles", account::role_routes(app.clone())),
@@ -71,6 +73,7 @@ impl Router {
         ];
         Self(Arc::new(Branches {
             app: app.clone(),
+            docs: branch(openapi::docs_routes()),
             embed: branch(player::routes(app.clone())),
             api: api.into_iter().map(|(name, routes)| (name, branch(routes))).collect(),
             site: branch(player::site_routes(app.clone())),
@@ -121,6 +124,7 @@ impl Router {
                 return secured(viewing::playback(&branches.app, &parts).await, true);
             }
             "embed" => &branches.embed,
+            "api" if request.uri().path().split('/').nth(2) == Some("docs") => &branches.docs,
             "api" => {
                 return secured(self.api(request).await.unwrap_or_else(ApiError::into_response), false);
             }

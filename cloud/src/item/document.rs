@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::id::{EventId, ItemId, RecordingId};
 use crate::store::{Account, Document, Index, IndexKey, Versioned};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The index of all items by account and number.
 pub(super) const BY_NUMBER: &str = "number";
@@ -32,21 +33,24 @@ pub struct NewItem {
 }
 
 /// Something to be watched on demand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StoredItem)]
 pub struct Item {
     /// Its id.
     pub id: ItemId,
-    /// Whose.
+    /// The number of the account that it belongs to.
     pub account: Account,
     /// Its number, for receivers that want numbers.
     pub number: u64,
     /// Its title.
     pub title: String,
-    /// How long it is.
+    /// How long it is, in milliseconds.
     pub duration_ms: u64,
-    /// The picture's width, if there is a picture.
+    /// The picture's width in pixels, if there is a picture.
+    #[schema(required)]
     pub width: Option<u32>,
-    /// The picture's height.
+    /// The picture's height in pixels, if there is a picture.
+    #[schema(required)]
     pub height: Option<u32>,
     /// The event that was recorded.
     pub event_id: EventId,
@@ -96,13 +100,14 @@ impl Document for Item {
     }
 }
 
-/// An item with its version, as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// An item: something to be watched on demand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Item)]
 pub struct ItemView {
     /// The item.
     #[serde(flatten)]
     pub item: Item,
-    /// Goes up with each change.
+    /// Goes up with each change; also the ETag.
     pub version: u64,
 }
 

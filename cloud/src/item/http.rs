@@ -2,14 +2,32 @@
 
 use super::ItemView;
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Response, Routes, answer, line};
+use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, PageQuery, Response, Routes, answer, line};
 use crate::id::ItemId;
-use crate::job;
+use crate::job::{self, JobView};
 use ::http::{Method, header};
+use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
 /// Longest title in characters.
 const TITLE: usize = 200;
+
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(list, read, change, remove))]
+pub struct Operations;
+
+type ItemList = Listed<ItemView>;
+type Title = Line<TITLE>;
+
+/// What is to be changed of an item.
+#[derive(ToSchema)]
+#[schema(as = ItemChange)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct ChangeBody {
+    /// The title that viewers see.
+    title: Title,
+}
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
@@ -25,35 +43,92 @@ pub fn routes(app: App) -> Routes {
 
 async fn all(app: App, call: Call) -> Result<Response, ApiError> {
     match call.method {
-        Method::GET | Method::HEAD => {
-            let (after, limit) = http::page_request(&call)?;
-            http::list(&app.items.list(Some(call.caller()?.account), after, limit).await?)
-        }
+        Method::GET | Method::HEAD => list(app, call).await,
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD"])),
     }
 }
 
-async fn one(app: App, id: ItemId, mut call: Call) -> Result<Response, ApiError> {
-    let caller = call.caller()?;
-    let missing = || ApiError::not_found(format!("there is no item {id}"));
+async fn one(app: App, id: ItemId, call: Call) -> Result<Response, ApiError> {
     match call.method {
-        Method::GET | Method::HEAD => shown(&app.items.get(&id).await?.ok_or_else(missing)?),
-        Method::PATCH => {
-            let expected = call.if_match()?;
-            let mut fields = call.fields().await?;
-            let title = fields.required("title", line(TITLE));
-            fields.finish()?;
-            let title = title.unwrap_or_default();
-            let changed = app.items.set_title(&id, &title, expected, Some(caller.user)).await?;
-            shown(&changed.ok_or_else(missing)?)
-        }
-        Method::DELETE => {
-            let job = super::removal::remove(&app, &id, call.if_match()?, Some(caller.user)).await?;
-            let job = job.ok_or_else(missing)?;
-            http::accepted(&job::path(&job.id), &job)
-        }
+        Method::GET | Method::HEAD => read(app, id).await,
+        Method::PATCH => change(app, id, call).await,
+        Method::DELETE => remove(app, id, call).await,
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH", "DELETE"])),
     }
+}
+
+/// List items
+///
+/// The account's items, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/items",
+    tag = "items",
+    operation_id = "listItems",
+    params(PageQuery),
+    responses((status = 200, description = "A part of the list.", body = ItemList))
+)]
+async fn list(app: App, call: Call) -> Result<Response, ApiError> {
+    let (after, limit) = http::page_request(&call)?;
+    http::list(&app.items.list(Some(call.caller()?.account), after, limit).await?)
+}
+
+/// Read an item
+///
+/// What was made of a recording, to be watched on demand.
+#[utoipa::path(
+    get,
+    path = "/api/v1/items/{item}",
+    tag = "items",
+    operation_id = "readItem",
+    responses((status = 200, description = "The item.", body = ItemView, headers(("ETag"))))
+)]
+async fn read(app: App, id: ItemId) -> Result<Response, ApiError> {
+    shown(&app.items.get(&id).await?.ok_or_else(|| missing(id))?)
+}
+
+/// Change an item
+///
+/// Its title.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/items/{item}",
+    tag = "items",
+    operation_id = "changeItem",
+    params(IfMatch),
+    request_body(content = ChangeBody, example = json!({ "title": "Opening night, first part" })),
+    responses((status = 200, description = "The item as it is now.", body = ItemView, headers(("ETag"))))
+)]
+async fn change(app: App, id: ItemId, mut call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let expected = call.if_match()?;
+    let mut fields = call.fields().await?;
+    let title = fields.required("title", line(TITLE));
+    fields.finish()?;
+    let changed = app.items.set_title(&id, &title.unwrap_or_default(), expected, Some(caller.user)).await?;
+    shown(&changed.ok_or_else(|| missing(id))?)
+}
+
+/// Delete an item
+///
+/// The item is gone at once; a job removes its media, as far as nothing else needs them.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/items/{item}",
+    tag = "items",
+    operation_id = "deleteItem",
+    params(IfMatch),
+    responses((status = 202, description = "The job that removes its media.", body = JobView, headers(("Location"))))
+)]
+async fn remove(app: App, id: ItemId, call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let job = super::removal::remove(&app, &id, call.if_match()?, Some(caller.user)).await?;
+    let job = job.ok_or_else(|| missing(id))?;
+    http::accepted(&job::path(&job.id), &job)
+}
+
+fn missing(id: ItemId) -> ApiError {
+    ApiError::not_found(format!("there is no item {id}"))
 }
 
 fn shown(item: &ItemView) -> Result<Response, ApiError> {

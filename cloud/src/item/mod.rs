@@ -5,7 +5,7 @@ mod http;
 mod removal;
 
 pub use document::{Item, ItemView, NewItem};
-pub use http::routes;
+pub use http::{Operations, routes};
 
 use crate::clock::Timestamp;
 use crate::id::{EventId, ItemId, RecordingId, UserId};

@@ -5,6 +5,7 @@ use crate::id::{JobId, UserId};
 use crate::store::{Account, Document, Index, IndexKey, Versioned};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 /// All jobs by time.
 pub(super) const BY_TIME: &str = "time";
@@ -90,8 +91,9 @@ impl JobState {
 }
 
 /// The name of a state, as lists are filtered by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = JobState)]
 pub enum StateName {
     /// Not begun, or to be begun again.
     Waiting,
@@ -188,23 +190,28 @@ impl Document for Job {
 }
 
 /// A job as the API shows it: the same fields in every state, those without a value null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Job)]
 pub struct JobView {
     /// Its id.
     pub id: JobId,
     /// What kind of work it is.
     pub kind: String,
     /// The id of what it is done to.
+    #[schema(required)]
     pub subject: Option<String>,
     /// What it does, in words.
     pub title: String,
     /// Where it stands.
     pub state: StateName,
-    /// Of a hundred; absent while nobody can tell.
+    /// Of a hundred; `null` while nobody can tell.
+    #[schema(required, minimum = 0, maximum = 100)]
     pub percent: Option<u8>,
     /// What it does just now, or what came of it.
+    #[schema(required)]
     pub words: Option<String>,
     /// Why it failed, or why its last attempt did.
+    #[schema(required)]
     pub error: Option<String>,
     /// Whether it is told to end.
     pub cancelling: bool,
@@ -213,14 +220,18 @@ pub struct JobView {
     /// How often it is begun at most.
     pub max_attempts: u32,
     /// Who asked for it.
+    #[schema(required)]
     pub asked_by: Option<UserId>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// While it waits: the earliest time of the next attempt.
+    #[schema(required)]
     pub run_at: Option<Timestamp>,
     /// When it was begun for the first time.
+    #[schema(required)]
     pub started_at: Option<Timestamp>,
     /// When it ended.
+    #[schema(required)]
     pub ended_at: Option<Timestamp>,
     /// Goes up with each change.
     pub version: u64,

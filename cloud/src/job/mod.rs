@@ -27,7 +27,7 @@ pub use config::Jobs as JobsConfig;
 pub use document::{Job, JobState, JobView, Progress, StateName};
 pub use error::JobError;
 pub(crate) use http::path;
-pub use http::routes;
+pub use http::{Operations, routes};
 pub use work::{JobHandle, Outcome, Work, WorkError};
 
 use crate::app::App;

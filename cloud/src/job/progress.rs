@@ -29,6 +29,18 @@ type Sender = mpsc::Sender<Result<Event, Infallible>>;
 /// Says that there is nobody left to send to.
 struct Gone;
 
+/// Follow a job
+///
+/// Server-sent events: `progress` at once and at each change, with the job as `readJob` answers it; `end` when it has
+/// ended, with the job (`{}` if it is forgotten), after which the stream closes; `alive` with `{}` when nothing else
+/// was sent for ten seconds. There are 200 such streams at a time.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{job}/progress",
+    tag = "jobs",
+    operation_id = "followJob",
+    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream"))
+)]
 pub(super) async fn open(
     app: App,
     places: Arc<Semaphore>,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use utoipa::OpenApi;
 use warp::{Filter, Reply};
 
 use super::check;
@@ -18,6 +19,11 @@ const OBJECTS: &str = "/api/v1/media/objects/";
 /// How long an address of the S3 server can be used.
 const LIFETIME: Duration = Duration::from_secs(300);
 
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(object))]
+pub struct Operations;
+
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
     let object_app = app.clone();
@@ -27,7 +33,24 @@ pub fn routes(app: App) -> Routes {
     object.or(check::routes(app)).unify().boxed()
 }
 
-/// Downloads an object: from here, or by a signed address of the S3 server where `[media] redirect` says so.
+/// Download an object
+///
+/// An object of the media store as it is, such as a segment, from this server, or by a signed address of the S3 server
+/// where `[media] redirect` says so. Its name may have slashes.
+#[utoipa::path(
+    get,
+    path = "/api/v1/media/objects/{path}",
+    tag = "servers",
+    operation_id = "downloadObject",
+    params(("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110, 14.2).")),
+    responses(
+        (status = 200, description = "The whole object.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, description = "The range.", body = Vec<u8>, content_type = "application/octet-stream",
+         headers(("Content-Range"))),
+        (status = 302, description = "It is at the S3 server, for five minutes.", headers(("Location"))),
+        (status = 416, description = "The object is shorter.", headers(("Content-Range"))),
+    )
+)]
 async fn object(app: App, call: Call) -> Result<Response, ApiError> {
     let missing = || ApiError::not_found("the media store has no such object");
     let name = call.path.strip_prefix(OBJECTS).filter(|name| !name.is_empty()).ok_or_else(missing)?;

@@ -24,7 +24,7 @@ mod upload;
 pub use drain::start;
 pub use error::MediaError;
 pub use handle::Media;
-pub use http::routes;
+pub use http::{Operations, routes};
 pub(crate) use spool::Worth;
 
 use crate::id::{EventId, RecordingId};

@@ -1,45 +1,97 @@
 //! `/api/v1/recordings`.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
 use super::Recording;
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Response, Routes, answer};
-use crate::id::RecordingId;
+use crate::clock::Timestamp;
+use crate::http::{self, ApiError, Call, Listed, PageQuery, Response, Routes, answer};
+use crate::id::{EventId, RecordingId};
 use crate::store::Versioned;
+
+/// The operations in the API's document.
+#[derive(OpenApi)]
+#[openapi(paths(list, read))]
+pub struct Operations;
+
+type RecordingList = Listed<RecordingView>;
+
+/// A recording: a span of an event while it was started.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Recording)]
+struct RecordingView {
+    /// Its id.
+    id: RecordingId,
+    /// Its number, for receivers that want numbers.
+    number: u64,
+    /// The event.
+    event_id: EventId,
+    /// When the event was started.
+    started_at: Timestamp,
+    /// When it was paused or ended; `null` while the recording goes on.
+    #[schema(required)]
+    ended_at: Option<Timestamp>,
+    /// How long its media are, in milliseconds; known when it has ended.
+    #[schema(required)]
+    duration_ms: Option<u64>,
+    /// Goes up with each change.
+    version: u64,
+}
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
     let all_app = app.clone();
     let all = warp::path!("api" / "v1" / "recordings")
         .and(http::call())
-        .then(move |call| answer(all(all_app.clone(), call)));
+        .then(move |call| answer(list(all_app.clone(), call)));
     let one =
-        warp::path!("api" / "v1" / "recordings" / RecordingId).then(move |id| answer(one(app.clone(), id)));
+        warp::path!("api" / "v1" / "recordings" / RecordingId).then(move |id| answer(read(app.clone(), id)));
     all.or(one).unify().boxed()
 }
 
-async fn all(app: App, call: Call) -> Result<Response, ApiError> {
+/// List recordings
+///
+/// The account's recordings, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/recordings",
+    tag = "recordings",
+    operation_id = "listRecordings",
+    params(PageQuery),
+    responses((status = 200, description = "A part of the list.", body = RecordingList))
+)]
+async fn list(app: App, call: Call) -> Result<Response, ApiError> {
     let (after, limit) = http::page_request(&call)?;
     let page = app.live.recordings().list(Some(call.caller()?.account), after, limit).await?;
     http::list(&page.map(|recording| shown(&recording)))
 }
 
-async fn one(app: App, id: RecordingId) -> Result<Response, ApiError> {
+/// Read a recording
+///
+/// Which part of an event it is, and how long it is when it has ended.
+#[utoipa::path(
+    get,
+    path = "/api/v1/recordings/{recording}",
+    tag = "recordings",
+    operation_id = "readRecording",
+    responses((status = 200, description = "The recording.", body = RecordingView))
+)]
+async fn read(app: App, id: RecordingId) -> Result<Response, ApiError> {
     let found = app.live.recordings().get(&id).await?;
     http::json(&shown(&found.ok_or_else(|| ApiError::not_found(format!("there is no recording {id}")))?))
 }
 
-fn shown(recording: &Versioned<Recording>) -> Value {
+fn shown(recording: &Versioned<Recording>) -> RecordingView {
     let document = &recording.document;
-    json!({
-        "id": document.id,
-        "number": document.number,
-        "event_id": document.event_id,
-        "started_at": document.started_at,
-        "ended_at": document.ended_at,
-        "duration_ms": document.duration_ms,
-        "version": recording.version,
-    })
+    RecordingView {
+        id: document.id,
+        number: document.number,
+        event_id: document.event_id,
+        started_at: document.started_at,
+        ended_at: document.ended_at,
+        duration_ms: document.duration_ms,
+        version: recording.version,
+    }
 }

@@ -12,7 +12,7 @@ mod tests;
 
 pub use delete_media::{DeleteMedia, Removed};
 pub use document::Recording;
-pub use http::routes;
+pub use http::{Operations, routes};
 pub(crate) use manifest::{Manifest, Track};
 pub use recordings::{RecordingError, Recordings};
 pub(crate) use resume::start as start_resuming;

@@ -5,10 +5,12 @@ use crate::id::UserId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// Whose journal: accounts have numbers, and each has a journal of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(as = AccountNumber)]
 pub struct Account(pub u64);
 
 impl Account {

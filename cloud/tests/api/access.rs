@@ -11,13 +11,13 @@ const PASSWORD: &str = "correct horse battery";
 
 /// Somebody with a session.
 #[derive(Debug)]
-struct Login {
+pub(super) struct Login {
     cookie: String,
     csrf: String,
 }
 
 impl Login {
-    async fn of(server: &Server, email: &str, password: &str) -> Result<Self, Answer> {
+    pub(super) async fn of(server: &Server, email: &str, password: &str) -> Result<Self, Answer> {
         let body = json!({ "email": email, "password": password });
         let answer = answer(server.anonymous(Method::POST, "/api/v1/session").json(&body)).await;
         if answer.status != StatusCode::OK {
@@ -27,7 +27,7 @@ impl Login {
         Ok(Self { cookie, csrf: answer.body["csrf"].as_str().unwrap_or_default().to_owned() })
     }
 
-    fn request(&self, server: &Server, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, server: &Server, method: Method, path: &str) -> RequestBuilder {
         server.anonymous(method, path).header("cookie", &self.cookie).header("x-csrf-token", &self.csrf)
     }
 }
@@ -58,7 +58,7 @@ fn nobodys(thing: Thing) -> String {
 }
 
 /// A path of this rule with these ids.
-fn path_with(rule: &Rule, id: impl Fn(Thing) -> String) -> String {
+pub(super) fn path_with(rule: &Rule, id: impl Fn(Thing) -> String) -> String {
     let segments = rule.path.iter().map(|segment| match segment {
         Segment::Literal(word) => (*word).to_owned(),
         Segment::Id(thing) => id(*thing),
@@ -252,7 +252,10 @@ async fn a_token_is_shown_once_limited_and_taken_back() {
 }
 
 /// One of each thing that an account can have.
-async fn things(server: &Server, ask: &dyn Fn(Method, &str) -> RequestBuilder) -> Vec<(Thing, String)> {
+pub(super) async fn things(
+    server: &Server,
+    ask: &dyn Fn(Method, &str) -> RequestBuilder,
+) -> Vec<(Thing, String)> {
     let made = async |path: &str, body: serde_json::Value| {
         let made = answer(ask(Method::POST, path).json(&body)).await;
         assert_eq!(made.status, 201, "{made:?}");

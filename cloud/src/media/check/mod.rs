@@ -10,7 +10,7 @@ mod references;
 mod report;
 
 pub(super) use http::routes;
-pub(crate) use http::{BUSY, begin};
+pub(crate) use http::{BUSY, Operations, begin};
 pub use report::{Counts, Finding, Missing, Report};
 
 use std::collections::{BTreeMap, BTreeSet};

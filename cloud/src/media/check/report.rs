@@ -2,6 +2,7 @@
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::references::Need;
 
@@ -9,7 +10,8 @@ use super::references::Need;
 const MAX_NAMED: usize = 10_000;
 
 /// How much was looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MediaCounts)]
 pub struct Counts {
     /// Events so far.
     pub events: u64,
@@ -24,7 +26,8 @@ pub struct Counts {
 }
 
 /// An object that nobody needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MediaOrphan)]
 pub struct Finding {
     /// Its name in the store.
     pub path: String,
@@ -33,20 +36,24 @@ pub struct Finding {
 }
 
 /// An object that is needed and not there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MediaMissing)]
 pub struct Missing {
     /// Its name in the store.
     pub path: String,
     /// How long it should be, where that is known.
+    #[schema(required)]
     pub bytes: Option<u64>,
     /// How long the object is that lies in its place.
+    #[schema(required)]
     pub found_bytes: Option<u64>,
     /// What needs it: a recording's or an event's id.
     pub needed_by: String,
 }
 
 /// The outcome of a check.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MediaReport)]
 pub struct Report {
     /// How much was looked at.
     pub counts: Counts,

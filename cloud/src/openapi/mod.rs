@@ -1,0 +1,96 @@
+//! The API's document (OpenAPI 3.1), made out of the code, and its pages.
+//!
+//! Each slice describes its operations beside its handlers and exports them as `Operations`. What many of them share
+//! is added here, in one place: what a request needs, out of `access/table.txt` ([`operations`]), the problems that it
+//! can answer ([`problems`]), and plain schemas ([`schemas`]).
+
+mod http;
+mod operations;
+mod problems;
+mod schemas;
+
+pub(crate) use http::{docs_routes, routes};
+
+use crate::{account, alarm, cluster, device, event, feed, hook, item, job, media, recording};
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+use utoipa::OpenApi;
+
+/// What holds for the whole API.
+const DESCRIPTION: &str = include_str!("description.md");
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(build);
+static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| serde_json::to_vec(document()).unwrap_or_default());
+
+/// The document.
+pub fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+/// The document as it is sent.
+pub fn bytes() -> &'static [u8] {
+    &BYTES
+}
+
+/// The slices' operations.
+fn slices() -> Vec<utoipa::openapi::OpenApi> {
+    vec![
+        http::Operations::openapi(),
+        account::SessionOperations::openapi(),
+        account::TenantOperations::openapi(),
+        account::UserOperations::openapi(),
+        account::RoleOperations::openapi(),
+        account::TokenOperations::openapi(),
+        event::Operations::openapi(),
+        recording::Operations::openapi(),
+        item::Operations::openapi(),
+        device::Operations::openapi(),
+        hook::Operations::openapi(),
+        job::Operations::openapi(),
+        feed::Operations::openapi(),
+        alarm::Operations::openapi(),
+        cluster::Operations::openapi(),
+        media::Operations::openapi(),
+        media::check::Operations::openapi(),
+    ]
+}
+
+/// What operations are grouped by, in the order in which pages show them.
+const TAGS: &[(&str, &str)] = &[
+    ("session", "Logging in and out, and one's own password."),
+    ("events", "Live events: what is to be seen, whether it is on, and the keys to push it with."),
+    ("recordings", "The spans of events while they were started."),
+    ("items", "What is to be watched on demand."),
+    ("devices", "Capture boxes: what they measure, where they push to, and commands such as GO LIVE."),
+    ("jobs", "What runs in the background."),
+    ("hook", "Notifications to a server of one's own."),
+    ("changes", "What changes in the account, as it happens."),
+    ("account", "The account itself and its limits."),
+    ("users", "Who can log in."),
+    ("roles", "What users may do."),
+    ("tokens", "Logins for programs."),
+    ("servers", "The installation: its processes, alarms and media store."),
+    ("document", "This document."),
+];
+
+fn build() -> Value {
+    let mut whole = utoipa::openapi::OpenApi::default();
+    for slice in slices() {
+        whole.merge(slice);
+    }
+    // What has been derived has no part that is no JSON.
+    let mut document = serde_json::to_value(&whole).unwrap_or_default();
+    document["info"] = json!({
+        "title": "Stagebox",
+        "version": env!("CARGO_PKG_VERSION"),
+        "summary": "Live events, recordings, items and who may watch them.",
+        "description": DESCRIPTION,
+        "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+    });
+    document["servers"] = json!([{ "url": "/", "description": "The server that this document comes from." }]);
+    let tag = |(name, words): &(&str, &str)| json!({ "name": name, "description": words });
+    document["tags"] = TAGS.iter().map(tag).collect();
+    schemas::plain(&mut document);
+    operations::complete(&mut document);
+    document
+}
