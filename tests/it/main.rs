@@ -9,6 +9,7 @@ mod hush;
 mod jobs;
 mod management;
 mod media;
+mod openapi;
 mod outbound;
 mod outputs;
 mod postgres;

@@ -160,6 +160,8 @@ async fn change_password(app: App, mut call: Call) -> Result<Response, ApiError>
         (status = 200, description = "The session.", body = SessionView, headers(("Set-Cookie"))),
         (status = 401, description = "The e-mail address or the password is wrong."),
         (status = 403, description = "The user is for the API only, the account is suspended, or a page of another site asks."),
+        (status = 429, description = "Too many wrong passwords from this address, or too many logins at once.",
+         headers(("Retry-After"))),
     )
 )]
 async fn login(app: App, mut call: Call) -> Result<Response, ApiError> {

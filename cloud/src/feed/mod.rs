@@ -16,7 +16,7 @@ use ::http::{Method, header};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
-use utoipa::OpenApi;
+use utoipa::{OpenApi, ToSchema};
 use warp::{Filter, Reply};
 
 /// Streams at a time: pages of one browser share one.
@@ -26,6 +26,32 @@ const MAX_STREAMS: usize = 200;
 #[derive(OpenApi)]
 #[openapi(paths(open))]
 pub struct Operations;
+
+/// One event of the stream.
+#[derive(ToSchema)]
+#[schema(as = ChangeEvent)]
+#[expect(dead_code, reason = "a schema: events are written as text")]
+struct StreamEvent {
+    /// What it tells.
+    event: StreamEventName,
+    /// Its place in the journal, where it has one.
+    #[schema(required = false)]
+    id: String,
+    /// JSON, as the operation describes it.
+    data: String,
+}
+
+/// What an event of the stream tells.
+#[derive(ToSchema)]
+#[schema(as = ChangeEventName, rename_all = "snake_case")]
+#[expect(dead_code, reason = "a schema: events are written as text")]
+enum StreamEventName {
+    Change,
+    Alarms,
+    Telemetry,
+    Alive,
+    Reset,
+}
 
 /// Where a stream goes on.
 #[derive(utoipa::IntoParams)]
@@ -64,7 +90,7 @@ pub fn routes(app: App) -> Routes {
     operation_id = "followChanges",
     params(LastEventId),
     responses(
-        (status = 200, description = "The stream.", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The stream.", body = StreamEvent, content_type = "text/event-stream"),
         (status = 400, description = "`Last-Event-ID` is no id of this stream."),
     )
 )]

@@ -45,7 +45,7 @@ struct ShownHook<'a> {
 struct SetBody {
     /// An `http` or `https` URL; addresses of this machine and of private networks are refused unless the server's
     /// configuration allows them (`[outbound]`).
-    #[schema(format = "uri")]
+    #[schema(format = "uri", pattern = "^[Hh][Tt][Tt][Pp][Ss]?://")]
     url: String,
 }
 

@@ -1,53 +1,56 @@
 //! What requests of many kinds can say in their query and headers, for the API's document.
 
 use super::reply::{LIMIT, MAX_LIMIT};
+use crate::store::Cursor;
 use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// The query of a list; see [`super::page_request`].
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(
-    dead_code,
-    reason = "a schema: queries are read pair by pair, so that all mistakes are told at once"
-)]
-pub struct PageQuery {
-    /// How many things to answer at most.
-    #[param(required = false, schema_with = limit)]
-    limit: u64,
-    /// Where to go on: `next` of the answer before.
-    #[param(required = false, schema_with = cursor)]
-    after: String,
+pub struct PageQuery;
+
+impl IntoParams for PageQuery {
+    fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let limit = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(MAX_LIMIT))
+            .default(Some(LIMIT.into()))
+            .build();
+        let after = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(Cursor::PATTERN))
+            .max_length(Some(Cursor::LONGEST))
+            .build();
+        let query = |name, words, schema| parameter(ParameterIn::Query, name, words, schema);
+        vec![
+            query("limit", "How many things to answer at most.", limit),
+            query("after", "Where to go on: `next` of the answer before.", after),
+        ]
+    }
 }
 
 /// The header of a change; see [`super::Call::if_match`].
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "a schema: see `Call::if_match`")]
-pub struct IfMatch {
-    /// The ETag of the version that is to be changed; if it is not the present one any more, the answer is 412 and
-    /// nothing changes. Without it, or with `*`, whatever is there is changed.
-    #[param(rename = "If-Match", required = false, schema_with = etag)]
-    if_match: String,
+pub struct IfMatch;
+
+impl IntoParams for IfMatch {
+    fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let etag = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(r#"^("[0-9]{1,18}"|[*])$"#))
+            .examples(["\"3\""])
+            .build();
+        let words = "The ETag of the version that is to be changed; if it is not the present one any more, the \
+                     answer is 412 and nothing changes. Without it, or with `*`, whatever is there is changed.";
+        vec![parameter(ParameterIn::Header, "If-Match", words, etag)]
+    }
 }
 
-fn limit() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(MAX_LIMIT))
-        .default(Some(LIMIT.into()))
-        .build()
-}
-
-fn cursor() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).max_length(Some(400)).build()
-}
-
-fn etag() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some("^(\\*|\"[0-9]{1,18}\")$"))
-        .examples(["\"3\""])
+fn parameter(place: ParameterIn, name: &str, words: &str, schema: Object) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .description(Some(words))
+        .schema(Some(schema))
         .build()
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
+use utoipa::ToSchema;
 use warp::Reply;
 use warp::sse::Event;
 
@@ -29,6 +30,30 @@ type Sender = mpsc::Sender<Result<Event, Infallible>>;
 /// Says that there is nobody left to send to.
 struct Gone;
 
+/// One event of the stream.
+#[derive(ToSchema)]
+#[schema(as = JobEvent)]
+#[expect(dead_code, reason = "a schema: events are written as text")]
+struct StreamEvent {
+    /// What it tells.
+    event: StreamEventName,
+    /// The job's version, where it is about the job.
+    #[schema(required = false)]
+    id: String,
+    /// The job as JSON, or `{}`.
+    data: String,
+}
+
+/// What an event of the stream tells.
+#[derive(ToSchema)]
+#[schema(as = JobEventName, rename_all = "snake_case")]
+#[expect(dead_code, reason = "a schema: events are written as text")]
+enum StreamEventName {
+    Progress,
+    End,
+    Alive,
+}
+
 /// Follow a job
 ///
 /// Server-sent events: `progress` at once and at each change, with the job as `readJob` answers it; `end` when it has
@@ -39,7 +64,7 @@ struct Gone;
     path = "/api/v1/jobs/{job}/progress",
     tag = "jobs",
     operation_id = "followJob",
-    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream"))
+    responses((status = 200, description = "The stream.", body = StreamEvent, content_type = "text/event-stream"))
 )]
 pub(super) async fn open(
     app: App,

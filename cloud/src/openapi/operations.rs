@@ -36,24 +36,34 @@ pub(super) fn complete(document: &mut Value) {
     for rule in access::rules() {
         let (path, method) = (path(rule), rule.method.as_str().to_lowercase());
         // A test compares the document with the table.
-        if let Some(operation) = document["paths"][path][method].as_object_mut() {
+        if let Some(operation) = at(document, &["paths", &path, &method]) {
             finish(rule, operation);
         }
     }
+    link(document);
     let components = &mut document["components"];
     components["responses"] = problems::responses();
     components["securitySchemes"] = schemes();
 }
 
+/// An object of the document, if it is there.
+fn at<'a>(document: &'a mut Value, keys: &[&str]) -> Option<&'a mut Map<String, Value>> {
+    keys.iter().try_fold(document, |value, key| value.get_mut(*key))?.as_object_mut()
+}
+
 /// A rule's path as the document writes it.
 fn path(rule: &Rule) -> String {
+    written(&rule.path)
+}
+
+fn written(path: &[Segment]) -> String {
     let segment = |segment: &Segment| match segment {
         Segment::Literal(word) => format!("/{word}"),
         Segment::Id(thing) => format!("/{{{}}}", thing.name()),
         Segment::Name => "/{name}".to_owned(),
         Segment::Rest => "/{path}".to_owned(),
     };
-    rule.path.iter().map(segment).collect()
+    path.iter().map(segment).collect()
 }
 
 fn finish(rule: &Rule, operation: &mut Map<String, Value>) {
@@ -80,6 +90,25 @@ fn finish(rule: &Rule, operation: &mut Map<String, Value>) {
     operation.insert("description".to_owned(), format!("{description}\n\n{words}").into());
     operation.insert("x-permission".to_owned(), permission.into());
     operation.entry("security").or_insert_with(|| security(rule.need, changes));
+}
+
+/// Says which operations take the ids that lists and new things are answered with.
+fn link(document: &mut Value) {
+    for rule in access::rules() {
+        let Some(place) = rule.path.iter().position(|part| matches!(part, Segment::Id(_))) else { continue };
+        let (before, Segment::Id(thing)) = (&rule.path[..place], rule.path[place]) else { continue };
+        let parent = written(before);
+        let operation = &document["paths"][path(rule)][rule.method.as_str().to_lowercase()]["operationId"];
+        let Some(name) = operation.as_str().map(str::to_owned) else { continue };
+        for (method, status, id) in
+            [("get", "200", "$response.body#/data/0/id"), ("post", "201", "$response.body#/id")]
+        {
+            if let Some(answer) = at(document, &["paths", &parent, method, "responses", status]) {
+                let links = answer.entry("links").or_insert_with(|| json!({}));
+                links[&name] = json!({ "operationId": name, "parameters": { thing.name(): id } });
+            }
+        }
+    }
 }
 
 /// The name of what a route needs, and words for it.

@@ -24,12 +24,13 @@ pub(super) fn plain(document: &mut Value) {
         walk(schema, &known);
     }
     optional_bodies(document);
-    for name in bodies(document) {
-        if let Some(schema) = schemas.get_mut(&name) {
-            schema["additionalProperties"] = false.into();
-        }
-    }
+    let bodies = bodies(document);
     for (name, schema) in &mut schemas {
+        if bodies.contains(name) {
+            schema["additionalProperties"] = false.into();
+        } else {
+            answered(schema);
+        }
         title(name, schema);
     }
     let used = used(document, &schemas);
@@ -142,6 +143,21 @@ fn bodies(document: &Value) -> Vec<String> {
     let operations = operations.filter_map(Value::as_object).flat_map(Map::values);
     let schemas = operations.filter_map(|one| one.pointer("/requestBody/content/application~1json/schema"));
     schemas.filter_map(|schema| referred(schema.as_object()?)).map(str::to_owned).collect()
+}
+
+/// What stands in for a field that is absent matters to readers only: answers have it.
+fn answered(schema: &mut Value) {
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    let with = properties.iter_mut().filter_map(|(name, field)| {
+        let default = field.as_object_mut()?.remove("default");
+        default.map(|_| Value::from(name.as_str()))
+    });
+    let mut there: Vec<Value> = with.collect();
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.append(&mut there);
+    } else if !there.is_empty() {
+        schema["required"] = there.into();
+    }
 }
 
 /// Titles for a schema and its fields, of their names.

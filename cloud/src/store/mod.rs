@@ -84,6 +84,14 @@ impl<T> Page<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(Vec<u8>);
 
+impl Cursor {
+    /// Its longest text in characters.
+    pub const LONGEST: usize = 400;
+    /// What its text looks like: base64url without padding (RFC 4648, 5).
+    pub const PATTERN: &'static str =
+        "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$";
+}
+
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&URL_SAFE_NO_PAD.encode(&self.0))
@@ -95,7 +103,7 @@ impl std::str::FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = "is no cursor that this server gave out";
-        if text.len() > 400 {
+        if text.len() > Self::LONGEST {
             return Err(error);
         }
         URL_SAFE_NO_PAD.decode(text).map(Self).map_err(|_| error)

@@ -89,6 +89,9 @@ fn every_operation_is_described_and_its_answers_have_schemas() {
         assert!(operation["security"].is_array(), "{method} {path}");
         let tag = operation["tags"][0].as_str().unwrap();
         assert!(tags.contains(&tag), "{method} {path}: {tag}");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["description"].is_string(), "{method} {path}: {parameter}");
+        }
         let responses = operation["responses"].as_object().unwrap();
         let good: Vec<_> = responses.iter().filter(|(status, _)| status.starts_with('2')).collect();
         assert!(!good.is_empty(), "{method} {path}");
