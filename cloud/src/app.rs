@@ -22,6 +22,7 @@ use crate::outbound::Guard;
 use crate::recording::Recording;
 use crate::secret::{SecretError, Vault};
 use crate::store::{Document, Store, StoreKind};
+use crate::tenant::Quotas;
 use crate::tls::Tls;
 use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
@@ -88,6 +89,8 @@ pub struct Parts {
     pub hooks: Hooks,
     /// What is done in the background.
     pub jobs: Jobs,
+    /// What accounts may do just now.
+    pub(crate) quotas: Quotas,
     /// This process among others.
     pub cluster: Cluster,
     /// Bound addresses.
@@ -191,7 +194,8 @@ impl App {
         let items = Items::new(store.clone());
         let devices = Devices::new(&store, &events, &clock);
         let cluster = Cluster::new(&config, &store, &clock);
-        let live = Live::new(&config, &store, &events, &items, &media, cluster.owners());
+        let quotas = Quotas::default();
+        let live = Live::new(&config, &store, &events, &items, &media, cluster.owners(), &quotas);
         let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
         let outbound = Guard::new(&config, Arc::clone(&addresses));
         let hooks = Hooks::new(outbound.clone(), store.clone(), vault.clone(), clock.clone());
@@ -212,6 +216,7 @@ impl App {
             outbound,
             hooks,
             jobs,
+            quotas,
             cluster,
             addresses,
             http_counters: Arc::default(),

@@ -141,6 +141,8 @@ ids! {
     RoleId = "rol_";
     /// Names a personal token.
     TokenId = "tok_";
+    /// Names an account where everybody may see it.
+    AccountId = "acc_";
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use stagebox_cloud::account::AccountCommand;
 use stagebox_cloud::cluster::{Role, Roles};
 use stagebox_cloud::config::Config;
-use stagebox_cloud::control::{self, SecretsCommand, StoreCommand};
+use stagebox_cloud::control::{self, AccountsCommand, SecretsCommand, StoreCommand};
 use stagebox_cloud::media;
 use stagebox_cloud::serve::{self, ServeOptions};
 use std::io::{IsTerminal, Write};
@@ -78,7 +77,7 @@ enum Command {
         #[command(subcommand)]
         command: SecretsCommand,
     },
-    /// Makes, lists, limits or suspends accounts, also on a running server.
+    /// Makes, lists, limits, suspends or deletes accounts, also on a running server.
     Account {
         /// The configuration.
         #[arg(long, global = true)]
@@ -87,7 +86,7 @@ enum Command {
         #[arg(long, global = true)]
         data: Option<PathBuf>,
         #[command(subcommand)]
-        command: AccountCommand,
+        command: AccountsCommand,
     },
     /// Looks after the media store.
     #[command(subcommand)]

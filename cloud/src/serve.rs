@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::http::{Router, Server};
 use crate::recording::{self, DeleteMedia};
 use crate::store::upkeep;
+use crate::tenant::{self, DeleteAccount};
 use crate::{app, broker, cluster, control, device, hook, ingest, job, live, media, tls};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -41,6 +42,9 @@ impl Running {
         }
         self.app.live.stop().await;
         self.app.jobs.stop().await;
+        if let Err(error) = tenant::note(&self.app).await {
+            tracing::warn!(%error, "what came to the media store at last is counted with the next count of all");
+        }
         if let Err(error) = self.upkeep.await {
             tracing::error!(%error, "the store's upkeep failed");
         }
@@ -105,6 +109,8 @@ async fn start_roles(
     if has(Role::Api) {
         device::follow_telemetry(app);
     }
+    // Before broadcasts come in: they ask whether they are recorded.
+    tenant::start_watching(app).await;
     if has(Role::Ingest) {
         live::start(app.clone()).await.map_err(StartError::of("live"))?;
         ingest::start(app.clone()).await.map_err(StartError::of("RTMP ingest"))?;
@@ -114,8 +120,11 @@ async fn start_roles(
     }
     if has(Role::Transcode) {
         app.jobs.register(DeleteMedia::new(app));
+        app.jobs.register(DeleteAccount::new(app));
         job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
         recording::start_resuming(app.clone());
+        tenant::start_resuming(app.clone());
+        tenant::start_expiring(app.clone());
     }
     Ok(())
 }

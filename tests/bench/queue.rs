@@ -11,8 +11,8 @@ use serde_json::json;
 use stagebox_cloud::clock::Clock;
 use stagebox_cloud::config::Hidden;
 use stagebox_cloud::store::{
-    Document, Index, IndexKey, Lease, NewEntry, PostgresEngine, PostgresOptions, Queue, QueueError, Scan,
-    Settle, Store, StoreConfig, StoreError, StoreKind,
+    Document, Index, IndexKey, Lease, NewEntry, Owner, PostgresEngine, PostgresOptions, Queue, QueueError,
+    Scan, Settle, Store, StoreConfig, StoreError, StoreKind,
 };
 use stagebox_tests::house::postgres::Postgres;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -41,6 +41,10 @@ struct Effect {
 
 impl Document for Effect {
     const KIND: &'static str = "effect";
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         self.entry.clone()

@@ -13,7 +13,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use stagebox_cloud::clock::Clock;
-use stagebox_cloud::store::{Document, Index, IndexKey, Scan, SledOptions, Store};
+use stagebox_cloud::store::{Document, Index, IndexKey, Owner, Scan, SledOptions, Store};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::task::JoinSet;
@@ -52,6 +52,10 @@ impl Ticket {
 
 impl Document for Ticket {
     const KIND: &'static str = "ticket";
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         self.id.clone()

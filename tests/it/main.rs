@@ -1,6 +1,8 @@
 //! The whole house as real processes on loopback: real media, real sockets, real files.
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and waits for them")]
 
+mod accounts;
+mod accounts_shared;
 mod acme;
 mod disk;
 mod duties;
@@ -16,11 +18,13 @@ mod postgres;
 mod postgres_full;
 mod postgres_tls;
 mod powercut;
+mod quotas;
 mod recovery;
 mod roles;
 mod secrets;
 mod store;
 mod store_copy;
+mod tenant;
 mod tls;
 mod wrong;
 

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::id::{RoleId, UserId};
-use crate::store::{Account, Document, Index, IndexKey};
+use crate::store::{Account, Document, Index, IndexKey, Owner};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -75,8 +75,8 @@ impl Document for User {
     /// Before accounts, a user belonged to none.
     const SCHEMA: u32 = 2;
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {
@@ -116,6 +116,10 @@ pub struct Session {
 impl Document for Session {
     const KIND: &'static str = "session";
     const JOURNALED: bool = false;
+
+    fn owner(&self) -> Owner {
+        Owner::of(self.user)
+    }
 
     fn id(&self) -> String {
         self.token_hash.clone()

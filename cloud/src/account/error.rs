@@ -40,6 +40,9 @@ pub enum AccountError {
     /// Whoever runs the server would be kept out.
     #[error("the first account administers the installation and cannot be suspended")]
     FirstAccount,
+    /// It does not come back.
+    #[error("the account is being deleted: it cannot be resumed")]
+    Deleting,
     /// Something on the command line is wrong.
     #[error("`{0}` {1}")]
     Wrong(&'static str, String),
@@ -68,6 +71,7 @@ impl From<AccountError> for ApiError {
             AccountError::LastAdministrator
             | AccountError::Administrators
             | AccountError::FirstAccount
+            | AccountError::Deleting
             | AccountError::RoleInUse => Self::conflict(text),
             AccountError::ChangedMeanwhile(_) => Self::changed_meanwhile(text),
             AccountError::Hash(_) | AccountError::Tell(_) | AccountError::Nobody => Self::internal(&error),

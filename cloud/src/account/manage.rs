@@ -4,7 +4,9 @@ use super::document::email_key;
 use super::tenant::AccountRecord;
 use super::{AccountError, Accounts, FirstPassword, Limits, User, everyone};
 use crate::store::{Account, IndexKey};
+use crate::tenant;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Longest name in characters.
 const NAME: usize = 100;
@@ -55,7 +57,31 @@ pub enum AccountCommand {
 
 /// A limit on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Said", into = "Said")]
 pub struct Limit(Option<u64>);
+
+/// A limit as the running server is told of it: one that is lifted is not one that is not named.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Said {
+    To(u64),
+    Lifted,
+}
+
+impl From<Said> for Limit {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::To(limit) => Self(Some(limit)),
+            Said::Lifted => Self(None),
+        }
+    }
+}
+
+impl From<Limit> for Said {
+    fn from(limit: Limit) -> Self {
+        limit.0.map_or(Self::Lifted, Self::To)
+    }
+}
 
 impl std::str::FromStr for Limit {
     type Err = String;
@@ -76,6 +102,9 @@ impl std::str::FromStr for Limit {
 pub struct Managed {
     /// The accounts that it is about, as they are now.
     pub accounts: Vec<AccountRecord>,
+    /// What accounts have in the media store, by their numbers; absent where it was not counted yet.
+    #[serde(default)]
+    pub used_bytes: BTreeMap<u64, u64>,
     /// A new administrator's password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
@@ -87,17 +116,27 @@ impl Accounts {
         match command {
             AccountCommand::Create { name, email } => self.create_account(&name, &email).await,
             AccountCommand::List => {
-                Ok(Managed { accounts: everyone::all(&self.0.store).await?, password: None })
+                let accounts = everyone::all(&self.0.store).await?;
+                let mut used_bytes = BTreeMap::new();
+                for account in &accounts {
+                    if let Some(used) = tenant::used(&self.0.store, account.number).await? {
+                        used_bytes.insert(account.number.0, used.media_bytes);
+                    }
+                }
+                Ok(Managed { accounts, used_bytes, password: None })
             }
             AccountCommand::Limit { account, storage_gib, events_at_once, recording_days, upload_gib } => {
                 let set = |limit: &mut Option<u64>, wanted: Option<Limit>| {
                     *limit = wanted.map_or(*limit, |wanted| wanted.0);
                 };
+                let now = self.0.clock.now();
                 let change = |record: &mut AccountRecord| {
+                    let days = record.limits.recording_days;
                     let Limits { storage_gib: storage, events_at_once: events, .. } = &mut record.limits;
                     set(storage, storage_gib);
                     set(events, events_at_once);
                     set(&mut record.limits.recording_days, recording_days);
+                    record.days_changed(days, now);
                     set(&mut record.limits.upload_gib, upload_gib);
                 };
                 self.change_account(account, change).await
@@ -108,10 +147,23 @@ impl Accounts {
             AccountCommand::Suspend { account } => {
                 self.change_account(account, |record| record.suspended = true).await
             }
+            AccountCommand::Resume { account } if self.is_deleting(account).await? => {
+                Err(AccountError::Deleting)
+            }
             AccountCommand::Resume { account } => {
                 self.change_account(account, |record| record.suspended = false).await
             }
         }
+    }
+
+    async fn used_by(&self, account: u64) -> Result<BTreeMap<u64, u64>, AccountError> {
+        let used = tenant::used(&self.0.store, Account(account)).await?;
+        Ok(used.into_iter().map(|used| (account, used.media_bytes)).collect())
+    }
+
+    async fn is_deleting(&self, account: u64) -> Result<bool, AccountError> {
+        let found = self.0.store.get::<AccountRecord>(account).await?;
+        Ok(found.is_some_and(|account| account.document.deleting))
     }
 
     async fn create_account(&self, name: &str, email: &str) -> Result<Managed, AccountError> {
@@ -135,7 +187,7 @@ impl Accounts {
             Ok(())
         };
         let account = self.begin(number, &name, &email, tell).await?;
-        Ok(Managed { accounts: vec![account], password })
+        Ok(Managed { accounts: vec![account], used_bytes: BTreeMap::new(), password })
     }
 
     async fn change_account(
@@ -157,6 +209,10 @@ impl Accounts {
             })
             .await?;
         let found = changed.ok_or_else(|| AccountError::NotFound(format!("account {account}")))?;
-        Ok(Managed { accounts: vec![found.document], password: None })
+        Ok(Managed {
+            accounts: vec![found.document],
+            used_bytes: self.used_by(account).await?,
+            password: None,
+        })
     }
 }

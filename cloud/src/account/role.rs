@@ -3,7 +3,7 @@
 use crate::access::{Permission, Permissions};
 use crate::clock::Timestamp;
 use crate::id::RoleId;
-use crate::store::{Account, Document, Index, IndexKey};
+use crate::store::{Account, Document, Index, IndexKey, Owner};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -91,8 +91,8 @@ pub(super) fn allowed(account: Account) -> Permissions {
 impl Document for Role {
     const KIND: &'static str = "role";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {

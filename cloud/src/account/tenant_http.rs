@@ -5,7 +5,10 @@ use super::{AccountRecord, Limits};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{self, ApiError, Call, IfMatch, Line, Response, Routes, answer, line};
+use crate::id::AccountId;
+use crate::settings;
 use crate::store::{Account, Versioned};
+use crate::tenant::{self, Level};
 use ::http::Method;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
@@ -27,16 +30,34 @@ type Name = Line<NAME>;
 struct AccountView<'a> {
     /// Its number.
     number: Account,
+    /// By what it is known in the addresses of its include files.
+    public_id: AccountId,
     /// Its name.
     name: &'a str,
     /// What it may use; `null` where nothing limits it.
     limits: Limits,
+    /// What it uses.
+    usage: UsageView,
     /// When it was made.
     created_at: Timestamp,
     /// When it was last changed.
     updated_at: Timestamp,
     /// Goes up with each change; also the ETag.
     version: u64,
+}
+
+/// What an account uses.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccountUsage)]
+struct UsageView {
+    /// Bytes of its recordings, items and files in the media store; `null` until they are counted for the first time.
+    #[schema(required)]
+    storage_bytes: Option<u64>,
+    /// How full that is of its limit: more than 80 % is `high`, more than 95 % `nearly_full`.
+    storage_level: Level,
+    /// When all of it was last counted anew; what comes and goes is counted as it does.
+    #[schema(required)]
+    counted_at: Option<Timestamp>,
 }
 
 /// What is to be changed of an account; what is absent stays.
@@ -51,9 +72,12 @@ struct ChangeBody {
 
 /// The slice's paths.
 pub(crate) fn routes(app: App) -> Routes {
+    let settings = settings::routes(app.clone());
     warp::path!("api" / "v1" / "account")
         .and(http::call())
         .then(move |call| answer(account(app.clone(), call)))
+        .or(settings)
+        .unify()
         .boxed()
 }
 
@@ -70,7 +94,7 @@ fn missing() -> ApiError {
 
 /// Read the account
 ///
-/// The caller's own, with what limits it.
+/// The caller's own, with what limits it and what it uses.
 #[utoipa::path(
     get,
     path = "/api/v1/account",
@@ -79,7 +103,8 @@ fn missing() -> ApiError {
     responses((status = 200, description = "The account.", body = AccountView, headers(("ETag"))))
 )]
 async fn read(app: App, call: Call) -> Result<Response, ApiError> {
-    shown(&app.store.get::<AccountRecord>(call.caller()?.account).await?.ok_or_else(missing)?)
+    let found = app.store.get::<AccountRecord>(call.caller()?.account).await?;
+    shown(&app, &found.ok_or_else(missing)?).await
 }
 
 /// Change the account
@@ -112,15 +137,25 @@ async fn change(app: App, mut call: Call) -> Result<Response, ApiError> {
             Ok(true)
         })
         .await?;
-    shown(&changed.ok_or_else(missing)?)
+    shown(&app, &changed.ok_or_else(missing)?).await
 }
 
-fn shown(account: &Versioned<AccountRecord>) -> Result<Response, ApiError> {
+async fn shown(app: &App, account: &Versioned<AccountRecord>) -> Result<Response, ApiError> {
     let Versioned { version, document: account } = account;
+    let used = tenant::used(&app.store, account.number).await?;
+    let level = used.as_ref().map_or(Level::Free, |used| {
+        app.quotas.of(account.number).level.next(used.media_bytes, &account.limits)
+    });
     let body = AccountView {
         number: account.number,
+        public_id: account.public_id,
         name: &account.name,
         limits: account.limits,
+        usage: UsageView {
+            storage_bytes: used.as_ref().map(|used| used.media_bytes),
+            storage_level: level,
+            counted_at: used.map(|used| used.counted_at),
+        },
         created_at: account.created_at,
         updated_at: account.updated_at,
         version: *version,

@@ -3,7 +3,7 @@
 use crate::access::Permissions;
 use crate::clock::Timestamp;
 use crate::id::{TokenId, UserId};
-use crate::store::{Account, Document, Index, IndexKey};
+use crate::store::{Account, Document, Index, IndexKey, Owner};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -45,8 +45,8 @@ pub(super) fn hash(token: &str) -> [u8; 32] {
 impl Document for Token {
     const KIND: &'static str = "token";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {

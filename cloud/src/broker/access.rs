@@ -171,6 +171,14 @@ impl AdminCommand {
         Self(json!({ "commands": [{ "command": command, "username": device }] }))
     }
 
+    /// Forgets a box that is gone: its session ends at once.
+    pub fn remove_box(device: &BoxId) -> Self {
+        Self(json!({ "commands": [
+            { "command": "deleteClient", "username": device },
+            { "command": "deleteRole", "rolename": device },
+        ]}))
+    }
+
     /// Whether it ends a box's session.
     pub(crate) fn shuts_out(&self) -> bool {
         self.0["commands"][0]["command"] == "disableClient"

@@ -7,7 +7,7 @@ use super::Role;
 use super::lease::{Lease, Leased, claim};
 use super::member::Member;
 use crate::clock::Timestamp;
-use crate::store::{Batch, Document, Receipt, Store, StoreError};
+use crate::store::{Batch, Document, Owner, Receipt, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -30,6 +30,10 @@ pub(crate) struct DutyRecord {
 impl Document for DutyRecord {
     const KIND: &'static str = "duty";
     const JOURNALED: bool = false;
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         self.duty.name().to_owned()

@@ -5,7 +5,7 @@ use super::{ClusterError, Role, Roles};
 use crate::app::App;
 use crate::clock::{Clock, Timestamp};
 use crate::secret::KnownKeys;
-use crate::store::{Document, Index, IndexKey, Scan, Store, StoreError, Versioned};
+use crate::store::{Document, Index, IndexKey, Owner, Scan, Store, StoreError, Versioned};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -41,6 +41,10 @@ pub struct NodeRecord {
 impl Document for NodeRecord {
     const KIND: &'static str = "node";
     const JOURNALED: bool = false;
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         self.id.clone()

@@ -3,7 +3,7 @@
 use super::lease::Leased;
 use crate::clock::Timestamp;
 use crate::id::EventId;
-use crate::store::{Document, Index, IndexKey};
+use crate::store::{Document, Index, IndexKey, Owner};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -31,6 +31,10 @@ pub(crate) struct IngestOwner {
 impl Document for IngestOwner {
     const KIND: &'static str = "ingest_owner";
     const JOURNALED: bool = false;
+
+    fn owner(&self) -> Owner {
+        Owner::of(self.event)
+    }
 
     fn id(&self) -> String {
         self.event.to_string()

@@ -68,7 +68,7 @@ pub async fn run_secrets(config: Config, command: SecretsCommand) -> anyhow::Res
     .await
 }
 
-async fn until_cancelled(
+pub(super) async fn until_cancelled(
     config: Config,
     carry_out: impl AsyncFnOnce(Config, Option<Running>, CancellationToken) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -292,10 +292,10 @@ async fn restore(
 
 /// Shows on a terminal how far it is; elsewhere a line every ten percent.
 #[derive(Debug, Clone, Default)]
-struct Meter(Arc<Mutex<Option<u8>>>);
+pub(super) struct Meter(Arc<Mutex<Option<u8>>>);
 
 impl Meter {
-    fn tell(&self, percent: u8, words: &str) {
+    pub(super) fn tell(&self, percent: u8, words: &str) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = io::stderr();
         if out.is_terminal() {
@@ -306,7 +306,7 @@ impl Meter {
         *last = Some(percent);
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_some() && io::stderr().is_terminal() {
             let _ = writeln!(io::stderr());

@@ -11,7 +11,9 @@
 //! | `POST /store/rewrite` | | lines |
 //! | `POST /store/copy` | `{"to":"…"}` with `password_file`, `schema` and `ca_file`, or `{"to_config":"…"}` | lines |
 //! | `POST /secrets/rotate` | | lines |
-//! | `POST /account` | `"list"`, `{"create":{"name","email"}}`, `{"limit":{"account",…}}`, `{"suspend":{"account"}}`, `{"resume":{"account"}}` | `{"accounts":[…],"password":…}` |
+//! | `POST /account` | `"list"`, `{"create":{"name","email"}}`, `{"limit":{"account","storage_gib":{"to":5},…}}` (or `"lifted"`), `{"suspend":{"account"}}`, `{"resume":{"account"}}` | `{"accounts":[…],"password":…}` |
+//! | `POST /account/survey` | `{"account":"…"}`, a number or a name | what would go with it |
+//! | `POST /account/delete` | `{"account":"…"}` | lines; the deletion is a job and goes on without a reader |
 //! | `POST /media/check` | | as `POST /api/v1/media/check` |
 //!
 //! *Lines* are JSON documents, one a line: `{"percent":…,"words":…}` while it goes on, at the
@@ -21,10 +23,11 @@
 mod account;
 mod client;
 mod command;
+mod deletion;
 mod destination;
 mod server;
 
-pub use account::run as run_account;
+pub use account::{AccountsCommand, run as run_account};
 pub(crate) use client::Running;
 pub use command::{SecretsCommand, StoreCommand, run, run_secrets};
 pub use destination::{Destination, Place};
@@ -61,6 +64,12 @@ enum Line {
     Failed {
         error: String,
     },
+}
+
+/// Which account a command is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Named {
+    account: String,
 }
 
 /// What can be asked for besides a backup.

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it waits when it cannot accept")]
 
 use super::destination::Place;
-use super::{Ground, Line, Work, socket};
+use super::{Ground, Line, Work, deletion, socket};
 use crate::account::AccountCommand;
 use crate::app::App;
 use crate::media::check;
@@ -30,7 +30,7 @@ const MAX_REQUEST: usize = 16 * 1024;
 /// Lines that may wait for a slow reader; progress beyond that is not told.
 const WAITING: usize = 64;
 
-type Body = BoxBody<Bytes, StoreError>;
+pub(super) type Body = BoxBody<Bytes, StoreError>;
 
 /// Listens until the server ends; without the socket the server runs all the same.
 pub fn start(app: &App) {
@@ -103,6 +103,8 @@ async fn answer(app: App, request: Request<Incoming>) -> Response<Body> {
     };
     let work = match path.as_str() {
         "/account" => return account(&app, &body.to_bytes()).await,
+        "/account/survey" => return deletion::survey(&app, &body.to_bytes()).await,
+        "/account/delete" => return deletion::delete(app, &body.to_bytes()).await,
         "/store/backup" => return backup(&app),
         "/media/check" => return media_check(app),
         "/store/check" => Work::Check,
@@ -120,14 +122,14 @@ async fn answer(app: App, request: Request<Incoming>) -> Response<Body> {
     lines(app, work)
 }
 
-fn refused(status: StatusCode, words: &str) -> Response<Body> {
+pub(super) fn refused(status: StatusCode, words: &str) -> Response<Body> {
     let line = Line::Failed { error: words.to_owned() };
     let mut response = Response::new(Full::new(encode(&line)).map_err(|never| match never {}).boxed());
     *response.status_mut() = status;
     response
 }
 
-fn encode(line: &Line) -> Bytes {
+pub(super) fn encode(line: &Line) -> Bytes {
     let mut text = serde_json::to_vec(line).unwrap_or_default();
     text.push(b'\n');
     text.into()

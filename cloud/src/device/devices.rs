@@ -343,6 +343,22 @@ impl Devices {
         }
     }
 
+    /// Has the broker forget boxes that are gone, where this process has it; another process finds out by itself.
+    pub(crate) async fn forget(&self, gone: &[BoxId]) {
+        for device in gone {
+            let Some(requests) = self.requests() else { return };
+            let (reply, done) = oneshot::channel();
+            if requests.send(Request::Forget { device: *device, reply }).await.is_ok() {
+                // Dropped without an answer only when the server ends, or the box is there after all.
+                let _ = done.await;
+            }
+        }
+    }
+
+    pub(super) fn forget_seen(&self, device: BoxId) {
+        self.seen().remove(&device);
+    }
+
     async fn view(&self, device: Versioned<Device>) -> Result<DeviceView, DeviceError> {
         let Versioned { version, document } = device;
         let seen = self.seen().get(&document.id).cloned().unwrap_or_default();

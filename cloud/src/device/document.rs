@@ -3,7 +3,7 @@
 use crate::broker::Verifier;
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId};
-use crate::store::{Account, Document, Index, IndexKey};
+use crate::store::{Account, Document, Index, IndexKey, Owner};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stagebox_protocol::{BoxEvent, OutboxId};
@@ -35,8 +35,8 @@ pub struct Device {
 impl Document for Device {
     const KIND: &'static str = "device";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {
@@ -75,8 +75,8 @@ pub struct Presence {
 impl Document for Presence {
     const KIND: &'static str = "presence";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {
@@ -100,8 +100,8 @@ pub struct BoxJournal {
 impl Document for BoxJournal {
     const KIND: &'static str = "device_event";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {
@@ -162,6 +162,10 @@ pub struct DesiredRecord {
 impl Document for DesiredRecord {
     const KIND: &'static str = "desired";
     const JOURNALED: bool = false;
+
+    fn owner(&self) -> Owner {
+        Owner::of(self.id)
+    }
 
     fn id(&self) -> String {
         self.id.to_string()

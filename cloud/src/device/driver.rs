@@ -1,10 +1,13 @@
 //! Runs the boxes' states: what comes from the broker goes in, what they want is published, kept and told.
 #![allow(clippy::disallowed_methods, reason = "a driver: it reads the clock for the core")]
 
+mod forget;
+mod keep;
+
 use super::DeviceError;
 use super::desired;
 use super::devices::{Devices, wire_id};
-use super::document::{BoxJournal, Cursor, DesiredRecord, Device, Presence};
+use super::document::{BoxJournal, Cursor, DesiredRecord, Device};
 use super::session::{News, Session};
 use super::state::{Action, Answer, Asked, BoxState, Input, Message};
 use crate::app::App;
@@ -12,8 +15,9 @@ use crate::broker::{AdminCommand, Broker, CONTROL, CONTROL_RESPONSE, refusals};
 use crate::cluster::Duty;
 use crate::id::BoxId;
 use crate::store::{Account, Store, StoreError};
-use stagebox_protocol::{BoxEvent, BoxTopic, CommandId, Desired, TopicKind, payload};
-use std::collections::{HashMap, VecDeque};
+use keep::{journal, note_presence};
+use stagebox_protocol::{BoxTopic, CommandId, Desired, TopicKind, payload};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -21,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest that nothing happens.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether boxes are gone.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What others want of the driver.
 pub(super) enum Request {
@@ -37,6 +44,11 @@ pub(super) enum Request {
     Govern {
         device: BoxId,
         command: AdminCommand,
+        reply: oneshot::Sender<()>,
+    },
+    /// Answered when the broker has forgotten a box that is gone.
+    Forget {
+        device: BoxId,
         reply: oneshot::Sender<()>,
     },
 }
@@ -56,6 +68,8 @@ struct Driver {
     accounts: HashMap<BoxId, Account>,
     /// By the text in the topic.
     ids: HashMap<String, BoxId>,
+    /// Of whom the broker keeps something, and nobody knows who they are.
+    strangers: HashSet<stagebox_protocol::BoxId>,
     waiting: HashMap<CommandId, oneshot::Sender<Answer>>,
     governing: VecDeque<Governing>,
     session: Session,
@@ -98,6 +112,7 @@ pub(crate) async fn begin(
         boxes,
         accounts,
         ids,
+        strangers: HashSet::new(),
         waiting: HashMap::new(),
         governing: VecDeque::new(),
         session_number: 0,
@@ -124,6 +139,8 @@ impl Driver {
         mut written: mpsc::Receiver<(BoxId, Result<Cursor, StoreError>)>,
         term: CancellationToken,
     ) {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let deadline = self.boxes.values().filter_map(BoxState::next_deadline).min();
             let until = deadline.map_or(Instant::now() + IDLE, |ms| self.began + Duration::from_millis(ms));
@@ -136,6 +153,7 @@ impl Driver {
                 }
                 Some(request) = asked.recv() => self.request(request).await,
                 Some((id, result)) = written.recv() => self.written(id, result),
+                _ = look.tick() => self.forget_the_gone().await,
                 () = tokio::time::sleep_until(until) => self.feed_all(&Input::Tick),
             }
         }
@@ -166,7 +184,12 @@ impl Driver {
     /// Takes a box's message; one that cannot be read is logged and left.
     fn message(&mut self, topic: &str, payload: &[u8], retained: bool) {
         let Ok(BoxTopic { device, kind }) = BoxTopic::parse(topic) else { return };
-        let Some(id) = self.ids.get(device.as_str()).copied() else { return };
+        let Some(id) = self.ids.get(device.as_str()).copied() else {
+            if retained {
+                self.strangers.insert(device);
+            }
+            return;
+        };
         let input = match kind {
             TopicKind::Status => payload::decode(payload).map(Input::Status),
             TopicKind::Reported => payload::decode(payload).map(Input::Reported),
@@ -208,6 +231,7 @@ impl Driver {
                     self.publish(control(&command));
                 }
             }
+            Request::Forget { device, reply } => self.forget(device, Some(reply)).await,
         }
     }
 
@@ -345,44 +369,4 @@ impl Driver {
 
 fn control(command: &AdminCommand) -> Message {
     Message { topic: CONTROL.into(), payload: command.payload(), retain: false, command: None }
-}
-
-/// Writes one event and the cursor behind it, as one entry of the journal.
-async fn journal(
-    store: &Store,
-    duty: &Duty,
-    account: Account,
-    id: BoxId,
-    event: BoxEvent,
-    cursor: &Cursor,
-) -> Result<(), StoreError> {
-    let new = BoxJournal { id, account, cursor: cursor.clone(), event };
-    let batch = match store.get::<BoxJournal>(id).await? {
-        Some(old) => store.batch().update(&old, &new),
-        None => store.batch().create(&new),
-    };
-    duty.commit(batch).await.map(|_| ())
-}
-
-/// Notes that a box came or went, if that is new.
-async fn note_presence(
-    store: &Store,
-    duty: &Duty,
-    account: Account,
-    id: BoxId,
-    online: bool,
-) -> Result<(), StoreError> {
-    loop {
-        let batch = store.batch();
-        let new = Presence { id, account, online, changed_at: batch.at() };
-        let batch = match store.get::<Presence>(id).await? {
-            Some(old) if old.document.online == online => return Ok(()),
-            Some(old) => batch.update(&old, &new),
-            None => batch.create(&new),
-        };
-        match duty.commit(batch).await {
-            Err(StoreError::Conflict { .. }) if !duty.is_lost() => {}
-            done => return done.map(|_| ()),
-        }
-    }
 }

@@ -4,7 +4,7 @@ use super::{EventStatus, Input};
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId, RecordingId};
 use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
-use crate::store::{Account, Document, Index, IndexKey};
+use crate::store::{Account, Document, Index, IndexKey, Owner};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -90,8 +90,8 @@ impl Event {
 impl Document for Event {
     const KIND: &'static str = "event";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {
@@ -140,6 +140,9 @@ pub struct Activity {
     pub backup: bool,
     /// The recordings so far, the oldest first.
     pub recordings: Vec<RecordingId>,
+    /// What whoever runs the event should know, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 impl Activity {
@@ -154,8 +157,8 @@ impl Activity {
 impl Document for Activity {
     const KIND: &'static str = "broadcast";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {

@@ -5,7 +5,7 @@ use super::follow;
 use super::{Activity, Event, EventError, EventStatus, EventView, Input, InputView, Inputs, StreamKey};
 use crate::app::Addresses;
 use crate::config::Config;
-use crate::id::{BoxId, EventId, RecordingId, UserId};
+use crate::id::{BoxId, EventId, UserId};
 use crate::secret::Vault;
 use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, Versioned};
 use std::collections::HashMap;
@@ -136,7 +136,15 @@ impl Events {
             main: fresh(Input::Main),
             backup: fresh(Input::Backup),
         };
-        let activity = Activity { id, account, number, main: false, backup: false, recordings: Vec::new() };
+        let activity = Activity {
+            id,
+            account,
+            number,
+            main: false,
+            backup: false,
+            recordings: Vec::new(),
+            warning: None,
+        };
         store.commit(batch.create(&event).create(&activity)).await?;
         drop(sealing);
         self.get(&id).await?.ok_or(EventError::NotFound(id))
@@ -194,36 +202,6 @@ impl Events {
         Ok(None)
     }
 
-    /// Notes whether a broadcast comes in.
-    pub async fn set_receiving(&self, id: &EventId, input: Input, receiving: bool) -> Result<(), EventError> {
-        self.change_activity(id, |activity| {
-            std::mem::replace(activity.receiving(input), receiving) != receiving
-        })
-        .await
-    }
-
-    /// Adds a recording to the event's list.
-    pub async fn add_recording(&self, id: &EventId, recording: RecordingId) -> Result<(), EventError> {
-        self.change_activity(id, |activity| {
-            let new = !activity.recordings.contains(&recording);
-            if new {
-                activity.recordings.push(recording);
-            }
-            new
-        })
-        .await
-    }
-
-    /// Takes a recording off the event's list, where it may be gone already.
-    pub async fn remove_recording(&self, id: &EventId, recording: RecordingId) -> Result<(), EventError> {
-        self.change_activity(id, |activity| {
-            let before = activity.recordings.len();
-            activity.recordings.retain(|known| *known != recording);
-            activity.recordings.len() != before
-        })
-        .await
-    }
-
     /// Changes what a user decides; `expected` is the version that the user has seen.
     pub async fn patch(
         &self,
@@ -269,6 +247,19 @@ impl Events {
         .await
     }
 
+    /// Ends an event whatever it is, as its account goes.
+    pub(crate) async fn close(&self, id: &EventId) -> Result<(), EventError> {
+        let closed = self.change(id, None, None, |event| {
+            let was_open = event.status != EventStatus::Ended;
+            event.status = EventStatus::Ended;
+            Ok(was_open)
+        });
+        match closed.await {
+            Ok(_) | Err(EventError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Follows an event: the receiver holds its present state and wakes at each change.
     pub async fn watch(&self, id: &EventId) -> Result<Option<watch::Receiver<EventView>>, EventError> {
         let Some(view) = self.get(id).await? else { return Ok(None) };
@@ -307,19 +298,6 @@ impl Events {
             .ok_or(EventError::NotFound(*id))?;
         self.publish(id).await?;
         self.view(changed).await
-    }
-
-    async fn change_activity(
-        &self,
-        id: &EventId,
-        mut change: impl FnMut(&mut Activity) -> bool,
-    ) -> Result<(), EventError> {
-        self.0
-            .store
-            .update::<Activity, EventError>(id, None, |activity, _, _| Ok(change(activity)))
-            .await?
-            .ok_or(EventError::NotFound(*id))?;
-        self.publish(id).await
     }
 
     /// Tells watchers what stands in the store now, unless they know something newer.
@@ -374,6 +352,7 @@ impl Events {
             device_id: document.device_id,
             inputs,
             recordings: activity.document.recordings,
+            warning: activity.document.warning,
         })
     }
 }

@@ -6,6 +6,7 @@ use crate::http::{
     self, ApiError, Call, IfMatch, Line, Listed, PageQuery, Parsed, Response, Routes, answer, line,
 };
 use crate::id::{BoxId, EventId};
+use crate::settings;
 use ::http::{Method, header};
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
@@ -26,7 +27,8 @@ type Title = Line<TITLE>;
 #[schema(as = NewEvent)]
 #[expect(dead_code, reason = "a schema: bodies are read field by field")]
 struct CreateBody {
-    /// The title that viewers see.
+    /// The title that viewers see; where the account's setting `event_title` is one, it may be absent.
+    #[schema(required = false)]
     title: Title,
     /// The box that is to push to it; none if absent.
     device_id: Option<BoxId>,
@@ -116,7 +118,13 @@ async fn list(app: App, call: Call) -> Result<Response, ApiError> {
 async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
     let mut fields = call.fields().await?;
-    let title = fields.required("title", line(TITLE));
+    let settings = settings::of(&app.store, caller.account).await?;
+    let title = if settings.event_title.is_empty() {
+        fields.required("title", line(TITLE))
+    } else {
+        let usual = || settings::expand_title(&settings.event_title, &settings.time_zone, app.clock.now());
+        Some(fields.optional("title", line(TITLE)).value().unwrap_or_else(usual))
+    };
     let device = fields.optional("device_id", |text: String| parse_device(&text));
     fields.finish()?;
     let new =

@@ -1,5 +1,6 @@
 //! Live events: what is to be seen, whether it is on, and the keys to push it with.
 
+mod activity;
 mod allowed;
 mod document;
 mod error;

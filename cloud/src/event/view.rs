@@ -34,6 +34,8 @@ pub struct EventView {
     pub inputs: Inputs,
     /// Its recordings so far, the oldest first.
     pub recordings: Vec<RecordingId>,
+    /// What whoever runs it should know, in words.
+    pub warning: Option<String>,
 }
 
 /// An event's inputs.
@@ -89,6 +91,7 @@ impl EventView {
             device_id: self.device_id,
             inputs: AdminInputs { main: input(&self.inputs.main), backup: input(&self.inputs.backup) },
             recordings: self.recordings.clone(),
+            warning: self.warning.clone(),
         }
     }
 }
@@ -120,6 +123,9 @@ pub struct AdminView {
     inputs: AdminInputs,
     /// The ids of its recordings so far, the oldest first.
     recordings: Vec<RecordingId>,
+    /// What whoever runs it should know, such as why it is not recorded; `null` if all is well.
+    #[schema(required)]
+    warning: Option<String>,
 }
 
 /// The two inputs of an event.

@@ -4,7 +4,7 @@ use super::context;
 use super::gcore::{Notice, Seen};
 use crate::clock::Timestamp;
 use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
-use crate::store::{Account, Document};
+use crate::store::{Account, Document, Owner};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -33,8 +33,8 @@ impl HoldsSecrets for Hook {
 impl Document for Hook {
     const KIND: &'static str = "hook";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {
@@ -92,6 +92,10 @@ impl Document for Place {
     const KIND: &'static str = "hook_place";
     const JOURNALED: bool = false;
 
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
+    }
+
     fn id(&self) -> String {
         self.account.to_string()
     }
@@ -109,6 +113,11 @@ pub(super) struct Told {
 impl Document for Told {
     const KIND: &'static str = "hook_told";
     const JOURNALED: bool = false;
+
+    /// The event's.
+    fn owner(&self) -> Owner {
+        Owner::of(&self.id)
+    }
 
     fn id(&self) -> String {
         self.id.clone()

@@ -6,7 +6,9 @@ use crate::access::{self, Found};
 use crate::app::App;
 use crate::cluster::Role;
 use crate::http::Peer;
-use crate::{account, alarm, cluster, device, event, feed, hook, item, job, media, openapi, player, viewing};
+use crate::{
+    account, alarm, cluster, device, event, feed, hook, include, item, job, media, openapi, player, viewing,
+};
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -52,9 +54,10 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 17] = [
+        let api: [(&str, Routes); 18] = [
             ("openapi.json", openapi::routes()),
             ("account", account::tenant_routes(app.clone())),
+            ("include-files", include::routes(app.clone())),
             ("permissions", account::permission_routes(app.clone())),
             ("roles", account::role_routes(app.clone())),
             ("tokens", account::token_routes(app.clone())),
@@ -123,6 +126,10 @@ impl Router {
                 let (parts, _body) = request.into_parts();
                 return secured(viewing::playback(&branches.app, &parts).await, true);
             }
+            "include" => {
+                let (parts, _body) = request.into_parts();
+                return secured(include::answer(&branches.app, &parts).await, true);
+            }
             "embed" => &branches.embed,
             "api" if request.uri().path().split('/').nth(2) == Some("docs") => &branches.docs,
             "api" => {
@@ -147,7 +154,9 @@ impl Branches {
             "healthz" | "readyz" | "metrics" => return None,
             "live" | "vod" | "embed" => (Role::Deliver, roles.has(Role::Deliver)),
             // The players' pages are made of the same files as the administrator's.
-            "assets" | "favicon.svg" => (Role::Api, roles.has(Role::Api) || roles.has(Role::Deliver)),
+            "assets" | "favicon.svg" | "include" => {
+                (Role::Api, roles.has(Role::Api) || roles.has(Role::Deliver))
+            }
             _ => (Role::Api, roles.has(Role::Api)),
         };
         let words = format!("this process has not the role `{role}`: ask one that has it");

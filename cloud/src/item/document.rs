@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::id::{EventId, ItemId, RecordingId};
-use crate::store::{Account, Document, Index, IndexKey, Versioned};
+use crate::store::{Account, Document, Index, IndexKey, Owner, Versioned};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -83,8 +83,8 @@ impl Item {
 impl Document for Item {
     const KIND: &'static str = "item";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {
@@ -109,11 +109,14 @@ pub struct ItemView {
     pub item: Item,
     /// Goes up with each change; also the ETag.
     pub version: u64,
+    /// When it is deleted by itself; `null` where the account keeps recordings.
+    #[schema(required)]
+    pub deletes_at: Option<Timestamp>,
 }
 
 impl From<Versioned<Item>> for ItemView {
     fn from(item: Versioned<Item>) -> Self {
-        Self { version: item.version, item: item.document }
+        Self { version: item.version, item: item.document, deletes_at: None }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, PageQuery, Response, Routes, answer, line};
 use crate::id::ItemId;
 use crate::job::{self, JobView};
+use crate::tenant;
 use ::http::{Method, header};
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
@@ -70,7 +71,11 @@ async fn one(app: App, id: ItemId, call: Call) -> Result<Response, ApiError> {
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
     let (after, limit) = http::page_request(&call)?;
-    http::list(&app.items.list(Some(call.caller()?.account), after, limit).await?)
+    let mut page = app.items.list(Some(call.caller()?.account), after, limit).await?;
+    for item in &mut page.items {
+        item.deletes_at = tenant::item_goes_at(&app, &item.item).await?;
+    }
+    http::list(&page)
 }
 
 /// Read an item
@@ -84,7 +89,7 @@ async fn list(app: App, call: Call) -> Result<Response, ApiError> {
     responses((status = 200, description = "The item.", body = ItemView, headers(("ETag"))))
 )]
 async fn read(app: App, id: ItemId) -> Result<Response, ApiError> {
-    shown(&app.items.get(&id).await?.ok_or_else(|| missing(id))?)
+    shown(&app, app.items.get(&id).await?.ok_or_else(|| missing(id))?).await
 }
 
 /// Change an item
@@ -106,7 +111,7 @@ async fn change(app: App, id: ItemId, mut call: Call) -> Result<Response, ApiErr
     let title = fields.required("title", line(TITLE));
     fields.finish()?;
     let changed = app.items.set_title(&id, &title.unwrap_or_default(), expected, Some(caller.user)).await?;
-    shown(&changed.ok_or_else(|| missing(id))?)
+    shown(&app, changed.ok_or_else(|| missing(id))?).await
 }
 
 /// Delete an item
@@ -131,6 +136,7 @@ fn missing(id: ItemId) -> ApiError {
     ApiError::not_found(format!("there is no item {id}"))
 }
 
-fn shown(item: &ItemView) -> Result<Response, ApiError> {
-    Ok(http::with_header(http::json(item)?, header::ETAG, &format!("\"{}\"", item.version)))
+async fn shown(app: &App, mut item: ItemView) -> Result<Response, ApiError> {
+    item.deletes_at = tenant::item_goes_at(app, &item.item).await?;
+    Ok(http::with_header(http::json(&item)?, header::ETAG, &format!("\"{}\"", item.version)))
 }

@@ -6,6 +6,7 @@ mod removal;
 
 pub use document::{Item, ItemView, NewItem};
 pub use http::{Operations, routes};
+pub(crate) use removal::expire;
 
 use crate::clock::Timestamp;
 use crate::id::{EventId, ItemId, RecordingId, UserId};

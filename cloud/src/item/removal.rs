@@ -26,7 +26,8 @@ pub(super) async fn remove(
             let detail = format!("the item is at version {} now: read it again", item.version);
             return Err(ApiError::changed_meanwhile(detail));
         }
-        match try_remove(app, &item, by).await {
+        let title = format!("Delete the media of “{}”", item.document.title);
+        match try_remove(app, &item, &title, by).await {
             Ok(job) => {
                 app.jobs.wake(DeleteMedia::KIND);
                 return Ok(app.jobs.get(&job).await?);
@@ -48,10 +49,26 @@ enum RemovalError {
     Job(#[from] crate::job::JobError),
 }
 
-async fn try_remove(app: &App, item: &Versioned<Item>, by: Option<UserId>) -> Result<JobId, RemovalError> {
+/// Removes an item that was kept long enough; whether it was there still as it was read.
+pub(crate) async fn expire(app: &App, item: &Versioned<Item>, title: &str) -> Result<bool, String> {
+    match try_remove(app, item, title, None).await {
+        Ok(_) => {
+            app.jobs.wake(DeleteMedia::KIND);
+            Ok(true)
+        }
+        Err(RemovalError::Store(StoreError::Conflict { .. })) => Ok(false),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn try_remove(
+    app: &App,
+    item: &Versioned<Item>,
+    title: &str,
+    by: Option<UserId>,
+) -> Result<JobId, RemovalError> {
     let Item { event_id, recording_id, .. } = item.document;
-    let title = format!("Delete the media of “{}”", item.document.title);
-    let job = NewJob::of::<DeleteMedia>(&title, &Removed { event_id, recording_id })?;
+    let job = NewJob::of::<DeleteMedia>(title, &Removed { event_id, recording_id })?;
     let batch = app.store.batch().by(by).delete(item);
     let (mut batch, job) =
         app.jobs.add(batch, job.about(item.document.id).of_account(item.document.account).by(by))?;

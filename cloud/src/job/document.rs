@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::id::{JobId, UserId};
-use crate::store::{Account, Document, Index, IndexKey, Versioned};
+use crate::store::{Account, Document, Index, IndexKey, Owner, Versioned};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use utoipa::ToSchema;
@@ -163,8 +163,8 @@ pub struct Job {
 impl Document for Job {
     const KIND: &'static str = "job";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {

@@ -22,6 +22,9 @@ use super::stream::{Stream, lock};
 use super::timeline::{InputId, Now, RunStart, Timed, Timeline};
 use crate::clock::Clock;
 use crate::event::{EventStatus, EventView, Events, Input};
+use crate::recording::Pause;
+use crate::store::Account;
+use crate::tenant::Quotas;
 use crate::transcode::{self, FromWorker, Scaled, Transcoder};
 
 /// How long the smaller renditions of a run may still come after its end.
@@ -42,6 +45,8 @@ pub(super) enum Command {
 pub(super) struct Surroundings {
     pub(super) clock: Clock,
     pub(super) events: Events,
+    /// What accounts may.
+    pub(super) quotas: Quotas,
     /// The program to run as a transcoding worker; absent if there are no smaller renditions.
     pub(super) worker: Option<PathBuf>,
     pub(super) shutdown: CancellationToken,
@@ -57,6 +62,8 @@ pub(super) struct Driver {
     pub(super) span: Span,
     pub(super) scaling: Scaling,
     pub(super) index: SharedIndex,
+    /// Whose event it is.
+    pub(super) account: Account,
 }
 
 /// The workers' side of a task.
@@ -259,6 +266,7 @@ impl Driver {
                 }
                 Packaged::Part { rendition, segment, data } => Keep::Part { rendition, segment, data },
                 Packaged::Close { rendition, segment } => {
+                    self.follow_quota(segment.msn).await;
                     let worth = self.span.worth(segment.msn);
                     Keep::Segment { rendition, segment, data, worth }
                 }
@@ -269,6 +277,21 @@ impl Driver {
                     self.keep(Keep::Forget { rendition, msn }).await;
                 }
             }
+        }
+    }
+
+    /// Goes on or stops recording as the account may; viewers never notice.
+    async fn follow_quota(&mut self, msn: u64) {
+        let pause = self.around.quotas.pause(self.account);
+        if self.span.set_pause(pause, msn).await {
+            self.warn(pause).await;
+        }
+    }
+
+    async fn warn(&self, pause: Option<Pause>) {
+        let (event, words) = (&self.stream.event, pause.map(|pause| pause.to_string()));
+        if let Err(error) = self.around.events.set_warning(event, words).await {
+            tracing::error!(%event, %error, "cannot say in the event whether it is recorded");
         }
     }
 
@@ -296,6 +319,7 @@ impl Driver {
             };
             self.publish(out).await;
             self.span.end(to).await;
+            self.warn(None).await;
         }
         self.stream.set_public_from(self.span.first_segment());
     }

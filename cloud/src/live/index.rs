@@ -10,7 +10,7 @@ use super::rendition::Rendition;
 use super::spool::Entry;
 use crate::cluster::Hold;
 use crate::id::EventId;
-use crate::store::{Batch, Document, Index as StoreIndex, IndexKey, Scan, Store, StoreError};
+use crate::store::{Batch, Document, Index as StoreIndex, IndexKey, Owner, Scan, Store, StoreError};
 
 /// The index of an event's entries.
 const BY_EVENT: &str = "event";
@@ -29,6 +29,10 @@ pub(super) struct Listed {
 impl Document for Listed {
     const KIND: &'static str = "live_entry";
     const JOURNALED: bool = false;
+
+    fn owner(&self) -> Owner {
+        Owner::of(self.event)
+    }
 
     fn id(&self) -> String {
         id(&self.event, &self.entry)

@@ -56,7 +56,9 @@ use crate::id::EventId;
 use crate::item::Items;
 use crate::media::Media;
 use crate::recording::Recordings;
+use crate::settings;
 use crate::store::Store;
+use crate::tenant::Quotas;
 use crate::viewing::Titles;
 use driver::{Driver, Scaling, Surroundings};
 use index::SharedIndex;
@@ -81,6 +83,7 @@ struct Inner {
     media: Media,
     store: Store,
     owners: Owners,
+    quotas: Quotas,
     clock: Clock,
     shutdown: CancellationToken,
     streams: RwLock<HashMap<EventId, Arc<Stream>>>,
@@ -100,6 +103,7 @@ impl Live {
         items: &Items,
         media: &Media,
         owners: &Owners,
+        quotas: &Quotas,
     ) -> Self {
         let recordings = Recordings::new(store.clone(), events.clone(), items.clone(), media.clone());
         Self(Arc::new(Inner {
@@ -109,6 +113,7 @@ impl Live {
             media: media.clone(),
             store: store.clone(),
             owners: owners.clone(),
+            quotas: quotas.clone(),
             clock: Clock::system(),
             shutdown: CancellationToken::new(),
             streams: RwLock::default(),
@@ -216,9 +221,11 @@ impl Live {
             self.0.events.quiet(event).await?;
         }
         let live = &self.0.config.live;
+        let account = watched.borrow().account;
+        let wanted_s = settings::of(&self.0.store, account).await?.lookback_s;
         let mut window = Window::new(Keep {
             part_us: u64::from(live.part_ms) * 1000,
-            window_us: u64::from(live.dvr_window_s) * 1_000_000,
+            window_us: u64::from(live.dvr_window_s).min(wanted_s) * 1_000_000,
             memory_us: MEMORY_US,
         });
         let index = SharedIndex::new(*event, self.0.store.clone(), hold.clone());
@@ -228,6 +235,7 @@ impl Live {
         let stream = Arc::new(Stream::new(*event, window, commands, hold.clone()));
         stream.set_public_from(span.first_segment());
         let driver = Driver {
+            account,
             stream: Arc::clone(&stream),
             around: self.surroundings(),
             timeline: Timeline::new(recovered.end_ns),
@@ -264,6 +272,7 @@ impl Live {
         Surroundings {
             clock: self.0.clock.clone(),
             events: self.0.events.clone(),
+            quotas: self.0.quotas.clone(),
             worker: program,
             shutdown: self.0.shutdown.clone(),
         }

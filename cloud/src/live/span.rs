@@ -8,7 +8,7 @@ use super::spool::{self, Entry};
 use crate::cluster::Hold;
 use crate::id::EventId;
 use crate::media::Worth;
-use crate::recording::{Manifest, Recording, RecordingError, Recordings};
+use crate::recording::{Manifest, Pause, Recording, RecordingError, Recordings};
 
 /// What of an event is being recorded.
 pub(super) struct Span {
@@ -17,8 +17,10 @@ pub(super) struct Span {
     spool_dir: PathBuf,
     hold: Hold,
     running: Option<Recording>,
-    /// What earlier recordings hold, first and end.
-    held: Vec<(u64, u64)>,
+    /// What else was recorded of the event.
+    earlier: Vec<Recording>,
+    /// The newest segment that was told of: renditions do not close theirs in one order.
+    newest: Option<u64>,
 }
 
 impl Span {
@@ -30,12 +32,9 @@ impl Span {
         hold: Hold,
     ) -> Result<Self, RecordingError> {
         let running = recordings.running(&event).await?;
-        let earlier = recordings.of_event(&event).await?;
-        let held = earlier
-            .iter()
-            .filter(|recording| recording.removed_at.is_none())
-            .filter_map(|recording| Some((recording.from_segment, recording.to_segment?)));
-        Ok(Self { event, recordings, spool_dir, hold, running, held: held.collect() })
+        let mut earlier = recordings.of_event(&event).await?;
+        earlier.retain(|recording| recording.removed_at.is_none() && recording.to_segment.is_some());
+        Ok(Self { event, recordings, spool_dir, hold, running, earlier, newest: None })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -49,8 +48,7 @@ impl Span {
 
     /// Whether a segment belongs to a recording.
     pub(super) fn holds(&self, msn: u64) -> bool {
-        self.first_segment().is_some_and(|from| msn >= from)
-            || self.held.iter().any(|(from, to)| (*from..*to).contains(&msn))
+        self.running.iter().chain(&self.earlier).any(|recording| recording.keeps(msn))
     }
 
     /// What a segment is worth when there is no room for all.
@@ -69,14 +67,42 @@ impl Span {
     }
 
     pub(super) async fn end(&mut self, to_segment: u64) {
-        let Some(recording) = self.running.take() else { return };
+        let Some(mut recording) = self.running.take() else { return };
         tracing::info!(event = %self.event, recording = %recording.id, to_segment, "a recording ends");
         if let Err(error) = self.recordings.end(&recording.id, to_segment, &self.hold).await {
             tracing::error!(event = %self.event, %error, "cannot end a recording");
             self.running = Some(recording);
             return;
         }
-        self.held.push((recording.from_segment, to_segment));
+        recording.to_segment = Some(to_segment);
+        self.earlier.push(recording);
+    }
+
+    /// Why nothing is recorded just now.
+    pub(super) fn pause(&self) -> Option<Pause> {
+        self.running.as_ref()?.open_gap().map(|gap| gap.reason)
+    }
+
+    /// Has the running recording leave out what comes from the segment `msn` on, or take it in again; whether that is new.
+    pub(super) async fn set_pause(&mut self, pause: Option<Pause>, msn: u64) -> bool {
+        let next = self.newest.map_or(msn, |newest| msn.max(newest + 1));
+        self.newest = self.newest.max(Some(msn));
+        let Some(running) = &self.running else { return false };
+        if self.pause() == pause || self.hold.is_lost() {
+            return false;
+        }
+        match self.recordings.pause(running, pause, next, &self.hold).await {
+            Ok(changed) => {
+                let reason = pause.map(|pause| pause.to_string());
+                tracing::warn!(event = %self.event, recording = %changed.id, next, reason, "what is recorded changes");
+                self.running = Some(changed);
+                true
+            }
+            Err(error) => {
+                tracing::error!(event = %self.event, %error, "cannot note that a recording has a gap");
+                false
+            }
+        }
     }
 
     /// Makes an item of each of the event's recordings that has anything in it.
@@ -103,10 +129,7 @@ impl Span {
         let entries = entries.ok().and_then(Result::ok).unwrap_or_default();
         let several = recordings.len() > 1;
         for (number, recording) in (1..).zip(&recordings) {
-            let to = recording.to_segment.unwrap_or(u64::MAX);
-            let Some(manifest) = Manifest::of(self.event, entries.clone(), recording.from_segment, to) else {
-                continue;
-            };
+            let Some(manifest) = Manifest::of(recording, entries.clone()) else { continue };
             let title = if several { format!("{title} ({number})") } else { title.to_owned() };
             self.recordings.make_item(&recording.id, &title, &manifest, &self.hold).await?;
         }

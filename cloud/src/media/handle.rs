@@ -4,14 +4,12 @@
     reason = "a driver: a store that does not answer is waited for only so long"
 )]
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -24,8 +22,9 @@ use super::error::{Fault, MediaError, explain};
 use super::flights::Flights;
 use super::s3::{self, Bucket};
 use super::spool::{Order, Spool, Status, Waiting, Worth};
-use super::trouble;
+use super::tally::Tally;
 use super::upload::{Source, UploadError, upload};
+use super::{tree, trouble};
 use crate::alarm::Alarms;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -50,6 +49,7 @@ struct Inner {
     place: String,
     cache: Cache,
     flights: Flights,
+    tally: Tally,
     spool: Spool,
     alarms: Alarms,
     clock: Clock,
@@ -64,7 +64,7 @@ impl Media {
     pub fn open(config: &Config, alarms: Alarms, clock: Clock) -> Result<Self, MediaError> {
         let (store, bucket, place): (Arc<dyn ObjectStore>, _, _) = match config.media.kind {
             Kind::Files => {
-                let root = config.media.directory.clone().unwrap_or_else(|| config.data_dir.join("media"));
+                let root = tree::files_root(config).unwrap_or_default();
                 (files(&root)?, None, format!("directory {}", root.display()))
             }
             Kind::S3 => {
@@ -88,8 +88,21 @@ impl Media {
         alarms: Alarms,
         clock: Clock,
     ) -> Self {
-        let (cache, flights, work) = (Cache::default(), Flights::default(), Notify::new());
-        Self(Arc::new(Inner { store, bucket, local, place, cache, flights, spool, alarms, clock, work }))
+        let (cache, flights, tally, work) =
+            (Cache::default(), Flights::default(), Tally::default(), Notify::new());
+        Self(Arc::new(Inner {
+            store,
+            bucket,
+            local,
+            place,
+            cache,
+            flights,
+            tally,
+            spool,
+            alarms,
+            clock,
+            work,
+        }))
     }
 
     /// Keeps an object: it is on a disk of this machine or in the store when this returns.
@@ -98,7 +111,11 @@ impl Media {
     /// There is no room for it, or the disk failed: it is not kept.
     pub(crate) async fn put(&self, path: &Path, data: Bytes, worth: Worth) -> Result<(), MediaError> {
         self.forget(path);
+        let bytes = data.len() as u64;
         let put = self.try_put(path, data, worth).await;
+        if put.is_ok() {
+            self.0.tally.put(path, bytes);
+        }
         // Whoever read meanwhile may have seen what was there before.
         self.forget(path);
         put
@@ -182,7 +199,12 @@ impl Media {
     /// The disk of this machine failed: it is still there.
     pub(crate) async fn delete(&self, path: &Path) -> Result<(), MediaError> {
         self.forget(path);
+        // A store that is away does not say: the next count of all sets it right.
+        let there = self.length(path).await.ok().flatten();
         let deleted = self.try_delete(path).await;
+        if let (Ok(()), Some(bytes)) = (&deleted, there) {
+            self.0.tally.deleted(path, bytes);
+        }
         self.forget(path);
         deleted
     }
@@ -211,16 +233,7 @@ impl Media {
     /// # Errors
     /// The store cannot be asked, so that nobody knows what is in it.
     pub(crate) async fn list(&self, below: &Path) -> Result<Vec<Path>, MediaError> {
-        let found = self.0.store.list(Some(below)).map_ok(|object| object.location);
-        let found = found.try_collect::<BTreeSet<_>>().await;
-        let mut all = found.map_err(|error| self.wrong(&error, "list it"))?;
-        for job in self.0.spool.ledger().waiting().filter(|job| job.path.prefix_matches(below)) {
-            match job.order {
-                Order::Put(_) => all.insert(job.path),
-                Order::Delete => all.remove(&job.path),
-            };
-        }
-        Ok(all.into_iter().collect())
+        Ok(self.listed(below).await?.into_keys().collect())
     }
 
     /// An address by which anybody can read one object from the store itself until `lifetime` is over.
@@ -335,6 +348,11 @@ impl Media {
 
     pub(super) fn wrong(&self, error: &object_store::Error, doing: &'static str) -> MediaError {
         explain(error, doing).into_error(&self.0.place, doing)
+    }
+
+    /// What came and went since it was last asked.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 
     pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {

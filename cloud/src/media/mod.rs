@@ -16,8 +16,10 @@ mod handle;
 mod http;
 mod s3;
 mod spool;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod trouble;
 mod upload;
 
@@ -26,8 +28,9 @@ pub use error::MediaError;
 pub use handle::Media;
 pub use http::{Operations, routes};
 pub(crate) use spool::Worth;
+pub(crate) use tree::files_root;
 
-use crate::id::{EventId, RecordingId};
+use crate::id::{AccountId, EventId, RecordingId};
 use crate::live::Rendition;
 use object_store::path::Path;
 
@@ -49,4 +52,9 @@ pub(crate) fn init_path(event: &EventId, rendition: Rendition, init: u32) -> Pat
 /// The list of a recording's segments.
 pub(crate) fn recording_path(recording: &RecordingId) -> Path {
     Path::from(format!("recordings/{recording}.json"))
+}
+
+/// Below this lie an account's include files.
+pub(crate) fn include_folder(account: &AccountId) -> Path {
+    Path::from(format!("include/{account}"))
 }

@@ -11,7 +11,9 @@ mod schemas;
 
 pub(crate) use http::{docs_routes, routes};
 
-use crate::{account, alarm, cluster, device, event, feed, hook, item, job, media, recording};
+use crate::{
+    account, alarm, cluster, device, event, feed, hook, include, item, job, media, recording, settings,
+};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
@@ -38,6 +40,8 @@ fn slices() -> Vec<utoipa::openapi::OpenApi> {
         http::Operations::openapi(),
         account::SessionOperations::openapi(),
         account::TenantOperations::openapi(),
+        settings::Operations::openapi(),
+        include::Operations::openapi(),
         account::UserOperations::openapi(),
         account::RoleOperations::openapi(),
         account::TokenOperations::openapi(),
@@ -65,7 +69,8 @@ const TAGS: &[(&str, &str)] = &[
     ("jobs", "What runs in the background."),
     ("hook", "Notifications to a server of one's own."),
     ("changes", "What changes in the account, as it happens."),
-    ("account", "The account itself and its limits."),
+    ("account", "The account itself, its limits and its settings."),
+    ("files", "Small files of the account that pages use: logos, fonts, style sheets."),
     ("users", "Who can log in."),
     ("roles", "What users may do."),
     ("tokens", "Logins for programs."),

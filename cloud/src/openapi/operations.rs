@@ -158,6 +158,10 @@ fn parameters(rule: &Rule) -> Vec<Value> {
             let words = format!("The {}'s id.", thing.name());
             Some(parameter(thing.name(), &words, id(*thing)))
         }
+        Segment::Name if rule.path.contains(&Segment::Literal("include-files")) => {
+            let schema = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$" });
+            Some(parameter("name", "The file's name.", schema))
+        }
         Segment::Name => {
             let schema = json!({ "type": "string", "enum": Command::NAMES });
             Some(parameter("name", "The command's name.", schema))

@@ -119,8 +119,10 @@ fn nullable(object: &mut Map<String, Value>) {
 
 /// Bytes that are no JSON are described by their media type alone.
 fn bytes(object: &mut Map<String, Value>) {
-    if let Some(content) = object.get_mut("application/octet-stream") {
-        *content = json!({ "schema": { "type": "string", "format": "binary" } });
+    for kind in ["application/octet-stream", "*/*"] {
+        if let Some(content) = object.get_mut(kind) {
+            *content = json!({ "schema": { "type": "string", "format": "binary" } });
+        }
     }
 }
 
@@ -129,6 +131,9 @@ fn optional_bodies(document: &mut Value) {
     let items = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
     for operation in items.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
         let Some(body) = operation.get_mut("requestBody") else { continue };
+        if body["content"].get("application/json").is_none() {
+            continue;
+        }
         let media = &mut body["content"]["application/json"]["schema"];
         if let Some(choices) = media["oneOf"].as_array() {
             *media = choices.iter().find(|choice| choice.get("$ref").is_some()).cloned().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! `/embed`: the players' pages, and the state of an event for them.
 
+use super::look::Look;
 use super::page;
 use super::state::PublicState;
 use super::stream::{self, Streams};
@@ -7,6 +8,7 @@ use crate::app::App;
 use crate::event::{EventStatus, EventView};
 use crate::http::{ApiError, Call, Response, Routes, call, json, with_header};
 use crate::id::{EventId, ItemId};
+use crate::settings;
 use http::{Method, header};
 use serde_json::{Value, json};
 use warp::Filter;
@@ -39,32 +41,39 @@ async fn respond(app: &App, streams: &Streams, call: &Call) -> Response {
 
 async fn event_page(app: &App, id: &str) -> Response {
     let Ok(id) = id.parse::<EventId>() else { return page::nothing_to_play("event") };
-    match public_state(app, &id).await {
-        Ok(Some(state)) => match serde_json::to_value(&state) {
-            Ok(mut data) => {
-                data["kind"] = Value::from("event");
-                let title = data["title"].as_str().unwrap_or_default().to_owned();
-                page::player(&title, &data)
-            }
-            Err(_) => page::try_again(),
-        },
+    match event_data(app, &id).await {
+        Ok(Some((title, data))) => page::player(&title, &data),
         Ok(None) => page::nothing_to_play("event"),
         Err(_) => page::try_again(),
     }
 }
 
+/// What an event's page is told, and its title.
+async fn event_data(app: &App, id: &EventId) -> Result<Option<(String, Value)>, ApiError> {
+    let Some(event) = app.events.get(id).await? else { return Ok(None) };
+    let look = Look::of(app, event.account).await?;
+    let state = PublicState::of(&event, items_of(app, &event).await?);
+    let mut data = serde_json::to_value(&state).map_err(|error| ApiError::internal(&error))?;
+    data["kind"] = Value::from("event");
+    data["look"] = json!(look);
+    Ok(Some((event.title, data)))
+}
+
 async fn item_page(app: &App, id: &str) -> Response {
     let Ok(id) = id.parse::<ItemId>() else { return page::nothing_to_play("item") };
-    match app.items.get(&id).await {
-        Ok(Some(item)) => {
-            page::player(&item.title, &json!({ "kind": "item", "id": item.id, "title": item.title }))
-        }
+    match item_data(app, &id).await {
+        Ok(Some((title, data))) => page::player(&title, &data),
         Ok(None) => page::nothing_to_play("item"),
-        Err(error) => {
-            tracing::error!(%error, item = %id, "cannot read an item for its page");
-            page::try_again()
-        }
+        Err(_) => page::try_again(),
     }
+}
+
+/// What an item's page is told, and its title.
+async fn item_data(app: &App, id: &ItemId) -> Result<Option<(String, Value)>, ApiError> {
+    let Some(item) = app.items.get(id).await? else { return Ok(None) };
+    let look = Look::of(app, item.account).await?;
+    let data = json!({ "kind": "item", "id": item.id, "title": item.title, "look": look });
+    Ok(Some((item.item.title, data)))
 }
 
 async fn status(app: &App, id: &str) -> Result<Response, ApiError> {
@@ -98,7 +107,7 @@ async fn public_state(app: &App, id: &EventId) -> Result<Option<PublicState>, Ap
 }
 
 async fn items_of(app: &App, event: &EventView) -> Result<Vec<ItemId>, ApiError> {
-    if event.status != EventStatus::Ended {
+    if event.status != EventStatus::Ended || !settings::of(&app.store, event.account).await?.replay_link {
         return Ok(Vec::new());
     }
     Ok(app.items.of_event(&event.id).await?.iter().map(|item| item.id).collect())

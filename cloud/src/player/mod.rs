@@ -5,6 +5,7 @@
 
 mod assets;
 mod embed;
+mod look;
 mod page;
 mod site;
 mod state;

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Gap;
 use crate::clock::Timestamp;
 use crate::id::{EventId, JobId, RecordingId};
-use crate::store::{Account, Document, Index, IndexKey};
+use crate::store::{Account, Document, Index, IndexKey, Owner};
 
 /// The index of all recordings by account and number.
-pub(super) const BY_NUMBER: &str = "number";
+pub(crate) const BY_NUMBER: &str = "number";
 /// The index by event.
 pub(super) const BY_EVENT: &str = "event";
 /// The index of recordings that go on, by event.
@@ -37,6 +38,9 @@ pub struct Recording {
     pub to_segment: Option<u64>,
     /// How long its media are; known when it has ended.
     pub duration_ms: Option<u64>,
+    /// What is left out of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
     /// When its item was removed: a job removes its media and then itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Timestamp>,
@@ -48,8 +52,8 @@ pub struct Recording {
 impl Document for Recording {
     const KIND: &'static str = "recording";
 
-    fn account(&self) -> Account {
-        self.account
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
     }
 
     fn id(&self) -> String {

@@ -4,12 +4,14 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
-use super::Recording;
+use super::{Pause, Recording};
+use crate::account::AccountRecord;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{self, ApiError, Call, Listed, PageQuery, Response, Routes, answer};
 use crate::id::{EventId, RecordingId};
 use crate::store::Versioned;
+use crate::tenant;
 
 /// The operations in the API's document.
 #[derive(OpenApi)]
@@ -36,8 +38,29 @@ struct RecordingView {
     /// How long its media are, in milliseconds; known when it has ended.
     #[schema(required)]
     duration_ms: Option<u64>,
+    /// The stretches of it that were not recorded, although viewers saw them.
+    gaps: Vec<GapView>,
+    /// What is missing in it, in words; `null` if nothing is.
+    #[schema(required)]
+    warning: Option<String>,
+    /// When it is deleted by itself with what was made of it; `null` where the account keeps recordings.
+    #[schema(required)]
+    deletes_at: Option<Timestamp>,
     /// Goes up with each change.
     version: u64,
+}
+
+/// A stretch of an event that was not recorded.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecordingGap)]
+struct GapView {
+    /// Since when.
+    from: Timestamp,
+    /// Until when; `null` while it lasts.
+    #[schema(required)]
+    to: Option<Timestamp>,
+    /// Why.
+    reason: Pause,
 }
 
 /// The slice's paths.
@@ -64,8 +87,10 @@ pub fn routes(app: App) -> Routes {
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
     let (after, limit) = http::page_request(&call)?;
-    let page = app.live.recordings().list(Some(call.caller()?.account), after, limit).await?;
-    http::list(&page.map(|recording| shown(&recording)))
+    let account = call.caller()?.account;
+    let page = app.live.recordings().list(Some(account), after, limit).await?;
+    let account = app.store.get::<AccountRecord>(account).await?.map(|account| account.document);
+    http::list(&page.map(|recording| shown(account.as_ref(), &recording)))
 }
 
 /// Read a recording
@@ -80,11 +105,14 @@ async fn list(app: App, call: Call) -> Result<Response, ApiError> {
 )]
 async fn read(app: App, id: RecordingId) -> Result<Response, ApiError> {
     let found = app.live.recordings().get(&id).await?;
-    http::json(&shown(&found.ok_or_else(|| ApiError::not_found(format!("there is no recording {id}")))?))
+    let found = found.ok_or_else(|| ApiError::not_found(format!("there is no recording {id}")))?;
+    let account = app.store.get::<AccountRecord>(found.document.account).await?;
+    http::json(&shown(account.map(|account| account.document).as_ref(), &found))
 }
 
-fn shown(recording: &Versioned<Recording>) -> RecordingView {
+fn shown(account: Option<&AccountRecord>, recording: &Versioned<Recording>) -> RecordingView {
     let document = &recording.document;
+    let gaps = document.gaps.iter().map(|gap| GapView { from: gap.from, to: gap.to, reason: gap.reason });
     RecordingView {
         id: document.id,
         number: document.number,
@@ -92,6 +120,9 @@ fn shown(recording: &Versioned<Recording>) -> RecordingView {
         started_at: document.started_at,
         ended_at: document.ended_at,
         duration_ms: document.duration_ms,
+        gaps: gaps.collect(),
+        warning: document.warning(),
+        deletes_at: account.and_then(|account| tenant::deletes_at(account, document)),
         version: recording.version,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Recording;
 use crate::id::EventId;
 use crate::live::{Description, Entry, Rendition, Segment, align};
 
@@ -24,8 +25,10 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// Picks the segments `from..to` out of an event's index; `None` if nothing was received.
-    pub(crate) fn of(event_id: EventId, entries: Vec<Entry>, from: u64, to: u64) -> Option<Self> {
+    /// Picks the segments of a recording out of its event's index; `None` if nothing was received.
+    pub(crate) fn of(recording: &Recording, entries: Vec<Entry>) -> Option<Self> {
+        let event_id = recording.event_id;
+        let (from, to) = (recording.from_segment, recording.to_segment.unwrap_or(u64::MAX));
         let mut target_duration_s = 1;
         let mut descriptions = BTreeMap::new();
         let mut lanes: BTreeMap<Rendition, Vec<Segment>> = BTreeMap::new();
@@ -43,6 +46,7 @@ impl Manifest {
         }
         lanes.retain(|_, segments| segments.iter().any(|segment| !segment.gap));
         align(&mut lanes);
+        leave_out(recording, &mut lanes);
         let tracks: Vec<Track> = lanes
             .into_iter()
             .filter_map(|(rendition, segments)| {
@@ -63,4 +67,20 @@ impl Manifest {
         let segments = self.lead().map_or(&[][..], |track| &track.segments);
         segments.iter().map(|segment| segment.duration_us).sum::<u64>() / 1000
     }
+}
+
+/// Takes out what was not recorded; what comes after it does not continue what was before.
+fn leave_out(recording: &Recording, lanes: &mut BTreeMap<Rendition, Vec<Segment>>) {
+    if recording.gaps.is_empty() {
+        return;
+    }
+    for segments in lanes.values_mut() {
+        segments.retain(|segment| recording.keeps(segment.msn));
+        let mut last = segments.first().map_or(0, |first| first.msn);
+        for segment in segments.iter_mut().skip(1) {
+            segment.discontinuity |= segment.msn != last + 1;
+            last = segment.msn;
+        }
+    }
+    lanes.retain(|_, segments| segments.iter().any(|segment| !segment.gap));
 }

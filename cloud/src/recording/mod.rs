@@ -2,6 +2,7 @@
 
 mod delete_media;
 mod document;
+mod gaps;
 mod http;
 mod manifest;
 mod recordings;
@@ -11,9 +12,11 @@ mod resume;
 mod tests;
 
 pub use delete_media::{DeleteMedia, Removed};
+pub(crate) use document::BY_NUMBER;
 pub use document::Recording;
+pub use gaps::{Gap, Pause};
 pub use http::{Operations, routes};
 pub(crate) use manifest::{Manifest, Track};
 pub use recordings::{RecordingError, Recordings};
-pub(crate) use resume::start as start_resuming;
 pub use resume::{ResumeError, resume};
+pub(crate) use resume::{remove, start as start_resuming};

@@ -1,7 +1,7 @@
 //! The recordings' handle.
 
 use super::document::{BY_EVENT, BY_NUMBER, RUNNING};
-use super::{Manifest, Recording};
+use super::{Manifest, Pause, Recording};
 use crate::cluster::Hold;
 use crate::event::{EventError, Events};
 use crate::http::ApiError;
@@ -114,6 +114,7 @@ impl Recordings {
             from_segment,
             to_segment: None,
             duration_ms: None,
+            gaps: Vec::new(),
             removed_at: None,
             removal: None,
         };
@@ -138,6 +139,21 @@ impl Recordings {
             Recording { ended_at: Some(batch.at()), to_segment: Some(to_segment), ..old.document.clone() };
         hold.commit(batch.update(&old, &new)).await?;
         Ok(())
+    }
+
+    /// Has a recording leave out what comes from the segment `msn` on, or take it in again; as it is then.
+    pub(crate) async fn pause(
+        &self,
+        recording: &Recording,
+        pause: Option<Pause>,
+        msn: u64,
+        hold: &Hold,
+    ) -> Result<Recording, RecordingError> {
+        let Some(old) = self.get(&recording.id).await? else { return Ok(recording.clone()) };
+        let batch = self.store.batch();
+        let Some(new) = old.document.paused(pause, msn, batch.at()) else { return Ok(old.document) };
+        hold.commit(batch.update(&old, &new)).await?;
+        Ok(new)
     }
 
     /// Makes an item of a recording, of the very same segments; a second call changes nothing.

@@ -97,6 +97,7 @@ mod tests {
             from_segment,
             to_segment,
             duration_ms: None,
+            gaps: Vec::new(),
             removed_at: None,
             removal: None,
         }

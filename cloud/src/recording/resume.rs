@@ -78,11 +78,23 @@ fn is_due(job: Option<&JobState>, now: Timestamp) -> bool {
 
 /// Returns whether it was this process that did so.
 async fn take_up(app: &App, recording: &Versioned<Recording>) -> Result<bool, ResumeError> {
-    let Recording { id, event_id, number, .. } = recording.document;
-    let title = format!("Delete what is left of the media of recording {number}");
-    let job = NewJob::of::<DeleteMedia>(&title, &Removed { event_id, recording_id: id })?;
-    let (batch, job) = app.jobs.add(app.store.batch(), job.about(id))?;
-    let new = Recording { removal: Some(job), ..recording.document.clone() };
+    let number = recording.document.number;
+    begin(app, recording, &format!("Delete what is left of the media of recording {number}")).await
+}
+
+/// Has a recording removed of which no item was made; whether it was there still as it was read.
+pub(crate) async fn remove(app: &App, recording: &Versioned<Recording>, title: &str) -> Result<bool, String> {
+    let removed = begin(app, recording, title).await.map_err(|error| error.to_string())?;
+    app.jobs.wake(DeleteMedia::KIND);
+    Ok(removed)
+}
+
+async fn begin(app: &App, recording: &Versioned<Recording>, title: &str) -> Result<bool, ResumeError> {
+    let Recording { id, event_id, account, .. } = recording.document;
+    let job = NewJob::of::<DeleteMedia>(title, &Removed { event_id, recording_id: id })?;
+    let (batch, job) = app.jobs.add(app.store.batch(), job.about(id).of_account(account))?;
+    let removed_at = recording.document.removed_at.or(Some(batch.at()));
+    let new = Recording { removal: Some(job), removed_at, ..recording.document.clone() };
     match app.store.commit(batch.update(recording, &new)).await {
         Ok(_) => Ok(true),
         // Another process was quicker, or it is gone meanwhile.

@@ -2,7 +2,7 @@
 
 use super::{SecretError, Vault};
 use crate::alarm::Alarms;
-use crate::store::{Document, Store, StoreError, Versioned};
+use crate::store::{Document, Owner, Store, StoreError, Versioned};
 use serde::{Deserialize, Serialize};
 
 /// What an operator should do about the keys.
@@ -61,6 +61,10 @@ pub(super) struct KeyCheck {
 impl Document for KeyCheck {
     const KIND: &'static str = "secrets_key";
     const JOURNALED: bool = false;
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         KEY_CHECK.to_owned()

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::cluster::NodeRecord;
 use crate::config::Config;
 use crate::event::{EventView, Events, ListOptions, NewEvent};
-use crate::store::{Account, Document, Progress, Store};
+use crate::store::{Account, Document, Owner, Progress, Store};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -327,6 +327,10 @@ struct Forgotten {
 
 impl Document for Forgotten {
     const KIND: &'static str = "forgotten";
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         "one".to_owned()

@@ -100,6 +100,7 @@ fn encode<D: Document>(new: Option<&D>) -> Result<Option<RawWrite>, StoreError> 
     let indexes = new
         .indexes()
         .into_iter()
+        .chain(new.owner().index())
         .map(|index| {
             Ok(RawIndex { name: index.name.to_owned(), key: index.key.into_bytes()?, unique: index.unique })
         })

@@ -1,10 +1,11 @@
 //! What every engine must do; each engine's tests run all of it.
 
+mod belonging;
 mod whole;
 
 pub(super) use whole::everything;
 
-use super::{Account, Document, Index, IndexKey, Scan, Store, StoreError, Versioned};
+use super::{Account, Document, Index, IndexKey, Owner, Scan, Store, StoreError, Versioned};
 use serde::{Deserialize, Serialize};
 
 /// A document with every kind of index.
@@ -24,6 +25,10 @@ impl Thing {
 
 impl Document for Thing {
     const KIND: &'static str = "thing";
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         self.id.clone()
@@ -52,6 +57,10 @@ impl Document for Note {
     const KIND: &'static str = "note";
     const JOURNALED: bool = false;
 
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
+
     fn id(&self) -> String {
         self.id.clone()
     }
@@ -78,6 +87,7 @@ where
     whole::what_is_exported_is_the_same_elsewhere(&open().await, &open().await).await;
     whole::a_tap_tells_what_an_export_missed(&open().await, &open().await).await;
     whole::a_sound_store_has_no_fault(&open().await).await;
+    belonging::an_account_goes_with_every_kind_and_nothing_of_others(&open().await).await;
 }
 
 async fn documents_have_versions(store: &Store) {
@@ -273,8 +283,8 @@ impl Document for Owned {
         self.id.clone()
     }
 
-    fn account(&self) -> Account {
-        Account(self.account)
+    fn owner(&self) -> Owner {
+        Owner::Account(Account(self.account))
     }
 }
 
@@ -305,6 +315,10 @@ struct Before {
 impl Document for Before {
     const KIND: &'static str = "shaped";
 
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
+
     fn id(&self) -> String {
         self.id.clone()
     }
@@ -321,6 +335,10 @@ struct After {
 impl Document for After {
     const KIND: &'static str = "shaped";
     const SCHEMA: u32 = 3;
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         self.id.clone()

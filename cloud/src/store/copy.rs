@@ -6,7 +6,7 @@ use super::error::StoreError;
 use super::progress::Progress;
 use super::record::{Record, Sum};
 use super::walk::Walk;
-use super::{Document, Store};
+use super::{Document, Owner, Store};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -32,6 +32,10 @@ pub(super) struct Moved {
 impl Document for Moved {
     const KIND: &'static str = "store_moved";
     const JOURNALED: bool = false;
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         "moved".to_owned()

@@ -1,5 +1,6 @@
 //! What a slice declares about its documents.
 
+use super::engine::RawIndex;
 use super::error::StoreError;
 use super::journal::Account;
 use crate::clock::Timestamp;
@@ -24,9 +25,15 @@ pub trait Document: Serialize + DeserializeOwned + Send + Sync + 'static {
         Err(format!("no way is known from shape {from} to the next"))
     }
 
+    /// Whose it is: what belongs to an account goes with it.
+    fn owner(&self) -> Owner;
+
     /// The account whose journal has its changes.
     fn account(&self) -> Account {
-        Account::FIRST
+        match self.owner() {
+            Owner::Account(account) => account,
+            Owner::Of(_) | Owner::Server => Account::FIRST,
+        }
     }
 
     /// What it is kept under.
@@ -42,6 +49,51 @@ pub trait Document: Serialize + DeserializeOwned + Send + Sync + 'static {
         serde_json::to_value(self).unwrap_or(serde_json::Value::Null)
     }
 }
+
+/// Whose a document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// The installation's.
+    Server,
+    /// An account's.
+    Account(Account),
+    /// Of whoever has the document with this id, such as an event's or a user's.
+    Of(String),
+}
+
+impl Owner {
+    /// Of whoever has the document with this id.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small and copied")]
+    pub fn of(id: impl ToString) -> Self {
+        Self::Of(id.to_string())
+    }
+
+    /// The index entry that says so, whatever the kind.
+    pub(super) fn index(&self) -> Option<Index> {
+        let key = match self {
+            Self::Server => return None,
+            Self::Account(account) => IndexKey::new().text(ACCOUNT).number(account.0),
+            Self::Of(id) => IndexKey::new().text(OF).text(id),
+        };
+        Some(Index::many(OWNER, key))
+    }
+
+    /// Reads what [`Owner::index`] wrote.
+    pub(super) fn read(indexes: &[RawIndex]) -> Self {
+        let Some(entry) = indexes.iter().find(|index| index.name == OWNER) else { return Self::Server };
+        let mut parts = entry.key.splitn(2, |byte| *byte == 0);
+        let (kind, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        match rest.try_into().map(u64::from_be_bytes) {
+            Ok(number) if kind == ACCOUNT.as_bytes() => Self::Account(Account(number)),
+            _ => Self::Of(String::from_utf8_lossy(rest.strip_suffix(&[0]).unwrap_or(rest)).into_owned()),
+        }
+    }
+}
+
+/// The index that every document of somebody has; no slice names one so.
+const OWNER: &str = "~owner";
+const ACCOUNT: &str = "account";
+const OF: &str = "of";
 
 /// A document with the version it was read at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,5 +174,28 @@ impl IndexKey {
             return Err(StoreError::Key { detail: format!("an index key of {} bytes", self.bytes.len()) });
         }
         Ok(self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_read_back_from_its_index_entry() {
+        for owner in [
+            Owner::Account(Account(1)),
+            Owner::Account(Account(u64::MAX)),
+            Owner::of("evt_0"),
+            Owner::of("12345678"),
+        ] {
+            let index = owner.index().unwrap();
+            let key = index.key.into_bytes().unwrap();
+            let other = RawIndex { name: "name".to_owned(), key: vec![1], unique: true };
+            let raw = [other, RawIndex { name: index.name.to_owned(), key, unique: false }];
+            assert_eq!(Owner::read(&raw), owner);
+        }
+        assert_eq!(Owner::read(&[]), Owner::Server);
+        assert!(Owner::Server.index().is_none());
     }
 }

@@ -6,6 +6,7 @@
 
 mod backup;
 mod batch;
+mod belongings;
 mod config;
 #[cfg(test)]
 mod conformance;
@@ -34,9 +35,10 @@ mod walk;
 mod walk_tests;
 
 pub use batch::Batch;
+pub use belongings::Belongings;
 pub use config::{StoreConfig, StoreKind};
 pub use copy::Target;
-pub use document::{Document, Index, IndexKey, Versioned};
+pub use document::{Document, Index, IndexKey, Owner, Versioned};
 pub use engine::{Engine, Expect, Order, Receipt, Tell};
 pub use error::StoreError;
 pub use journal::{Account, Change, Entry, JournalPage};

@@ -36,6 +36,14 @@ impl Progress {
         self.tell(percent, format!("{done} of {} {what}", all.max(done)));
     }
 
+    /// The same for a part of the whole, which goes from one percentage to the other.
+    pub fn part(&self, from: u8, to: u8) -> Self {
+        let (tell, width) = (Arc::clone(&self.tell), u32::from(to.saturating_sub(from)));
+        let tell =
+            move |percent: u8, words| tell(from + (u32::from(percent.min(100)) * width / 100) as u8, words);
+        Self { tell: Arc::new(tell), cancelled: self.cancelled.clone() }
+    }
+
     /// An error once it is cancelled.
     pub fn check(&self) -> Result<(), StoreError> {
         if self.cancelled.is_cancelled() { Err(StoreError::Cancelled) } else { Ok(()) }

@@ -71,6 +71,11 @@ impl Record {
         }
     }
 
+    /// Whether it brings something, instead of taking it away.
+    pub(super) fn takes_room(&self) -> bool {
+        !matches!(self, Self::Gone { .. } | Self::Oldest { .. })
+    }
+
     /// Bytes of keys, values and index entries, about: what a store cannot do with less.
     pub fn weight(&self) -> u64 {
         let (_, key) = self.key();

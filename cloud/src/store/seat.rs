@@ -4,6 +4,7 @@ use super::engine::{Engine, RawOp, Receipt};
 use super::error::StoreError;
 use super::home::Home;
 use super::journal::Account;
+use super::record::Record;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -71,6 +72,12 @@ impl Seat {
             }
         }
         Ok(receipt)
+    }
+
+    /// Writes records as they are, or takes documents and journals away.
+    pub(super) async fn import(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        let _inside = self.gate.read().await;
+        self.engine().import(records).await
     }
 
     pub(super) async fn allocate(&self, counter: &'static str) -> Result<u64, StoreError> {

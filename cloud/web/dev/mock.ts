@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
 import { mayBecome } from "../src/admin/data/transitions.ts";
 import type { Alarm, Device, Item, Job, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
+import { answerOfAccount, servedFile } from "./mock_account.ts";
 
 const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
@@ -96,6 +97,8 @@ const refuse = (status: number, title: string, detail: string): Answer => [statu
 async function answer(request: IncomingMessage, path: string[]): Promise<Answer> {
   const [kind = "", id, sub, name] = path;
   if (kind === "session") return [200, { email: "admin@example.org", csrf: "x" }];
+  const own = await answerOfAccount(request, path);
+  if (own) return own;
   const list = lists[kind];
   const body = request.method === "GET" ? {} : await read(request);
   if (!list) return refuse(404, "Not found", "There is nothing at this address");
@@ -166,8 +169,12 @@ export function mock(): Plugin {
             response.writeHead(status, { "content-type": "application/json" });
             response.end(body === undefined ? "" : JSON.stringify(body));
           });
+        } else if (path.startsWith("/include/")) {
+          const file = servedFile(decodeURIComponent(path.split("/")[3] ?? ""));
+          response.writeHead(file ? 200 : 404, { "content-type": file?.type ?? "text/plain" });
+          response.end(file?.data);
         } else {
-          if (/^\/(events|devices|items|jobs|login)/.test(path)) request.url = "/index.html";
+          if (/^\/(events|devices|items|jobs|files|settings|login)/.test(path)) request.url = "/index.html";
           next();
         }
       });

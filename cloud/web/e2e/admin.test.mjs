@@ -146,7 +146,7 @@ describe("the administrator's pages", { skip }, () => {
   step("no page is wider than a telephone", async () => {
     const event = await createEvent("A title that is long enough to need more than one line on a small telephone");
     await page.setViewportSize({ width: 390, height: 844 });
-    for (const path of ["events", `events/${event.id}`, "devices", "items", "jobs", "nowhere"]) {
+    for (const path of ["events", `events/${event.id}`, "devices", "items", "jobs", "files", "settings", "nowhere"]) {
       await page.goto(`${url}/${path}`);
       await page.waitForSelector("main h1, main h2");
       assert.ok((await overflow(page)) <= 0, path);

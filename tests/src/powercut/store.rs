@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use stagebox_cloud::clock::Clock;
 use stagebox_cloud::store::{
-    Account, Document, Index, IndexKey, Progress, Scan, SledOptions, Store, Versioned,
+    Account, Document, Index, IndexKey, Owner, Progress, Scan, SledOptions, Store, Versioned,
 };
 
 use super::writer::{Order, last_said, said, say};
@@ -68,6 +68,10 @@ fn entries(number: u64) -> u64 {
 impl Document for Page {
     const KIND: &'static str = "page";
 
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
+
     fn id(&self) -> String {
         Self::name(self.writer, self.number)
     }
@@ -80,6 +84,10 @@ impl Document for Page {
 
 impl Document for Tally {
     const KIND: &'static str = "tally";
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         format!("w{}", self.writer)

@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::job::{JobHandle, JobView, Jobs, NewJob, Outcome, StateName, Work, WorkError};
-use crate::store::{Document, Store, Versioned};
+use crate::store::{Document, Owner, Store, Versioned};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +22,10 @@ pub(super) struct Made {
 
 impl Document for Made {
     const KIND: &'static str = "made";
+
+    fn owner(&self) -> Owner {
+        Owner::Server
+    }
 
     fn id(&self) -> String {
         self.id.clone()

@@ -68,6 +68,7 @@ pub async fn check(
         progress(&check.report.counts);
     }
     check.manifests().await?;
+    check.include_files().await?;
     check.strangers().await?;
     Ok(check.report)
 }
@@ -140,6 +141,24 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// The bytes of include files.
+    async fn include_files(&mut self) -> Result<(), CheckError> {
+        let there = self.list(&Path::from("include")).await?;
+        let needed = references::include_files(self.app).await?;
+        for (path, bytes) in &there {
+            if !needed.contains_key(path) {
+                self.report.orphan(path, *bytes);
+            }
+        }
+        for (path, need) in &needed {
+            let found = self.media().length(path).await?;
+            if found.is_none_or(|bytes| need.differs(bytes)) {
+                self.report.missing(path, need, found);
+            }
+        }
+        Ok(())
+    }
+
     /// What lies outside of the places that media have.
     async fn strangers(&mut self) -> Result<(), CheckError> {
         let listed = self.media().store().list_with_delimiter(None).await;
@@ -148,7 +167,7 @@ impl Check<'_> {
             self.report.counts.objects += 1;
             self.report.orphan(&object.location, object.size);
         }
-        let ours = ["live", "recordings"];
+        let ours = ["live", "recordings", "include"];
         for prefix in listed.common_prefixes.iter().filter(|path| !ours.contains(&path.as_ref())) {
             for (path, bytes) in self.list(prefix).await? {
                 self.report.orphan(&path, bytes);

@@ -9,8 +9,10 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::CheckError;
+use crate::account::everyone;
 use crate::app::App;
 use crate::id::{EventId, RecordingId};
+use crate::include;
 use crate::live::{Entry, read_index, shared_entries};
 use crate::media;
 use crate::recording::{Manifest, Recording};
@@ -66,10 +68,7 @@ impl References {
 
     fn index(&mut self, event: &EventId, recordings: &[Recording], index: Vec<Entry>) {
         let held = |msn: u64| {
-            let holds = |recording: &&Recording| {
-                let span = recording.from_segment..recording.to_segment.unwrap_or(u64::MAX);
-                recording.removed_at.is_none() && span.contains(&msn)
-            };
+            let holds = |recording: &&Recording| recording.removed_at.is_none() && recording.keeps(msn);
             recordings.iter().find(holds).map(|recording| recording.id)
         };
         for entry in index {
@@ -172,6 +171,18 @@ pub(super) async fn manifests(
             return Ok(needed);
         }
     }
+}
+
+/// The objects of include files.
+pub(super) async fn include_files(app: &App) -> Result<BTreeMap<Path, Need>, CheckError> {
+    let mut needed = BTreeMap::new();
+    for account in everyone::all(&app.store).await? {
+        for file in include::all(&app.store, account.number).await? {
+            let need = Need { bytes: Some(file.bytes), by: file.name.clone(), required: true };
+            needed.insert(file.object(), need);
+        }
+    }
+    Ok(needed)
 }
 
 async fn each_recording(

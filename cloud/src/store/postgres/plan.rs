@@ -254,7 +254,8 @@ impl<'a> Plan<'a> {
 
     /// Takes a record in over what is there.
     pub(super) fn import(&mut self, record: &'a Record) -> Result<(), StoreError> {
-        self.absolute = true;
+        // What only takes away writes nothing over.
+        self.absolute |= record.takes_room();
         match record {
             Record::Document { kind, id, version, schema, indexes, body } => {
                 keys::check(kind, id)?;

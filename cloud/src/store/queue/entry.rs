@@ -13,7 +13,7 @@
 //! Each lease has a token, one higher than the lease before it: whoever comes with an
 //! older one has been overtaken, whatever it believes of the time.
 
-use super::super::{Document, Index, IndexKey};
+use super::super::{Document, Index, IndexKey, Owner};
 use crate::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -235,6 +235,11 @@ fn short(error: &str) -> String {
 impl Document for QueueEntry {
     const KIND: &'static str = "queue_entry";
     const JOURNALED: bool = false;
+
+    /// What it is about has its id, as a job has.
+    fn owner(&self) -> Owner {
+        Owner::of(&self.id)
+    }
 
     fn id(&self) -> String {
         self.id.clone()

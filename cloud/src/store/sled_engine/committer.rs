@@ -143,7 +143,8 @@ impl Committer {
                 settle(result, reply, answers);
             }
             Job::Import { records, reply } => {
-                let result = self.guarded(true, |committer| committer.import(records));
+                let creates = records.iter().any(Record::takes_room);
+                let result = self.guarded(creates, |committer| committer.import(records));
                 settle(result, reply, answers);
             }
             Job::Tap { reply } => {

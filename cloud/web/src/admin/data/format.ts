@@ -1,5 +1,12 @@
 /** Numbers and times as people read them. Pure: the clock is an argument. */
 
+let zone: string | undefined;
+
+/** The time zone of all times from now on, the browser's where there is none. */
+export function showTimesIn(name: string): void {
+  zone = name || undefined;
+}
+
 export function kbps(value: number): string {
   if (value >= 10_000) return `${(value / 1000).toFixed(1)} Mbit/s`;
   if (value >= 1000) return `${(value / 1000).toFixed(2)} Mbit/s`;
@@ -47,10 +54,25 @@ export function ago(iso: string, now: number): string {
   return dateTime(iso);
 }
 
+/** `soon`, `in 5 h`, `in 12 days`. */
+export function until(iso: string, now: number): string {
+  const left = (Date.parse(iso) - now) / 3_600_000;
+  if (Number.isNaN(left)) return "";
+  if (left < 1) return "soon";
+  if (left < 48) return `in ${Math.floor(left)} h`;
+  return `in ${Math.floor(left / 24)} days`;
+}
+
 export function dateTime(iso: string): string {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return "";
-  return date.toLocaleString(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const style = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" } as const;
+  try {
+    return date.toLocaleString(undefined, { ...style, timeZone: zone });
+  } catch {
+    // The server may know a zone that this browser does not.
+    return date.toLocaleString(undefined, style);
+  }
 }
 
 /** Where on a meter from −60 to 0 dBFS a level stands, 0 to 1. */

@@ -7,6 +7,8 @@ export type Route =
   | { page: "items" }
   | { page: "item"; id: string }
   | { page: "jobs" }
+  | { page: "files" }
+  | { page: "settings" }
   | { page: "missing" };
 
 /** Pure: reads a path. */
@@ -18,5 +20,7 @@ export function routeOf(path: string): Route {
   if (head === "devices") return id ? { page: "device", id } : { page: "devices" };
   if (head === "items") return id ? { page: "item", id } : { page: "items" };
   if (head === "jobs" && !id) return { page: "jobs" };
+  if (head === "files" && !id) return { page: "files" };
+  if (head === "settings" && !id) return { page: "settings" };
   return { page: "missing" };
 }

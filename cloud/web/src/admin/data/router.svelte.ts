@@ -2,22 +2,61 @@ import { routeOf, type Route } from "./route.ts";
 
 class Router {
   route: Route = $state.raw({ page: "events" });
+  /** Where somebody wanted to go while a page held them back. */
+  wanted = $state("");
+  #path = "/";
+  #holds: () => boolean = () => false;
 
   constructor() {
     if (typeof window === "undefined") return;
     this.#read();
-    window.addEventListener("popstate", () => this.#read());
+    window.addEventListener("popstate", () => this.#onPop());
+    window.addEventListener("beforeunload", (event) => this.#holds() && event.preventDefault());
     document.addEventListener("click", (event) => this.#onClick(event));
   }
 
   go(path: string): void {
+    if (this.#holds()) {
+      this.wanted = path;
+      return;
+    }
     history.pushState(null, "", path);
     this.#read();
     window.scrollTo(0, 0);
   }
 
+  /** As long as it says so, leaving sets `wanted` and nothing else; gives the way to stop it. */
+  hold(while_: () => boolean): () => void {
+    this.#holds = while_;
+    return () => {
+      if (this.#holds === while_) this.#holds = () => false;
+      this.wanted = "";
+    };
+  }
+
+  /** Stays on the page. */
+  stay(): void {
+    this.wanted = "";
+  }
+
+  /** Leaves for where somebody wanted to go. */
+  leave(): void {
+    const path = this.wanted;
+    this.#holds = () => false;
+    this.wanted = "";
+    this.go(path);
+  }
+
+  #onPop(): void {
+    if (this.#holds() && location.pathname !== this.#path) {
+      this.wanted = location.pathname;
+      history.pushState(null, "", this.#path);
+    } else this.#read();
+  }
+
   #read(): void {
-    this.route = routeOf(location.pathname);
+    this.#path = location.pathname;
+    this.route = routeOf(this.#path);
   }
 
   #onClick(event: MouseEvent): void {

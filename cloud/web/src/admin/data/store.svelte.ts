@@ -1,6 +1,7 @@
 import { followStream } from "../../live/shared_stream.ts";
 import { ApiProblem, ask, setCsrf, whenSignedOut } from "./api.ts";
 import { Collection } from "./collection.svelte.ts";
+import { zone } from "./time_zone.svelte.ts";
 import type { Alarm, Device, Item, Job, LiveEvent, Telemetry } from "./types.ts";
 
 export const events = new Collection<LiveEvent>("/events");
@@ -31,7 +32,7 @@ class Session {
   async restore(): Promise<void> {
     whenSignedOut(() => this.#out());
     try {
-      this.#in(await ask<SessionAnswer>("GET", "/session"));
+      await this.#in(await ask<SessionAnswer>("GET", "/session"));
     } catch {
       this.#out();
     }
@@ -39,7 +40,7 @@ class Session {
 
   async signIn(email: string, password: string): Promise<void> {
     const answer = await ask<SessionAnswer>("POST", "/session", { email, password });
-    this.#in({ ...answer, email: answer.email ?? email });
+    await this.#in({ ...answer, email: answer.email ?? email });
   }
 
   /** Whether the server still knows the session; asked when its stream breaks. */
@@ -59,8 +60,10 @@ class Session {
     }
   }
 
-  #in(answer: SessionAnswer): void {
+  async #in(answer: SessionAnswer): Promise<void> {
     setCsrf(answer.csrf);
+    // Before any page shows a time.
+    await zone.load();
     this.email = answer.email;
     this.state = "in";
     this.#leave();

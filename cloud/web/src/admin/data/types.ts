@@ -18,6 +18,8 @@ export interface LiveEvent {
   inputs: { main: Input; backup: Input };
   /** Ids of its recordings, oldest first. */
   recordings: string[];
+  /** What is wrong with it just now, in words. */
+  warning?: string | null;
 }
 
 export interface Item {
@@ -29,6 +31,68 @@ export interface Item {
   duration_ms: number | null;
   event_id?: string | null;
   recording_id?: string | null;
+  /** When the account's limit deletes it; null where there is none. */
+  deletes_at?: string | null;
+}
+
+/** A recording as the server keeps it. */
+export interface Recording {
+  id: string;
+  /** What it lacks, in words. */
+  warning: string | null;
+}
+
+/** The caller's account. */
+export interface Account {
+  number: number;
+  name: string;
+  version: number;
+  limits: {
+    storage_gib: number | null;
+    events_at_once: number | null;
+    recording_days: number | null;
+    upload_gib: number | null;
+  };
+  usage: {
+    storage_bytes: number | null;
+    storage_level: "free" | "high" | "nearly_full" | "full";
+    counted_at: string | null;
+  };
+}
+
+export type SettingValue = string | number | boolean;
+
+/** One setting of the account: what it is and what it may be. */
+export interface Setting {
+  name: string;
+  group: string;
+  type: "flag" | "text" | "title" | "number" | "colour" | "time_zone" | "picture";
+  unit: string | null;
+  description: string;
+  value: SettingValue;
+  default: SettingValue;
+  is_set: boolean;
+  min: number | null;
+  max: number | null;
+  max_length: number | null;
+}
+
+export interface SettingsAnswer {
+  data: Setting[];
+  version: number;
+}
+
+/** A small file of the account that its pages, or others, can show. */
+export interface IncludeFile {
+  name: string;
+  url: string;
+  /** Its address with its content's hash: it never changes. */
+  versioned_url: string;
+  content_type: string;
+  bytes: number;
+  sha256: string;
+  created_at: string;
+  updated_at: string;
 }
 
 export type JobState = "waiting" | "running" | "done" | "failed" | "cancelled";

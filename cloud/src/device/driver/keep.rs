@@ -1,0 +1,47 @@
+//! What is written down of boxes, only by whoever has the duty.
+
+use super::super::document::{BoxJournal, Cursor, Presence};
+use crate::cluster::Duty;
+use crate::id::BoxId;
+use crate::store::{Account, Store, StoreError};
+use stagebox_protocol::BoxEvent;
+
+/// Writes one event and the cursor behind it, as one entry of the journal.
+pub(super) async fn journal(
+    store: &Store,
+    duty: &Duty,
+    account: Account,
+    id: BoxId,
+    event: BoxEvent,
+    cursor: &Cursor,
+) -> Result<(), StoreError> {
+    let new = BoxJournal { id, account, cursor: cursor.clone(), event };
+    let batch = match store.get::<BoxJournal>(id).await? {
+        Some(old) => store.batch().update(&old, &new),
+        None => store.batch().create(&new),
+    };
+    duty.commit(batch).await.map(|_| ())
+}
+
+/// Notes that a box came or went, if that is new.
+pub(super) async fn note_presence(
+    store: &Store,
+    duty: &Duty,
+    account: Account,
+    id: BoxId,
+    online: bool,
+) -> Result<(), StoreError> {
+    loop {
+        let batch = store.batch();
+        let new = Presence { id, account, online, changed_at: batch.at() };
+        let batch = match store.get::<Presence>(id).await? {
+            Some(old) if old.document.online == online => return Ok(()),
+            Some(old) => batch.update(&old, &new),
+            None => batch.create(&new),
+        };
+        match duty.commit(batch).await {
+            Err(StoreError::Conflict { .. }) if !duty.is_lost() => {}
+            done => return done.map(|_| ()),
+        }
+    }
+}

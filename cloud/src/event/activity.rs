@@ -1,0 +1,58 @@
+//! What happens to an event by itself, as others note it.
+
+use super::{Activity, EventError, Events, Input};
+use crate::id::{EventId, RecordingId};
+
+impl Events {
+    /// Notes whether a broadcast comes in.
+    pub async fn set_receiving(&self, id: &EventId, input: Input, receiving: bool) -> Result<(), EventError> {
+        self.change_activity(id, |activity| {
+            std::mem::replace(activity.receiving(input), receiving) != receiving
+        })
+        .await
+    }
+
+    /// Says what whoever runs the event should know, or that this is over.
+    pub async fn set_warning(&self, id: &EventId, warning: Option<String>) -> Result<(), EventError> {
+        self.change_activity(id, |activity| {
+            let changed = activity.warning != warning;
+            activity.warning.clone_from(&warning);
+            changed
+        })
+        .await
+    }
+
+    /// Adds a recording to the event's list.
+    pub async fn add_recording(&self, id: &EventId, recording: RecordingId) -> Result<(), EventError> {
+        self.change_activity(id, |activity| {
+            let new = !activity.recordings.contains(&recording);
+            if new {
+                activity.recordings.push(recording);
+            }
+            new
+        })
+        .await
+    }
+
+    /// Takes a recording off the event's list, where it may be gone already.
+    pub async fn remove_recording(&self, id: &EventId, recording: RecordingId) -> Result<(), EventError> {
+        self.change_activity(id, |activity| {
+            let before = activity.recordings.len();
+            activity.recordings.retain(|known| *known != recording);
+            activity.recordings.len() != before
+        })
+        .await
+    }
+
+    async fn change_activity(
+        &self,
+        id: &EventId,
+        mut change: impl FnMut(&mut Activity) -> bool,
+    ) -> Result<(), EventError> {
+        self.store()
+            .update::<Activity, EventError>(id, None, |activity, _, _| Ok(change(activity)))
+            .await?
+            .ok_or(EventError::NotFound(*id))?;
+        self.publish(id).await
+    }
+}
