@@ -6,7 +6,9 @@ use crate::access::{self, Found};
 use crate::app::App;
 use crate::cluster::Role;
 use crate::http::Peer;
-use crate::{account, alarm, cluster, device, event, feed, hook, item, job, media, openapi, player, viewing};
+use crate::{
+    account, alarm, browse, cluster, device, event, feed, hook, item, job, media, openapi, player, viewing,
+};
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -52,7 +54,8 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 17] = [
+        let api: [(&str, Routes); 18] = [
+            ("", browse::routes(app.clone())),
             ("openapi.json", openapi::routes()),
             ("account", account::tenant_routes(app.clone())),
             ("permissions", account::permission_routes(app.clone())),
@@ -87,7 +90,20 @@ impl Router {
     }
 
     /// Looks whether a request may be made, and has its slice answer it.
-    async fn api(&self, mut request: Request<Incoming>) -> Result<Response, ApiError> {
+    pub(crate) async fn api(&self, mut request: Request<Incoming>) -> Result<Response, ApiError> {
+        match self.admit(&mut request).await?.answer(request).await {
+            Ok(response) => Ok(response),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Looks whether a request may be made.
+    pub(crate) async fn may(&self, request: &mut Request<Incoming>) -> Result<(), ApiError> {
+        self.admit(request).await.map(|_| ())
+    }
+
+    /// Looks whether a request may be made, and which slice is to answer it; who asks is put into its extensions.
+    async fn admit(&self, request: &mut Request<Incoming>) -> Result<&dyn Branch, ApiError> {
         let path = request.uri().path();
         let name = path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
         let slice = self.0.api.get(name).ok_or_else(nothing_here)?;
@@ -104,10 +120,7 @@ impl Router {
             }
             request.extensions_mut().insert(caller);
         }
-        match slice.answer(request).await {
-            Ok(response) => Ok(response),
-            Err(never) => match never {},
-        }
+        Ok(slice.as_ref())
     }
 
     /// Answers a request.
@@ -126,7 +139,7 @@ impl Router {
             "embed" => &branches.embed,
             "api" if request.uri().path().split('/').nth(2) == Some("docs") => &branches.docs,
             "api" => {
-                return secured(self.api(request).await.unwrap_or_else(ApiError::into_response), false);
+                return secured(browse::answer(self, &branches.app, request).await, false);
             }
             "healthz" | "readyz" | "metrics" => &branches.health,
             _ => &branches.site,

@@ -39,6 +39,7 @@ struct Gone;
     path = "/api/v1/jobs/{job}/progress",
     tag = "jobs",
     operation_id = "followJob",
+    extensions(("x-events" = json!(["progress", "end", "alive"]))),
     responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream"))
 )]
 pub(super) async fn open(

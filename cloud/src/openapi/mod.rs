@@ -11,7 +11,7 @@ mod schemas;
 
 pub(crate) use http::{docs_routes, routes};
 
-use crate::{account, alarm, cluster, device, event, feed, hook, item, job, media, recording};
+use crate::{account, alarm, browse, cluster, device, event, feed, hook, item, job, media, recording};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
@@ -36,6 +36,7 @@ pub fn bytes() -> &'static [u8] {
 fn slices() -> Vec<utoipa::openapi::OpenApi> {
     vec![
         http::Operations::openapi(),
+        browse::Operations::openapi(),
         account::SessionOperations::openapi(),
         account::TenantOperations::openapi(),
         account::UserOperations::openapi(),
@@ -70,7 +71,7 @@ const TAGS: &[(&str, &str)] = &[
     ("roles", "What users may do."),
     ("tokens", "Logins for programs."),
     ("servers", "The installation: its processes, alarms and media store."),
-    ("document", "This document."),
+    ("document", "This document, and the index of what there is."),
 ];
 
 fn build() -> Value {
