@@ -5,6 +5,7 @@ pub mod account;
 pub mod alarm;
 pub mod app;
 pub mod broker;
+mod browse;
 pub mod clock;
 pub mod cluster;
 pub mod config;

@@ -35,6 +35,6 @@ export default defineConfig(async ({ command }) => ({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 600,
-    rolldownOptions: { input: { index: "index.html", player: "player.html" } },
+    rolldownOptions: { input: { index: "index.html", player: "player.html", browse: "browse.html" } },
   },
 }));

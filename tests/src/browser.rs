@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// No browser run takes longer than this.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(420);
 
 /// A shared machine can stop for seconds: what fails is tried once more from the beginning, and both are told.
 pub(crate) async fn run() -> Result<()> {

@@ -151,8 +151,10 @@ impl Table {
                 name => Need::Permission(name.parse().map_err(|error| format!("`{line}`: {error}"))?),
             };
             let path = path.split('/').skip(1).map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
-            let Some(Segment::Literal(name)) = path.get(2).copied() else {
-                return Err(format!("`{line}` is not below /api/v1"));
+            let name = match path.get(2).copied() {
+                Some(Segment::Literal(name)) => name,
+                None if path.len() == 2 => "",
+                _ => return Err(format!("`{line}` is not below /api/v1")),
             };
             let rules = by_name.entry(name).or_default();
             if rules.iter().any(|rule| rule.method == method && rule.path == path) {
@@ -165,7 +167,8 @@ impl Table {
 
     fn find(&self, method: &Method, path: &str) -> Found {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let rules = segments.get(2).and_then(|name| self.by_name.get(name)).map_or(&[][..], Vec::as_slice);
+        let rules =
+            self.by_name.get(segments.get(2).copied().unwrap_or_default()).map_or(&[][..], Vec::as_slice);
         let mut fitting: Vec<&Rule> = rules.iter().filter(|rule| fits(&rule.path, &segments)).collect();
         // A word says more than what stands for any.
         let open = |rule: &Rule| rule.path.iter().filter(|part| !matches!(part, Segment::Literal(_))).count();
@@ -245,9 +248,10 @@ mod tests {
         assert_eq!(find(&Method::POST, "/api/v1/events/x_1/status"), need("events:run", event));
         assert_eq!(find(&Method::GET, "/api/v1/devices/self/targets"), Found::Route(Need::Device, None));
         assert_eq!(find(&Method::PUT, "/api/v1/events"), Found::Methods(vec!["GET", "HEAD", "POST"]));
+        assert_eq!(find(&Method::GET, "/api/v1"), Found::Route(Need::Login, None));
         assert_eq!(find(&Method::GET, "/api/v1/media/objects/a/b.mp4"), need("server:read", None));
         for nothing in [
-            "/api/v1",
+            "/api",
             "/api/v1/",
             "/api/v1/event",
             "/api/v1/events/",

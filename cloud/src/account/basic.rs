@@ -90,9 +90,11 @@ fn refuse_foreign_pages(method: &Method, headers: &HeaderMap) -> Result<(), ApiE
     Ok(())
 }
 
-/// A 401 that says how to log in; to scripts in pages in a way that opens no dialogue of the browser's.
+/// A 401 that says how to log in; to browsers in a way that opens no dialogue of theirs.
 pub(super) fn asking(headers: &HeaderMap, detail: &str) -> ApiError {
-    let scheme = if headers.contains_key("sec-fetch-mode") {
+    // Over plain HTTP from another machine browsers tell nothing of fetching, but always their languages.
+    let browser = headers.contains_key("sec-fetch-mode") || headers.contains_key(header::ACCEPT_LANGUAGE);
+    let scheme = if browser {
         HeaderValue::from_static("Session realm=\"stagebox\"")
     } else {
         HeaderValue::from_static("Basic realm=\"stagebox\", charset=\"UTF-8\"")

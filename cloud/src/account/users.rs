@@ -56,7 +56,7 @@ impl Accounts {
     }
 
     /// Reads a user of an account.
-    pub(super) async fn user_of(
+    pub(crate) async fn user_of(
         &self,
         account: Account,
         id: UserId,

@@ -89,6 +89,7 @@ pub fn routes(app: App) -> Routes {
     tag = "changes",
     operation_id = "followChanges",
     params(LastEventId),
+    extensions(("x-events" = json!(["change", "alarms", "telemetry", "alive", "reset"]))),
     responses(
         (status = 200, description = "The stream.", body = StreamEvent, content_type = "text/event-stream"),
         (status = 400, description = "`Last-Event-ID` is no id of this stream."),

@@ -7,7 +7,8 @@ use crate::app::App;
 use crate::cluster::Role;
 use crate::http::Peer;
 use crate::{
-    account, alarm, cluster, device, event, feed, hook, include, item, job, media, openapi, player, viewing,
+    account, alarm, browse, cluster, device, event, feed, hook, include, item, job, media, openapi, player,
+    viewing,
 };
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
@@ -54,7 +55,8 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 18] = [
+        let api: [(&str, Routes); 19] = [
+            ("", browse::routes(app.clone())),
             ("openapi.json", openapi::routes()),
             ("account", account::tenant_routes(app.clone())),
             ("include-files", include::routes(app.clone())),
@@ -90,7 +92,20 @@ impl Router {
     }
 
     /// Looks whether a request may be made, and has its slice answer it.
-    async fn api(&self, mut request: Request<Incoming>) -> Result<Response, ApiError> {
+    pub(crate) async fn api(&self, mut request: Request<Incoming>) -> Result<Response, ApiError> {
+        match self.admit(&mut request).await?.answer(request).await {
+            Ok(response) => Ok(response),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Looks whether a request may be made.
+    pub(crate) async fn may(&self, request: &mut Request<Incoming>) -> Result<(), ApiError> {
+        self.admit(request).await.map(|_| ())
+    }
+
+    /// Looks whether a request may be made, and which slice is to answer it; who asks is put into its extensions.
+    async fn admit(&self, request: &mut Request<Incoming>) -> Result<&dyn Branch, ApiError> {
         let path = request.uri().path();
         let name = path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
         let slice = self.0.api.get(name).ok_or_else(nothing_here)?;
@@ -107,10 +122,7 @@ impl Router {
             }
             request.extensions_mut().insert(caller);
         }
-        match slice.answer(request).await {
-            Ok(response) => Ok(response),
-            Err(never) => match never {},
-        }
+        Ok(slice.as_ref())
     }
 
     /// Answers a request.
@@ -133,7 +145,7 @@ impl Router {
             "embed" => &branches.embed,
             "api" if request.uri().path().split('/').nth(2) == Some("docs") => &branches.docs,
             "api" => {
-                return secured(self.api(request).await.unwrap_or_else(ApiError::into_response), false);
+                return secured(browse::answer(self, &branches.app, request).await, false);
             }
             "healthz" | "readyz" | "metrics" => &branches.health,
             _ => &branches.site,

@@ -64,6 +64,7 @@ enum StreamEventName {
     path = "/api/v1/jobs/{job}/progress",
     tag = "jobs",
     operation_id = "followJob",
+    extensions(("x-events" = json!(["progress", "end", "alive"]))),
     responses((status = 200, description = "The stream.", body = StreamEvent, content_type = "text/event-stream"))
 )]
 pub(super) async fn open(

@@ -12,7 +12,7 @@ mod schemas;
 pub(crate) use http::{docs_routes, routes};
 
 use crate::{
-    account, alarm, cluster, device, event, feed, hook, include, item, job, media, recording, settings,
+    account, alarm, browse, cluster, device, event, feed, hook, include, item, job, media, recording, settings,
 };
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -38,6 +38,7 @@ pub fn bytes() -> &'static [u8] {
 fn slices() -> Vec<utoipa::openapi::OpenApi> {
     vec![
         http::Operations::openapi(),
+        browse::Operations::openapi(),
         account::SessionOperations::openapi(),
         account::TenantOperations::openapi(),
         settings::Operations::openapi(),
@@ -75,7 +76,7 @@ const TAGS: &[(&str, &str)] = &[
     ("roles", "What users may do."),
     ("tokens", "Logins for programs."),
     ("servers", "The installation: its processes, alarms and media store."),
-    ("document", "This document."),
+    ("document", "This document, and the index of what there is."),
 ];
 
 fn build() -> Value {

@@ -13,7 +13,7 @@ struct Dist;
 const CODINGS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
 
 /// A page's text, or nothing if the web front was not built before the server was.
-pub(super) fn page(name: &str) -> Option<String> {
+pub(crate) fn page(name: &str) -> Option<String> {
     let file = Dist::get(name)?;
     String::from_utf8(file.data.into_owned()).ok()
 }

@@ -11,6 +11,8 @@ mod site;
 mod state;
 mod stream;
 
+pub(crate) use assets::page as shell;
+
 use crate::app::App;
 use crate::http::Routes;
 

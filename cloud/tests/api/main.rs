@@ -4,6 +4,7 @@
 
 mod access;
 mod alarms;
+mod browse;
 mod document;
 mod events;
 mod hook;

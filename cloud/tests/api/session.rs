@@ -60,6 +60,9 @@ async fn nobody_gets_in_without_the_right_password() {
     }
     let page = server.anonymous(Method::GET, "/api/v1/events").header("sec-fetch-mode", "cors");
     assert!(answer(page).await.header("www-authenticate").starts_with("Session"));
+    // A page from another machine over plain HTTP is known by its languages.
+    let page = server.anonymous(Method::GET, "/api/v1/events").header("accept-language", "de");
+    assert!(answer(page).await.header("www-authenticate").starts_with("Session"));
     let wrong = server.anonymous(Method::GET, "/api/v1/events").basic_auth(EMAIL, Some("wrong"));
     answer(wrong).await.assert_problem(401);
     let bearer = server.anonymous(Method::GET, "/api/v1/events").bearer_auth("x");
