@@ -210,7 +210,8 @@ impl Tenant {
         let read: Value = serde_json::from_str(record)?;
         let body = read["body"].as_str().unwrap_or_default();
         let body: Value = serde_json::from_str(body).unwrap_or_default();
-        let says = |value: &Value| value["account"].to_string() == self.number;
+        let says =
+            |value: &Value| value["account"].as_u64().is_some_and(|number| Ok(number) == self.number.parse());
         Ok(says(&read) || says(&body))
     }
 

@@ -10,7 +10,7 @@ use crate::access::{self, Found, Need};
 use crate::app::App;
 use crate::http::{ApiError, Peer, Response, Router};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -110,7 +110,7 @@ async fn page(router: &Router, app: &App, mut request: Request<Incoming>) -> Res
             let problem = ApiError::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", words).into_response();
             let (problem, body) = problem.into_parts();
             parts = problem;
-            body.collect().await.map(|body| body.to_bytes()).unwrap_or_default()
+            body.collect().await.map(Collected::to_bytes).unwrap_or_default()
         }
     };
     let base = app.addresses.http_url(&app.config);

@@ -25,7 +25,7 @@ pub(super) fn details(page: &Page<'_>, operation: &Operation<'_>) -> Markup {
                 h3 { "Parameters" }
                 (table("Parameters", parameters.iter().map(|parameter| {
                     let name = html! { code { (parameter.name) } " " span.soft { "in the " (parameter.place) } };
-                    row(name, parameter.required, &parameter.shape, parameter.description)
+                    row(&name, parameter.required, &parameter.shape, parameter.description)
                 }).collect()))
             }
             @if let Some((shape, _)) = operation.body() {
@@ -62,7 +62,7 @@ fn need(need: Need<'_>) -> Markup {
 
 struct Row(Markup);
 
-fn row(name: Markup, required: bool, shape: &Shape<'_>, description: &str) -> Row {
+fn row(name: &Markup, required: bool, shape: &Shape<'_>, description: &str) -> Row {
     let default = shape.default.map(plain);
     Row(html! {
         tr {
@@ -112,7 +112,7 @@ fn collect(fields: &[Field<'_>], prefix: &str, rows: &mut Vec<Row>) {
             return;
         }
         let name = format!("{}{}", prefix.replace("..", "."), field.name);
-        rows.push(row(html! { code { (name) } }, field.required, &field.shape, field.shape.description));
+        rows.push(row(&html! { code { (name) } }, field.required, &field.shape, field.shape.description));
         if let Some((more, fields)) = inner(&field.shape) {
             let dot = if more.is_empty() { "." } else { "" };
             collect(fields, &format!("{name}{more}{dot}"), rows);

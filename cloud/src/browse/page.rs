@@ -89,7 +89,7 @@ impl Page<'_> {
         let below = self.document.below(self.path);
         let get = own.iter().find(|operation| operation.method == Method::GET);
         let heading = self.heading(get);
-        let streams = get.and_then(|get| get.events()).filter(|_| self.status.is_success());
+        let streams = get.and_then(Operation::events).filter(|_| self.status.is_success());
         let content = html! {
             @if self.path == ROOT && self.status.is_success() {
                 (start::start(self, get))

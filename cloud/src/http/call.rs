@@ -18,6 +18,11 @@ use warp::Filter;
 /// How long a body may take to come.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
 
+/// Bytes of a body that is too large that are read and thrown away.
+const DRAINED: usize = 8 * 1024 * 1024;
+/// How long that may take.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
 /// The client's address; the server puts it into each request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
@@ -95,16 +100,18 @@ impl Call {
     /// Reads the whole body.
     pub async fn body(&mut self) -> Result<Bytes, ApiError> {
         let announced = self.header(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > self.limit) {
-            return Err(ApiError::too_large(self.limit));
-        }
         let limit = self.limit;
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if announced.is_some_and(|length| length > limit) {
+            drain(body).await;
+            return Err(ApiError::too_large(limit));
+        }
         let read = async {
             let mut whole = BytesMut::new();
             while let Some(piece) = body.next().await {
                 let piece = piece.map_err(|_| ApiError::bad_request("the body broke off"))?;
                 if (whole.len() + piece.len()) as u64 > limit {
+                    drain(body).await;
                     return Err(ApiError::too_large(limit));
                 }
                 whole.extend_from_slice(&piece);
@@ -136,6 +143,20 @@ impl Call {
         }
         self.fields().await
     }
+}
+
+/// Reads on for a while: whoever still sends when the connection is closed cannot read why (RFC 9112, 9.6).
+async fn drain(body: &mut BoxStream<'static, Result<Bytes, warp::Error>>) {
+    let mut left = DRAINED;
+    let read = async {
+        while let Some(Ok(piece)) = body.next().await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_LIMIT, read).await;
 }
 
 /// A filter that takes the whole request, whatever its method.

@@ -23,6 +23,7 @@ mod server;
 
 pub use call::{Call, Peer, answer, call};
 pub use fields::{Fields, Line, Parsed, line};
+pub(crate) use parameters::parameter;
 pub use parameters::{IfMatch, PageQuery};
 pub use problem::{ApiError, FieldError, Problem};
 pub(crate) use range::Range;

@@ -46,7 +46,8 @@ impl IntoParams for IfMatch {
     }
 }
 
-fn parameter(place: ParameterIn, name: &str, words: &str, schema: Object) -> Parameter {
+/// One parameter, with words for it.
+pub(crate) fn parameter(place: ParameterIn, name: &str, words: &str, schema: Object) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(place)

@@ -11,7 +11,8 @@ use crate::http::{self, ApiError, Call, Listed, Response, Routes, answer};
 use crate::store::Page;
 use ::http::{Method, header};
 use serde::Serialize;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
@@ -61,26 +62,20 @@ impl FileView {
     }
 }
 
-/// What is to be there for a change to be made; give one of the two.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "a schema: see `expected`")]
-struct FileMatch {
-    /// The ETag of the version that is to be replaced or deleted, or `*` for any; if it is another one, the answer is
-    /// 412 and nothing changes.
-    #[param(rename = "If-Match", required = false, schema_with = tag)]
-    if_match: String,
-    /// `*`: only if there is no such file yet; else the answer is 412.
-    #[param(rename = "If-None-Match", required = false, schema_with = star)]
-    if_none_match: String,
-}
+/// What is to be there for a change to be made; give one of the two: see [`expected`].
+struct FileMatch;
 
-fn tag() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(\\*|\"[0-9a-f]{64}\")$")).build()
-}
-
-fn star() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^\\*$")).build()
+impl utoipa::IntoParams for FileMatch {
+    fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let header = |name, words, pattern: &str| {
+            let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build();
+            http::parameter(ParameterIn::Header, name, words, schema)
+        };
+        let this = "The ETag of the version that is to be replaced or deleted, or `*` for any; if it is another one, \
+                    the answer is 412 and nothing changes.";
+        let none = "`*`: only if there is no such file yet; else the answer is 412.";
+        vec![header("If-Match", this, r#"^(\*|"[0-9a-f]{64}")$"#), header("If-None-Match", none, r"^\*$")]
+    }
 }
 
 /// The slice's paths.

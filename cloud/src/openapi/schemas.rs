@@ -159,6 +159,7 @@ fn answered(schema: &mut Value) {
     });
     let mut there: Vec<Value> = with.collect();
     if let Some(Value::Array(required)) = schema.get_mut("required") {
+        there.retain(|name| !required.contains(name));
         required.append(&mut there);
     } else if !there.is_empty() {
         schema["required"] = there.into();

@@ -195,7 +195,7 @@ fn body(rule: &Rule, server: &Server, role: &str) -> Option<Value> {
             "role" => *value = role.into(),
             "current" => *value = server.password.clone().into(),
             "email" if rule.path.len() == 3 && template(rule).ends_with("session") => {
-                *value = super::server::EMAIL.into()
+                *value = super::server::EMAIL.into();
             }
             "password" if template(rule).ends_with("session") => *value = server.password.clone().into(),
             "url" => *value = "http://127.0.0.1:9/hook".into(),
