@@ -12,7 +12,8 @@ mod schemas;
 pub(crate) use http::{docs_routes, routes};
 
 use crate::{
-    account, alarm, browse, cluster, device, event, feed, hook, include, item, job, media, recording, settings,
+    account, alarm, browse, cluster, device, event, feed, hook, include, item, job, media, recording,
+    settings,
 };
 use serde_json::{Value, json};
 use std::sync::LazyLock;
