@@ -71,9 +71,9 @@ impl Kind {
 
 /// A line that may be empty.
 fn line(value: &Value, max: usize) -> Result<String, String> {
-    let text = value.as_str().map(str::trim).filter(|text| !text.chars().any(char::is_control));
+    let text = value.as_str().filter(|text| !text.chars().any(char::is_control));
     match text {
-        Some(text) if text.chars().count() <= max => Ok(text.to_owned()),
+        Some(text) if text.chars().count() <= max => Ok(text.trim().to_owned()),
         _ => Err(format!("must be a line of at most {max} characters")),
     }
 }

@@ -118,7 +118,7 @@ fn property(declared: &Declared) -> Object {
         Kind::Number { min, max } => of(Type::Integer).minimum(Some(min)).maximum(Some(max)),
         Kind::Colour => of(Type::String).pattern(Some("^\\s*(#[0-9A-Fa-f]{6})?\\s*$")),
         Kind::Text(_) | Kind::Title(_) | Kind::TimeZone | Kind::Picture => {
-            of(Type::String).max_length(declared.kind.max_length())
+            of(Type::String).max_length(declared.kind.max_length()).pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*$"))
         }
     };
     property.description(Some(declared.words)).build()
