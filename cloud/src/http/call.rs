@@ -101,9 +101,13 @@ impl Call {
     pub async fn body(&mut self) -> Result<Bytes, ApiError> {
         let announced = self.header(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
         let limit = self.limit;
+        let waits = self.headers.contains_key(header::EXPECT);
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
         if announced.is_some_and(|length| length > limit) {
-            drain(body).await;
+            // Whoever waits for a 100 has sent nothing yet.
+            if !waits {
+                drain(body).await;
+            }
             return Err(ApiError::too_large(limit));
         }
         let read = async {
