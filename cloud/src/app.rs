@@ -1,6 +1,7 @@
 //! What all slices share: the handles of one running server.
 
 mod addresses;
+mod indexes;
 
 pub use addresses::{Addresses, PortsFile};
 
@@ -14,6 +15,7 @@ use crate::device::{Device, Devices};
 use crate::event::{Event, Events};
 use crate::hook::Hooks;
 use crate::http::{ApiError, Counters};
+use crate::idempotency::Idempotency;
 use crate::item::{Item, Items};
 use crate::job::{Job, Jobs};
 use crate::live::Live;
@@ -27,8 +29,8 @@ use crate::tls::Tls;
 use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +58,17 @@ impl StartError {
 /// The server's handles; cloned freely.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
+
+/// As [`App`], for what the app itself holds: it does not keep the server's parts.
+#[derive(Clone)]
+pub(crate) struct WeakApp(Weak<Parts>);
+
+impl WeakApp {
+    /// The handles, while anybody has them.
+    pub(crate) fn upgrade(&self) -> Option<App> {
+        self.0.upgrade().map(App)
+    }
+}
 
 /// What [`App`] holds.
 pub struct Parts {
@@ -93,6 +106,8 @@ pub struct Parts {
     pub(crate) quotas: Quotas,
     /// This process among others.
     pub cluster: Cluster,
+    /// Requests that are sent again.
+    pub(crate) idempotency: Idempotency,
     /// Bound addresses.
     pub addresses: Arc<Addresses>,
     /// What the HTTP server counts.
@@ -194,6 +209,7 @@ impl App {
         let items = Items::new(store.clone());
         let devices = Devices::new(&store, &events, &clock);
         let cluster = Cluster::new(&config, &store, &clock);
+        let idempotency = Idempotency::new(&store, &vault, &clock, &cluster);
         let quotas = Quotas::default();
         let live = Live::new(&config, &store, &events, &items, &media, cluster.owners(), &quotas);
         let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
@@ -218,11 +234,17 @@ impl App {
             jobs,
             quotas,
             cluster,
+            idempotency,
             addresses,
             http_counters: Arc::default(),
             shutdown,
             ready: AtomicBool::new(false),
         })))
+    }
+
+    /// Handles that keep nothing.
+    pub(crate) fn downgrade(&self) -> WeakApp {
+        WeakApp(Arc::downgrade(&self.0))
     }
 
     /// Makes sure that a thing is there and of the caller's account: another one's is as good as none.

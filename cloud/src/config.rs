@@ -8,6 +8,7 @@ pub use servers::{Http, Listen, Mqtt, Rtmp};
 
 use crate::cluster::{self, ClusterConfig, Roles};
 use crate::job::JobsConfig;
+use crate::log::LogConfig;
 use crate::media::config::MediaConfig;
 use crate::outbound::{Moved, OutboundConfig};
 use crate::store::StoreConfig;
@@ -79,6 +80,8 @@ pub struct Config {
     pub hooks: Moved,
     /// What is done in the background.
     pub jobs: JobsConfig,
+    /// What this process writes of what it does.
+    pub log: LogConfig,
 }
 
 impl Default for Config {
@@ -99,6 +102,7 @@ impl Default for Config {
             outbound: OutboundConfig::default(),
             hooks: Moved,
             jobs: JobsConfig::default(),
+            log: LogConfig::default(),
         }
     }
 }

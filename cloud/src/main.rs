@@ -5,12 +5,11 @@ use clap::{Parser, Subcommand};
 use stagebox_cloud::cluster::{Role, Roles};
 use stagebox_cloud::config::Config;
 use stagebox_cloud::control::{self, AccountsCommand, SecretsCommand, StoreCommand};
-use stagebox_cloud::media;
 use stagebox_cloud::serve::{self, ServeOptions};
-use std::io::{IsTerminal, Write};
+use stagebox_cloud::{log, media};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// Stagebox's cloud: events, recordings, items and who may watch them.
 #[derive(Parser)]
@@ -130,10 +129,6 @@ enum MediaCommand {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter =
-        EnvFilter::try_from_env("STAGEBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info,object_store=warn"));
-    let colour = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     match run(arguments.command) {
         Ok(code) => code,
         Err(error) => {
@@ -165,6 +160,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::BrokerExec { parent, program, configuration } => {
+            log::begin(&log::LogConfig::default());
             Err(stagebox_cloud::broker::exec::exec(parent, &program, &configuration))
                 .with_context(|| format!("cannot become {}", program.display()))
         }
@@ -188,6 +184,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Worker => {
+            log::begin(&log::LogConfig::default());
             stagebox_cloud::transcode::worker_main().context("the worker failed")?;
             Ok(ExitCode::SUCCESS)
         }
@@ -220,6 +217,7 @@ fn load_for(path: Option<&Path>, data: Option<PathBuf>, roles: Option<Vec<Role>>
 fn load(path: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<Config> {
     let environment = std::env::vars().filter(|(name, _)| name != "STAGEBOX_LOG");
     let mut config = Config::load(path, environment)?;
+    log::begin(&config.log);
     if let Some(data) = data {
         config.data_dir = data;
     }

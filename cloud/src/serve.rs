@@ -2,6 +2,7 @@
 
 use crate::account::{Accounts, FirstPassword};
 use crate::app::{App, StartError};
+use crate::batch::{Anywhere, AtBroker, Batches};
 use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::Config;
@@ -9,7 +10,7 @@ use crate::http::{Router, Server};
 use crate::recording::{self, DeleteMedia};
 use crate::store::upkeep;
 use crate::tenant::{self, DeleteAccount};
-use crate::{app, broker, cluster, control, device, hook, ingest, job, live, media, tls};
+use crate::{app, broker, cluster, control, device, hook, idempotency, ingest, job, live, media, tls};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -66,6 +67,7 @@ pub async fn start(
     let server = Server::bind(&config.http).await.map_err(StartError::of("HTTP"))?;
     let app = App::open(config, clock).await?;
     server.tell(&app.addresses);
+    app.complete_indexes().await?;
     follow_certificate(&app)?;
     let upkeep = upkeep::run(app.store.clone(), app.alarms.clone(), app.shutdown.clone());
     let upkeep = tokio::spawn(upkeep);
@@ -99,6 +101,7 @@ async fn start_roles(
     let has = |role| app.config.roles.has(role);
     if has(Role::Api) {
         app.accounts.start(&app.config.admin.email, tell).await.map_err(StartError::of("accounts"))?;
+        tokio::spawn(idempotency::sweep(app.idempotency.clone(), app.shutdown.clone()));
     }
     if app.cluster.owners().is_shared() {
         app.events.follow(app.shutdown.clone());
@@ -121,10 +124,16 @@ async fn start_roles(
     if has(Role::Transcode) {
         app.jobs.register(DeleteMedia::new(app));
         app.jobs.register(DeleteAccount::new(app));
-        job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
+        app.jobs.register(Batches::<Anywhere>::new(app));
         recording::start_resuming(app.clone());
         tenant::start_resuming(app.clone());
         tenant::start_expiring(app.clone());
+    }
+    if has(Role::Broker) {
+        app.jobs.register(Batches::<AtBroker>::new(app));
+    }
+    if has(Role::Transcode) || has(Role::Broker) {
+        job::start(app.clone()).await.map_err(StartError::of("jobs"))?;
     }
     Ok(())
 }

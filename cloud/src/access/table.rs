@@ -1,5 +1,6 @@
 //! The table of routes and what each needs: read once, asked for every request of the API.
 
+use super::deprecation::Deprecation;
 use super::permission::Permission;
 use http::Method;
 use std::collections::HashMap;
@@ -115,13 +116,15 @@ pub struct Rule {
     pub path: Vec<Segment>,
     /// What it needs.
     pub need: Need,
+    /// When it goes, and what is used instead.
+    pub deprecation: Option<Deprecation>,
 }
 
 /// What the table has for a request.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Found<'a> {
     /// A route, and what its path names.
-    Route(Need, Option<(Thing, String)>),
+    Route(&'a Rule, Option<(Thing, String)>),
     /// A path, but not for this method; for these.
     Methods(Vec<&'static str>),
     /// Nothing.
@@ -138,11 +141,10 @@ impl Table {
         let mut by_name: HashMap<&'static str, Vec<Rule>> = HashMap::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let mut words = line.split_whitespace();
-            let (Some(method), Some(path), Some(need), None) =
-                (words.next(), words.next(), words.next(), words.next())
-            else {
+            let (Some(method), Some(path), Some(need)) = (words.next(), words.next(), words.next()) else {
                 return Err(format!("`{line}` is not `METHOD path need`"));
             };
+            let deprecation = Deprecation::parse(words).map_err(|error| format!("`{line}`: {error}"))?;
             let method = method.parse::<Method>().map_err(|error| format!("`{line}`: {error}"))?;
             let need = match need {
                 "public" => Need::Public,
@@ -160,12 +162,12 @@ impl Table {
             if rules.iter().any(|rule| rule.method == method && rule.path == path) {
                 return Err(format!("`{line}` stands twice"));
             }
-            rules.push(Rule { method, path, need });
+            rules.push(Rule { method, path, need, deprecation });
         }
         Ok(Self { by_name })
     }
 
-    fn find(&self, method: &Method, path: &str) -> Found {
+    fn find(&self, method: &Method, path: &str) -> Found<'_> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let rules =
             self.by_name.get(segments.get(2).copied().unwrap_or_default()).map_or(&[][..], Vec::as_slice);
@@ -180,7 +182,7 @@ impl Table {
                 Segment::Id(thing) => Some((*thing, (*given).to_owned())),
                 _ => None,
             });
-            return Found::Route(rule.need, named);
+            return Found::Route(rule, named);
         }
         if fitting.is_empty() {
             return Found::Nothing;
@@ -210,7 +212,7 @@ fn fits(path: &[Segment], segments: &[&str]) -> bool {
 }
 
 /// What a request of the API needs.
-pub fn find(method: &Method, path: &str) -> Found {
+pub fn find(method: &Method, path: &str) -> Found<'static> {
     TABLE.find(method, path)
 }
 
@@ -240,16 +242,20 @@ mod tests {
     fn requests_find_their_line() {
         let need = |name: &str, thing: Option<Thing>| {
             let named = thing.map(|thing| (thing, "x_1".to_owned()));
-            Found::Route(Need::Permission(name.parse().unwrap()), named)
+            Some((Need::Permission(name.parse().unwrap()), named))
+        };
+        let found = |method, path| match find(&method, path) {
+            Found::Route(rule, named) => Some((rule.need, named)),
+            _ => None,
         };
         let event = Some(Thing::Event);
-        assert_eq!(find(&Method::GET, "/api/v1/events"), need("events:read", None));
-        assert_eq!(find(&Method::HEAD, "/api/v1/events/x_1"), need("events:read", event));
-        assert_eq!(find(&Method::POST, "/api/v1/events/x_1/status"), need("events:run", event));
-        assert_eq!(find(&Method::GET, "/api/v1/devices/self/targets"), Found::Route(Need::Device, None));
+        assert_eq!(found(Method::GET, "/api/v1/events"), need("events:read", None));
+        assert_eq!(found(Method::HEAD, "/api/v1/events/x_1"), need("events:read", event));
+        assert_eq!(found(Method::POST, "/api/v1/events/x_1/status"), need("events:run", event));
+        assert_eq!(found(Method::GET, "/api/v1/devices/self/targets"), Some((Need::Device, None)));
         assert_eq!(find(&Method::PUT, "/api/v1/events"), Found::Methods(vec!["GET", "HEAD", "POST"]));
-        assert_eq!(find(&Method::GET, "/api/v1"), Found::Route(Need::Login, None));
-        assert_eq!(find(&Method::GET, "/api/v1/media/objects/a/b.mp4"), need("server:read", None));
+        assert_eq!(found(Method::GET, "/api/v1"), Some((Need::Login, None)));
+        assert_eq!(found(Method::GET, "/api/v1/media/objects/a/b.mp4"), need("server:read", None));
         for nothing in [
             "/api",
             "/api/v1/",
@@ -260,5 +266,19 @@ mod tests {
         ] {
             assert_eq!(find(&Method::GET, nothing), Found::Nothing, "{nothing}");
         }
+    }
+
+    #[test]
+    fn a_route_can_be_on_its_way_out() {
+        let text = "GET /api/v1/a login deprecated=2026-11-01 sunset=2027-05-01 successor=/api/v1/b\nGET /api/v1/b login";
+        let table = Table::parse(text).unwrap();
+        let deprecated = |path| match table.find(&Method::GET, path) {
+            Found::Route(rule, _) => rule.deprecation.clone(),
+            _ => None,
+        };
+        assert_eq!(deprecated("/api/v1/a").unwrap().successor, Some("/api/v1/b"));
+        assert_eq!(deprecated("/api/v1/b"), None);
+        let error = Table::parse("GET /api/v1/a login deprecated=soon").err().unwrap();
+        assert!(error.contains("`soon`"), "{error}");
     }
 }

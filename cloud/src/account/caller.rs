@@ -7,7 +7,8 @@ use super::token::{BY_HASH, PREFIX, Token, hash};
 use super::{Accounts, User};
 use crate::access::{Caller, Need, Permission, Permissions, Via};
 use crate::http::ApiError;
-use crate::store::{IndexKey, StoreError, Versioned};
+use crate::id::UserId;
+use crate::store::{Account, IndexKey, StoreError, Versioned};
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::net::SocketAddr;
 
@@ -71,6 +72,17 @@ impl Accounts {
             return Err(ApiError::forbidden("this user is for the API only"));
         }
         self.permissions_of(user, headers).await
+    }
+
+    /// What a user may do now, for what is done in their name while they do not ask.
+    pub(crate) async fn permissions_of_user(
+        &self,
+        account: Account,
+        user: UserId,
+    ) -> Result<Permissions, ApiError> {
+        let user = self.0.store.get_of::<User>(account, user).await?;
+        let user = user.ok_or_else(|| ApiError::forbidden("whoever asked for this is not there any more"))?;
+        self.permissions_of(&user.document, &HeaderMap::new()).await
     }
 
     /// What a user may do now.

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::id::{RoleId, UserId};
-use crate::store::{Account, Document, Index, IndexKey, Owner};
+use crate::store::{Account, Document, Index, IndexKey, Owner, sort_key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -13,6 +13,12 @@ pub(super) const BY_EMAIL: &str = "email";
 pub(super) const BY_AGE: &str = "age";
 /// The index of an account's users by role.
 pub(super) const BY_ROLE: &str = "role";
+/// The index of an account's users by role, the oldest first.
+pub(super) const BY_ROLE_AND_AGE: &str = "role_age";
+/// The index of an account's users by e-mail address, exactly.
+pub(super) const BY_OWN_EMAIL: &str = "account_email";
+/// The index of an account's users in the order of their e-mail addresses.
+pub(super) const IN_ORDER: &str = "email_order";
 /// The index of sessions by their end.
 pub(super) const BY_END: &str = "end";
 /// The index of sessions by user, the oldest first.
@@ -70,10 +76,17 @@ pub(super) fn email_key(email: &str) -> [u8; 32] {
     Sha256::digest(email.trim().to_lowercase()).into()
 }
 
+/// What a list of users is filtered by for an address.
+pub(super) fn email_print(email: &str) -> String {
+    hex::encode(&email_key(email)[..16])
+}
+
 impl Document for User {
     const KIND: &'static str = "user";
     /// Before accounts, a user belonged to none.
     const SCHEMA: u32 = 2;
+    /// Before lists could be sorted and filtered there was one by age only.
+    const INDEXES: u32 = 2;
 
     fn owner(&self) -> Owner {
         Owner::Account(self.account)
@@ -84,10 +97,14 @@ impl Document for User {
     }
 
     fn indexes(&self) -> Vec<Index> {
+        let own = || IndexKey::of(self.account);
         vec![
             Index::unique(BY_EMAIL, IndexKey::new().bytes(email_key(&self.email))),
-            Index::many(BY_AGE, IndexKey::of(self.account).time(self.created_at)),
-            Index::many(BY_ROLE, IndexKey::of(self.account).text(self.role)),
+            Index::many(BY_AGE, own().time(self.created_at)),
+            Index::many(BY_ROLE, own().text(self.role)),
+            Index::many(BY_ROLE_AND_AGE, own().text(self.role).time(self.created_at)),
+            Index::many(BY_OWN_EMAIL, own().text(email_print(&self.email))),
+            Index::many(IN_ORDER, own().text(sort_key(&self.email))),
         ]
     }
 

@@ -2,6 +2,7 @@
 //!
 //! What a request needs is in `access/table.txt`; [`Accounts::admit`] finds out who asks and looks whether they may.
 
+mod actions;
 mod basic;
 mod caller;
 mod document;
@@ -9,6 +10,7 @@ mod email;
 mod error;
 pub(crate) mod everyone;
 mod http;
+mod listing;
 mod manage;
 mod password;
 mod role;
@@ -23,9 +25,11 @@ mod tokens_http;
 mod users;
 mod users_http;
 
+pub(crate) use actions::ACTIONS;
 pub use document::{Session, User};
 pub use error::AccountError;
 pub use http::{SessionOperations, routes};
+pub(crate) use listing::{PERMISSIONS, ROLES, TOKENS, USERS};
 pub use manage::{AccountCommand, Managed};
 pub use role::Role;
 pub(crate) use roles_http::{RoleOperations, permission_routes, routes as role_routes};
@@ -136,7 +140,7 @@ impl Accounts {
         password: &str,
         peer: Option<SocketAddr>,
     ) -> Result<Versioned<User>, ApiError> {
-        let source = throttle::source(peer);
+        let source = crate::http::source(peer);
         if let Err(wait) = self.throttle().permit(self.0.clock.instant(), source) {
             return Err(ApiError::too_many("too many wrong passwords: wait", wait.as_secs() + 1));
         }

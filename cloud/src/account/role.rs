@@ -3,12 +3,17 @@
 use crate::access::{Permission, Permissions};
 use crate::clock::Timestamp;
 use crate::id::RoleId;
-use crate::store::{Account, Document, Index, IndexKey, Owner};
+use crate::store::{Account, Document, Index, IndexKey, Owner, sort_key};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The index of an account's roles by name.
 pub(super) const BY_NAME: &str = "name";
+
+/// The index of an account's roles in the order of their names.
+pub(super) const IN_ORDER: &str = "name_order";
+/// The index of an account's roles, the oldest first.
+pub(super) const BY_AGE: &str = "age";
 
 /// A role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +95,8 @@ pub(super) fn allowed(account: Account) -> Permissions {
 
 impl Document for Role {
     const KIND: &'static str = "role";
+    /// At first there was one by name only, which has no order.
+    const INDEXES: u32 = 2;
 
     fn owner(&self) -> Owner {
         Owner::Account(self.account)
@@ -101,6 +108,11 @@ impl Document for Role {
 
     fn indexes(&self) -> Vec<Index> {
         let name: [u8; 32] = Sha256::digest(self.name.to_lowercase()).into();
-        vec![Index::unique(BY_NAME, IndexKey::of(self.account).bytes(name))]
+        let own = || IndexKey::of(self.account);
+        vec![
+            Index::unique(BY_NAME, own().bytes(name)),
+            Index::many(IN_ORDER, own().text(sort_key(&self.name))),
+            Index::many(BY_AGE, own().time(self.created_at)),
+        ]
     }
 }

@@ -5,17 +5,11 @@ use super::role::{BY_NAME, Role};
 use super::{AccountError, Accounts, User};
 use crate::access::{Caller, Permissions};
 use crate::id::RoleId;
-use crate::store::{Account, Cursor, IndexKey, Page, Scan, StoreError, Versioned};
+use crate::store::{Account, IndexKey, Page, Scan, StoreError, Versioned};
 
 impl Accounts {
-    pub(super) async fn roles(
-        &self,
-        account: Account,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<Versioned<Role>>, StoreError> {
-        let scan = Scan::of(BY_NAME).within(IndexKey::of(account)).after(after).limit(limit);
-        self.0.store.scan::<Role>(scan).await
+    pub(super) async fn roles(&self, scan: Scan) -> Result<Page<Versioned<Role>>, StoreError> {
+        self.0.store.scan(scan).await
     }
 
     pub(super) async fn role_of(
@@ -31,7 +25,8 @@ impl Accounts {
     pub(super) async fn administrators_of(&self, account: Account) -> Result<Option<RoleId>, StoreError> {
         let mut after = None;
         loop {
-            let page = self.roles(account, after, 100).await?;
+            let all = Scan::of(BY_NAME).within(IndexKey::of(account)).after(after);
+            let page = self.roles(all).await?;
             if let Some(role) = page.items.iter().find(|role| role.document.administrator) {
                 return Ok(Some(role.document.id));
             }

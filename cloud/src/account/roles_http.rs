@@ -1,13 +1,14 @@
 //! `/api/v1/roles` and `/api/v1/permissions`.
 
 use super::Role;
+use super::listing::{PERMISSIONS, ROLES};
 use super::users_http::{not_null, tagged};
 use crate::access::{Permission, Permissions};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, PageQuery, Response, Routes, answer, line};
+use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, Response, Routes, answer, line};
 use crate::id::RoleId;
-use crate::store::{Page, Versioned};
+use crate::store::{IndexKey, Versioned};
 use ::http::Method;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
@@ -116,7 +117,7 @@ async fn one(app: App, id: RoleId, call: Call) -> Result<Response, ApiError> {
 
 /// List permissions
 ///
-/// Everything that can be allowed, and whether the caller may do it. The list is whole: it has no further part.
+/// Everything that can be allowed, and whether the caller may do it.
 #[utoipa::path(
     get,
     path = "/api/v1/permissions",
@@ -131,24 +132,23 @@ async fn permissions(call: Call) -> Result<Response, ApiError> {
         description: permission.words(),
         granted: caller.permissions.has(*permission),
     });
-    http::list(&Page { items: all.collect(), next: None })
+    PERMISSIONS.wanted(&call)?.reply_of(all, "name")
 }
 
 /// List roles
 ///
-/// The account's roles.
+/// The account's roles, by name.
 #[utoipa::path(
     get,
     path = "/api/v1/roles",
     tag = "roles",
     operation_id = "listRoles",
-    params(PageQuery),
     responses((status = 200, description = "A part of the list.", body = RoleList))
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
-    let (after, limit) = http::page_request(&call)?;
-    let page = app.accounts.roles(call.caller()?.account, after, limit).await?;
-    http::list(&page.map(|role| shown(&role)))
+    let wanted = ROLES.wanted(&call)?;
+    let page = app.accounts.roles(wanted.scan(IndexKey::of(call.caller()?.account))).await?;
+    wanted.reply(page.map(|role| shown(&role)))
 }
 
 /// Make a role

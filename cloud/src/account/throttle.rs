@@ -1,7 +1,7 @@
 //! Wrong passwords make the next try wait, by where they come from.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Wrong passwords that cost nothing.
@@ -12,17 +12,6 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const FORGET: Duration = Duration::from_secs(15 * 60);
 /// Sources that are remembered.
 const MAX_SOURCES: usize = 10_000;
-
-/// Where tries come from: an IPv4 address, or the /64 of an IPv6 address, since a client has all of it.
-pub(super) fn source(peer: Option<SocketAddr>) -> IpAddr {
-    match peer.map(|peer| peer.ip().to_canonical()) {
-        None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        Some(IpAddr::V4(address)) => IpAddr::V4(address),
-        Some(IpAddr::V6(address)) => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Failures {
@@ -77,6 +66,7 @@ impl Throttle {
 mod tests {
     #![allow(clippy::disallowed_methods, reason = "a test: it needs some instant to begin with")]
     use super::*;
+    use crate::http::source;
 
     #[test]
     fn waits_grow_up_to_a_minute_and_are_forgotten() {
@@ -112,14 +102,6 @@ mod tests {
         assert!(throttle.permit(now, here).is_err());
         throttle.succeeded(here);
         assert!(throttle.permit(now, here).is_ok());
-    }
-
-    #[test]
-    fn one_ipv6_network_is_one_source() {
-        let of = |text: &str| source(text.parse().ok());
-        assert_eq!(of("[2001:db8::1]:1"), of("[2001:db8::2]:9"));
-        assert_ne!(of("[2001:db8:0:1::1]:1"), of("[2001:db8::1]:1"));
-        assert_eq!(of("[::ffff:10.0.0.1]:1"), of("10.0.0.1:2"));
     }
 
     #[test]

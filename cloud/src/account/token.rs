@@ -3,7 +3,7 @@
 use crate::access::Permissions;
 use crate::clock::Timestamp;
 use crate::id::{TokenId, UserId};
-use crate::store::{Account, Document, Index, IndexKey, Owner};
+use crate::store::{Account, Document, Index, IndexKey, Owner, sort_key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 pub(super) const BY_HASH: &str = "hash";
 /// The index of a user's tokens, the oldest first.
 pub(super) const BY_USER: &str = "user";
+/// The index of a user's tokens in the order of their names.
+pub(super) const IN_ORDER: &str = "user_name";
 /// What every token begins with, so that it is known where it leaks.
 pub(super) const PREFIX: &str = "sbx_";
 
@@ -44,6 +46,8 @@ pub(super) fn hash(token: &str) -> [u8; 32] {
 
 impl Document for Token {
     const KIND: &'static str = "token";
+    /// Before lists could be sorted there was one by age only.
+    const INDEXES: u32 = 2;
 
     fn owner(&self) -> Owner {
         Owner::Account(self.account)
@@ -54,8 +58,12 @@ impl Document for Token {
     }
 
     fn indexes(&self) -> Vec<Index> {
-        let of_user = IndexKey::of(self.account).text(self.user).time(self.created_at);
-        vec![Index::unique(BY_HASH, IndexKey::new().bytes(self.hash)), Index::many(BY_USER, of_user)]
+        let own = || IndexKey::of(self.account).text(self.user);
+        vec![
+            Index::unique(BY_HASH, IndexKey::new().bytes(self.hash)),
+            Index::many(BY_USER, own().time(self.created_at)),
+            Index::many(IN_ORDER, own().text(sort_key(&self.name))),
+        ]
     }
 
     fn journal_view(&self) -> Value {

@@ -1,11 +1,12 @@
 //! `/api/v1/tokens`: one's own.
 
+use super::listing::TOKENS;
 use super::token::{BY_USER, PREFIX, Token, hash};
 use super::{AccountError, token};
 use crate::access::{Caller, Permission, Permissions};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::http::{self, ApiError, Call, Line, Listed, PageQuery, Response, Routes, answer, line};
+use crate::http::{self, ApiError, Call, Line, Listed, Response, Routes, answer, line};
 use crate::id::TokenId;
 use crate::store::{IndexKey, Scan, StoreError, Versioned};
 use ::http::Method;
@@ -102,9 +103,9 @@ async fn one(app: App, id: TokenId, call: Call) -> Result<Response, ApiError> {
     }
 }
 
-/// The caller's own, the oldest first.
-fn own(caller: &Caller) -> Scan {
-    Scan::of(BY_USER).within(IndexKey::of(caller.account).text(caller.user))
+/// What the keys of the caller's own tokens begin with.
+fn own(caller: &Caller) -> IndexKey {
+    IndexKey::of(caller.account).text(caller.user)
 }
 
 /// List one's tokens
@@ -115,14 +116,13 @@ fn own(caller: &Caller) -> Scan {
     path = "/api/v1/tokens",
     tag = "tokens",
     operation_id = "listTokens",
-    params(PageQuery),
     responses((status = 200, description = "A part of the list.", body = TokenList))
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
-    let (after, limit) = http::page_request(&call)?;
-    let page = app.store.scan::<Token>(own(&caller).falling().after(after).limit(limit)).await?;
-    http::list(&page.map(|token| shown(&token.document)))
+    let wanted = TOKENS.wanted(&call)?;
+    let page = app.store.scan::<Token>(wanted.scan(own(&caller))).await?;
+    wanted.reply(page.map(|token| shown(&token.document)))
 }
 
 /// Make a token
@@ -164,7 +164,8 @@ async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
     if !beyond.is_empty() {
         return Err(AccountError::Beyond(beyond).into());
     }
-    if app.store.scan::<Token>(own(&caller).limit(MOST)).await?.items.len() >= MOST {
+    if app.store.scan::<Token>(Scan::of(BY_USER).within(own(&caller)).limit(MOST)).await?.items.len() >= MOST
+    {
         return Err(ApiError::conflict(format!(
             "a user has {MOST} tokens at most: delete one that is not used"
         )));

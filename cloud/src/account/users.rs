@@ -1,6 +1,6 @@
 //! An account's users: made, changed and taken away, and never so that nobody can administer it.
 
-use super::document::{BY_AGE, BY_ROLE};
+use super::document::BY_ROLE;
 use super::password;
 use super::role::Role;
 use super::tenant::AccountRecord;
@@ -9,7 +9,7 @@ use super::{AccountError, Accounts, User};
 use crate::access::Caller;
 use crate::http::ApiError;
 use crate::id::{RoleId, UserId};
-use crate::store::{Account, Batch, Cursor, IndexKey, Page, Scan, StoreError, Versioned};
+use crate::store::{Account, Batch, IndexKey, Page, Scan, StoreError, Versioned};
 use http::StatusCode;
 use std::net::SocketAddr;
 
@@ -44,15 +44,9 @@ pub struct PatchUser {
 }
 
 impl Accounts {
-    /// Lists an account's users, the newest first.
-    pub(super) async fn users(
-        &self,
-        account: Account,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<Versioned<User>>, StoreError> {
-        let scan = Scan::of(BY_AGE).within(IndexKey::of(account)).falling().after(after).limit(limit);
-        self.0.store.scan::<User>(scan).await
+    /// A part of a list of users.
+    pub(super) async fn users(&self, scan: Scan) -> Result<Page<Versioned<User>>, StoreError> {
+        self.0.store.scan(scan).await
     }
 
     /// Reads a user of an account.

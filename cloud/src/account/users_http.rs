@@ -1,15 +1,16 @@
 //! `/api/v1/users`.
 
 use super::email::{Email, email};
+use super::listing::USERS;
 use super::password::NewPassword;
 use super::{AccountError, NewUser, PatchUser, User, password};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{
-    self, ApiError, Call, Fields, IfMatch, Line, Listed, PageQuery, Parsed, Response, Routes, answer, line,
+    self, ApiError, Call, Fields, IfMatch, Line, Listed, Parsed, Response, Routes, answer, line,
 };
 use crate::id::{RoleId, UserId};
-use crate::store::Versioned;
+use crate::store::{IndexKey, Versioned};
 use ::http::{Method, header};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
@@ -151,19 +152,18 @@ async fn one(app: App, id: UserId, call: Call) -> Result<Response, ApiError> {
 
 /// List users
 ///
-/// The account's users, the oldest first.
+/// The account's users, the newest first.
 #[utoipa::path(
     get,
     path = "/api/v1/users",
     tag = "users",
     operation_id = "listUsers",
-    params(PageQuery),
     responses((status = 200, description = "A part of the list.", body = UserList))
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
-    let (after, limit) = http::page_request(&call)?;
-    let page = app.accounts.users(call.caller()?.account, after, limit).await?;
-    http::list(&page.map(|user| shown(&user)))
+    let wanted = USERS.wanted(&call)?;
+    let page = app.accounts.users(wanted.scan(IndexKey::of(call.caller()?.account))).await?;
+    wanted.reply(page.map(|user| shown(&user)))
 }
 
 /// Make a user

@@ -4,9 +4,9 @@ use utoipa::OpenApi;
 use warp::Filter;
 
 use super::Alarm;
+use super::listing::LISTING;
 use crate::app::App;
-use crate::http::{self, ApiError, Listed, Response, Routes, answer};
-use crate::store::Page;
+use crate::http::{self, ApiError, Call, Listed, Response, Routes, answer};
 
 /// The operations in the API's document.
 #[derive(OpenApi)]
@@ -17,13 +17,15 @@ type AlarmList = Listed<Alarm>;
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    warp::path!("api" / "v1" / "alarms").then(move || answer(list(app.clone()))).boxed()
+    warp::path!("api" / "v1" / "alarms")
+        .and(http::call())
+        .then(move |call| answer(list(app.clone(), call)))
+        .boxed()
 }
 
 /// List alarms
 ///
-/// What is wrong with the process that answers just now, by name; an empty list is good news. The list is whole:
-/// it has no further part.
+/// What is wrong with the process that answers just now, by name; an empty list is good news.
 #[utoipa::path(
     get,
     path = "/api/v1/alarms",
@@ -31,6 +33,6 @@ pub fn routes(app: App) -> Routes {
     operation_id = "listAlarms",
     responses((status = 200, description = "The alarms.", body = AlarmList))
 )]
-async fn list(app: App) -> Result<Response, ApiError> {
-    http::list(&Page { items: app.alarms.list(), next: None })
+async fn list(app: App, call: Call) -> Result<Response, ApiError> {
+    LISTING.wanted(&call)?.reply_of(app.alarms.list(), "name")
 }

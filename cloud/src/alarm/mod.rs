@@ -6,8 +6,10 @@
 //! once when it comes and once when it goes.
 
 mod http;
+mod listing;
 
 pub use http::{Operations, routes};
+pub(crate) use listing::LISTING;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

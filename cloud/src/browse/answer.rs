@@ -50,12 +50,12 @@ fn has_page(method: &Method, path: &str) -> bool {
 /// Answers a request of the API: with a page where its client prefers one.
 pub(crate) async fn answer(router: &Router, app: &App, request: Request<Incoming>) -> Response {
     if !has_page(request.method(), request.uri().path()) {
-        return router.api(request).await.unwrap_or_else(ApiError::into_response);
+        return router.api(request).await;
     }
     if prefers_page(request.headers()) {
         return page(router, app, request).await;
     }
-    let mut response = router.api(request).await.unwrap_or_else(ApiError::into_response);
+    let mut response = router.api(request).await;
     if is_json(response.headers()) || is_stream(response.headers()) {
         response.headers_mut().append(header::VARY, ACCEPT);
     }
@@ -96,7 +96,7 @@ async fn page(router: &Router, app: &App, mut request: Request<Incoming>) -> Res
         Err(error) if error.status() != StatusCode::UNAUTHORIZED => Err(error.clone()),
         // Who follows a stream by a page has the page open it.
         _ if streams => router.may(&mut request).await.map(|()| Response::default()),
-        _ => router.api(request).await,
+        _ => Ok(router.api(request).await),
     };
     let response = result.unwrap_or_else(ApiError::into_response);
     if !streams && !is_json(response.headers()) {
@@ -139,7 +139,7 @@ async fn who(app: &App, request: &Request<Incoming>) -> Result<Who, ApiError> {
 }
 
 fn is_public(request: &Request<Incoming>) -> bool {
-    matches!(access::find(&Method::GET, request.uri().path()), Found::Route(Need::Public, _))
+    matches!(access::find(&Method::GET, request.uri().path()), Found::Route(rule, _) if rule.need == Need::Public)
 }
 
 /// Makes a browser's request the one that a program would make.

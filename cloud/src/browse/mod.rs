@@ -26,4 +26,4 @@ mod tests;
 mod when;
 
 pub(crate) use answer::answer;
-pub(crate) use http::{Operations, routes};
+pub(crate) use http::{LISTING, Operations, routes};

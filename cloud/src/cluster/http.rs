@@ -1,10 +1,10 @@
 //! `GET /api/v1/nodes`, for those who look after the servers: the processes that share the work.
 
+use super::listing::LISTING;
 use super::{Role, Roles, node};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::http::{self, ApiError, Listed, Response, Routes, answer};
-use crate::store::Page;
+use crate::http::{self, ApiError, Call, Listed, Response, Routes, answer};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
@@ -46,12 +46,15 @@ struct NodeView {
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    warp::path!("api" / "v1" / "nodes").and(http::call()).then(move |_call| answer(list(app.clone()))).boxed()
+    warp::path!("api" / "v1" / "nodes")
+        .and(http::call())
+        .then(move |call| answer(list(app.clone(), call)))
+        .boxed()
 }
 
 /// List processes
 ///
-/// The processes that share the work, and what each does. The list is whole: it has no further part.
+/// The processes that share the work, and what each does.
 #[utoipa::path(
     get,
     path = "/api/v1/nodes",
@@ -59,7 +62,8 @@ pub fn routes(app: App) -> Routes {
     operation_id = "listNodes",
     responses((status = 200, description = "The processes.", body = NodeList))
 )]
-async fn list(app: App) -> Result<Response, ApiError> {
+async fn list(app: App, call: Call) -> Result<Response, ApiError> {
+    let wanted = LISTING.wanted(&call)?;
     let now = app.clock.now();
     let mut duties = Vec::new();
     for duty in [Role::Broker, Role::Hooks] {
@@ -84,5 +88,5 @@ async fn list(app: App) -> Result<Response, ApiError> {
             seen_at: node.seen_at,
         }
     });
-    http::list(&Page { items: nodes.collect(), next: None })
+    wanted.reply_of(nodes, "id")
 }

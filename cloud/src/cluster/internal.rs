@@ -11,7 +11,7 @@
 use super::ClusterError;
 use super::peers::{CLIENT_ADDRESS, CLIENT_AUTHORIZATION};
 use crate::app::App;
-use crate::http::{ApiError, Peer, Response, Router};
+use crate::http::{ApiError, Peer, RequestId, Response, Router};
 use crate::id::EventId;
 use crate::live;
 use crate::viewing::Asked;
@@ -29,6 +29,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
+use tracing::Instrument as _;
 use warp::Reply as _;
 
 /// The first segment that viewers may see.
@@ -107,6 +108,13 @@ async fn answer(app: &App, router: &Router, request: Request<Incoming>, key: &Ke
         let refused = ApiError::unauthorized(words).header(STRANGER, HeaderValue::from_static("1"));
         return refused.into_response();
     }
+    let Some(id) = RequestId::given(request.headers()) else { return find(app, router, request).await };
+    // Its lines in this process's log have the name that the other one gave it.
+    let span = tracing::error_span!("request", %id);
+    id.during(find(app, router, request)).instrument(span).await
+}
+
+async fn find(app: &App, router: &Router, request: Request<Incoming>) -> Response {
     match request.uri().path() {
         "/telemetry" => telemetry(app),
         path if path.starts_with("/api/v1/devices") => router.devices(in_the_clients_name(request)).await,

@@ -10,6 +10,7 @@ mod hold;
 mod http;
 mod internal;
 mod lease;
+mod listing;
 mod member;
 mod node;
 mod owner;
@@ -23,6 +24,7 @@ pub(crate) use duty::Duty;
 pub use hold::HoldError;
 pub(crate) use hold::{Hold, Owners};
 pub use http::{Operations, routes};
+pub(crate) use listing::LISTING;
 pub use node::NodeRecord;
 pub(crate) use node::others;
 pub(crate) use peers::CLIENT_ADDRESS;
@@ -30,7 +32,7 @@ pub(crate) use relay::{Answer, Relay};
 pub use role::{Role, RoleError, Roles};
 
 use crate::app::App;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::secret::SecretError;
 use crate::store::{Store, StoreError};
@@ -109,6 +111,16 @@ impl Cluster {
     /// Where other processes reach this one.
     pub(crate) fn address(&self) -> Option<String> {
         self.0.address.get().cloned()
+    }
+
+    /// Whether another process runs, and has since then without a new start.
+    pub(crate) async fn has_run_since(&self, node: &str, since: Timestamp) -> Result<bool, StoreError> {
+        let member = &self.0.member;
+        if !member.shared || node == self.node() {
+            return Ok(false);
+        }
+        let found = member.store.get::<NodeRecord>(node).await?.map(|found| found.document);
+        Ok(found.is_some_and(|found| found.until > member.now() && found.started_at <= since))
     }
 
     /// Who takes which event in.

@@ -1,6 +1,7 @@
 //! Requests to other processes of this installation.
 
-use crate::http::Call;
+use crate::http::{Call, REQUEST_ID, RequestId};
+use crate::idempotency::REPLAYED;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
@@ -29,8 +30,8 @@ const NOT_PASSED_ON: [HeaderName; 11] = [
     CLIENT_ADDRESS,
 ];
 /// What an answer carries beside its body.
-const PASSED_BACK: [HeaderName; 5] =
-    [header::CONTENT_TYPE, header::ETAG, header::LOCATION, header::RETRY_AFTER, header::ALLOW];
+const PASSED_BACK: [HeaderName; 6] =
+    [header::CONTENT_TYPE, header::ETAG, header::LOCATION, header::RETRY_AFTER, header::ALLOW, REPLAYED];
 
 /// Says that another process cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +91,11 @@ impl Peers {
         // An address is plain text.
         let client = HeaderValue::from_str(&client).unwrap_or(HeaderValue::from_static(""));
         headers.insert(CLIENT_ADDRESS, client);
+        // Under the same name in the other's log; a client's own is not believed there either.
+        headers.remove(REQUEST_ID);
+        if let Some(id) = RequestId::current() {
+            headers.insert(REQUEST_ID, id.value());
+        }
         let request = self.request(call.method.clone(), &url).headers(headers).timeout(LIMIT).body(body);
         let answer = request.send().await?;
         if answer.headers().contains_key(super::internal::STRANGER) {

@@ -1,11 +1,13 @@
 //! `[http]`, `[rtmp]` and `[mqtt]`: where the server listens, encrypted and not.
 
 use super::Config;
+use crate::http::{BodyLimits, Rates};
 use crate::outbound::Network;
 use serde::Deserialize;
 use serde::de::Error as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where an encrypted listener is, or that there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +59,20 @@ pub struct Http {
     pub public_url: Option<String>,
     /// Largest request body of the API in bytes.
     pub max_body_bytes: u64,
+    /// What a request's body may take beyond its size.
+    pub body_wait_ms: u64,
+    /// Bytes a second that a request's body must come with after that.
+    pub body_bytes_per_s: u64,
+    /// How long a request's header may take to come, and an HTTP/1.1 connection may wait for one.
+    pub header_ms: u64,
+    /// How long a connection without a request is kept.
+    pub idle_ms: u64,
     /// Connections at a time.
     pub max_connections: usize,
+    /// Connections at a time of one address that is no trusted proxy.
+    pub max_connections_per_address: usize,
+    /// How much of the API may be asked.
+    pub rates: Rates,
     /// How long requests may go on after a stop was asked for.
     pub drain_ms: u64,
 }
@@ -72,8 +86,25 @@ impl Default for Http {
             trusted_proxies: Vec::new(),
             public_url: None,
             max_body_bytes: 1024 * 1024,
+            body_wait_ms: 10_000,
+            body_bytes_per_s: 1024,
+            header_ms: 20_000,
+            idle_ms: 120_000,
             max_connections: 10_000,
+            max_connections_per_address: 1_000,
+            rates: Rates::default(),
             drain_ms: 2_000,
+        }
+    }
+}
+
+impl Http {
+    /// What is asked of a request's body.
+    pub(crate) fn body_limits(&self) -> BodyLimits {
+        BodyLimits {
+            bytes: self.max_body_bytes,
+            wait: Duration::from_millis(self.body_wait_ms),
+            bytes_per_s: self.body_bytes_per_s,
         }
     }
 }
@@ -148,6 +179,28 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     }
     if http.max_connections == 0 {
         return Err(("http.max_connections", "must be at least 1".to_owned()));
+    }
+    if http.max_connections_per_address == 0 {
+        return Err(("http.max_connections_per_address", "must be at least 1".to_owned()));
+    }
+    for (field, ms) in [
+        ("http.body_wait_ms", http.body_wait_ms),
+        ("http.header_ms", http.header_ms),
+        ("http.idle_ms", http.idle_ms),
+    ] {
+        if !(100..=3_600_000).contains(&ms) {
+            return Err((field, "must be between 100 and 3600000".to_owned()));
+        }
+    }
+    if http.body_bytes_per_s == 0 {
+        return Err(("http.body_bytes_per_s", "must be at least 1".to_owned()));
+    }
+    for (field, rate) in [
+        ("http.rates.user", http.rates.user),
+        ("http.rates.account", http.rates.account),
+        ("http.rates.address", http.rates.address),
+    ] {
+        rate.check().map_err(|detail| (field, detail))?;
     }
     for proxy in &http.trusted_proxies {
         proxy.parse::<Network>().map_err(|detail| ("http.trusted_proxies", detail))?;

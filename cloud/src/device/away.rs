@@ -15,7 +15,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 ///
 /// A request that only reads is answered here too while no other process can be asked: without what is live.
 pub(super) async fn ask(app: &App, call: &mut Call) -> Result<Option<Response>, ApiError> {
-    if app.devices.has_broker() || !can_be_away(app) {
+    if !is_away(app) {
         return Ok(None);
     }
     let was_passed_on = call.headers.contains_key(CLIENT_ADDRESS);
@@ -41,6 +41,11 @@ pub(super) async fn ask(app: &App, call: &mut Call) -> Result<Option<Response>, 
             Err(ApiError::unavailable(words))
         }
     }
+}
+
+/// Whether another process answers what concerns boxes.
+pub(crate) fn is_away(app: &App) -> bool {
+    !app.devices.has_broker() && can_be_away(app)
 }
 
 /// Other processes can be on the store, and one of them can have a broker.

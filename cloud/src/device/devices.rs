@@ -8,7 +8,7 @@ use crate::broker::{AdminCommand, Credential, Verifier};
 use crate::clock::{Clock, Timestamp};
 use crate::event::{Events, Input};
 use crate::id::{BoxId, EventId, UserId, random_bytes};
-use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, Versioned};
+use crate::store::{Account, Scan, Store, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stagebox_protocol::{Command, CommandId, CommandResponse, Reported, ResponseStatus, Telemetry};
@@ -154,7 +154,8 @@ impl Devices {
             updated_at: batch.at(),
             secret: Verifier::new(&secret, random_bytes()),
         };
-        self.0.store.commit(batch.create(&device)).await?;
+        let presence = Presence::of_new(&device, batch.at());
+        self.0.store.commit(batch.create(&device).create(&presence)).await?;
         self.govern(device.id, AdminCommand::add_box(&wire_id(device.id), &secret)).await;
         Ok((self.view(Versioned { version: 1, document: device }).await?, secret))
     }
@@ -165,22 +166,6 @@ impl Devices {
             Some(device) => self.view(device).await.map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Lists an account's boxes, the newest first.
-    pub async fn list(
-        &self,
-        account: Account,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<DeviceView>, DeviceError> {
-        let scan = Scan::of(BY_NUMBER).within(IndexKey::of(account)).falling().after(after).limit(limit);
-        let page = self.0.store.scan::<Device>(scan).await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for device in page.items {
-            items.push(self.view(device).await?);
-        }
-        Ok(Page { items, next: page.next })
     }
 
     /// Changes a box; one that is disabled loses its session at once.
@@ -359,7 +344,7 @@ impl Devices {
         self.seen().remove(&device);
     }
 
-    async fn view(&self, device: Versioned<Device>) -> Result<DeviceView, DeviceError> {
+    pub(super) async fn view(&self, device: Versioned<Device>) -> Result<DeviceView, DeviceError> {
         let Versioned { version, document } = device;
         let seen = self.seen().get(&document.id).cloned().unwrap_or_default();
         // What a broker keeps of a box that was shut out may say that it is there.
@@ -367,7 +352,8 @@ impl Devices {
         let last_seen_at = match seen.at {
             Some(at) => Some(at),
             None => {
-                self.0.store.get::<Presence>(document.id).await?.map(|presence| presence.document.changed_at)
+                let kept = self.0.store.get::<Presence>(document.id).await?.map(|presence| presence.document);
+                kept.filter(|presence| presence.came).map(|presence| presence.changed_at)
             }
         };
         let event = self.0.events.for_device(&document.id).await?;

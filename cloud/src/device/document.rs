@@ -3,13 +3,18 @@
 use crate::broker::Verifier;
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId};
-use crate::store::{Account, Document, Index, IndexKey, Owner};
+use crate::store::{Account, Document, Index, IndexKey, Owner, sort_key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stagebox_protocol::{BoxEvent, OutboxId};
 
 /// The index of all boxes by account and number.
 pub(super) const BY_NUMBER: &str = "number";
+
+/// The index of an account's boxes by name.
+pub(super) const BY_NAME: &str = "name";
+/// The index of an account's boxes by whether they have a connection, then number.
+pub(super) const BY_ONLINE: &str = "online";
 
 /// What users decide about a box.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +39,8 @@ pub struct Device {
 
 impl Document for Device {
     const KIND: &'static str = "device";
+    /// Before lists could be sorted there was one by number only.
+    const INDEXES: u32 = 2;
 
     fn owner(&self) -> Owner {
         Owner::Account(self.account)
@@ -44,7 +51,11 @@ impl Document for Device {
     }
 
     fn indexes(&self) -> Vec<Index> {
-        vec![Index::unique(BY_NUMBER, IndexKey::of(self.account).number(self.number))]
+        let own = || IndexKey::of(self.account);
+        vec![
+            Index::unique(BY_NUMBER, own().number(self.number)),
+            Index::many(BY_NAME, own().text(sort_key(&self.name)).number(self.number)),
+        ]
     }
 
     fn journal_view(&self) -> Value {
@@ -66,14 +77,35 @@ pub struct Presence {
     pub id: BoxId,
     /// Whose.
     pub account: Account,
+    /// The box's number; 0 where an earlier version wrote it.
+    #[serde(default)]
+    pub number: u64,
     /// Whether it is there.
     pub online: bool,
     /// When it came or went.
     pub changed_at: Timestamp,
+    /// Whether it was ever there.
+    #[serde(default = "was_there")]
+    pub came: bool,
+}
+
+/// An earlier version noted nothing of a box before it came.
+fn was_there() -> bool {
+    true
+}
+
+impl Presence {
+    /// Of a box that was never there.
+    pub(super) fn of_new(device: &Device, now: Timestamp) -> Self {
+        let (id, account, number) = (device.id, device.account, device.number);
+        Self { id, account, number, online: false, changed_at: now, came: false }
+    }
 }
 
 impl Document for Presence {
     const KIND: &'static str = "presence";
+    /// At first it was found by its id only.
+    const INDEXES: u32 = 2;
 
     fn owner(&self) -> Owner {
         Owner::Account(self.account)
@@ -81,6 +113,11 @@ impl Document for Presence {
 
     fn id(&self) -> String {
         self.id.to_string()
+    }
+
+    fn indexes(&self) -> Vec<Index> {
+        let online = IndexKey::of(self.account).text(self.online);
+        vec![Index::many(BY_ONLINE, online.number(self.number))]
     }
 }
 

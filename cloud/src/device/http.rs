@@ -1,10 +1,9 @@
 //! `/api/v1/devices`.
 
+use super::listing::LISTING;
 use super::{DeviceView, NewDevice, Targets, away};
 use crate::app::App;
-use crate::http::{
-    self, ApiError, Call, IfMatch, Line, Listed, PageQuery, Parsed, Response, Routes, answer, line,
-};
+use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, Parsed, Response, Routes, answer, line};
 use crate::id::BoxId;
 use crate::tls::Tls;
 use ::http::{HeaderValue, Method, StatusCode, header};
@@ -129,12 +128,11 @@ async fn one(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiError> 
     path = "/api/v1/devices",
     tag = "devices",
     operation_id = "listDevices",
-    params(PageQuery),
     responses((status = 200, description = "A part of the list.", body = DeviceList))
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
-    let (after, limit) = http::page_request(&call)?;
-    http::list(&app.devices.list(call.caller()?.account, after, limit).await?)
+    let wanted = LISTING.wanted(&call)?;
+    wanted.reply(app.devices.wanted(call.caller()?.account, &wanted).await?)
 }
 
 /// Make a box

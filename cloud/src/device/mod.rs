@@ -3,6 +3,7 @@
 //! `state.rs` decides for one box what goes to it and into the journal; `driver.rs` speaks MQTT for all of them,
 //! in the process that has the broker; `away.rs` asks that one.
 
+mod actions;
 mod away;
 mod desired;
 mod devices;
@@ -11,14 +12,19 @@ mod driver;
 mod error;
 mod exchange;
 mod http;
+mod listing;
+mod older;
 mod session;
 pub mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use away::follow_telemetry;
+pub(crate) use actions::ACTIONS;
+pub(crate) use away::{follow_telemetry, is_away};
 pub use devices::{DeviceView, Devices, NewDevice, Targets};
 pub use document::{BoxJournal, Cursor, DesiredRecord, Device, Presence};
 pub(crate) use driver::begin;
 pub use error::DeviceError;
 pub use http::{Operations, routes};
+pub(crate) use listing::LISTING;
+pub(crate) use older::complete;

@@ -238,7 +238,7 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
     assert!(devices.patch(&id, Some("x"), None, Some(1), None).await.is_err(), "changed meanwhile");
     let renamed = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap();
     assert_eq!((renamed.version, renamed.targets_version, renamed.name.as_str()), (3, 2, "Stage"));
-    assert_eq!(devices.list(crate::store::Account::FIRST, None, 10).await.unwrap().items.len(), 1);
+    assert_eq!(devices.all().await.unwrap().len(), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{EventStatus, Input};
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId, RecordingId};
 use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
-use crate::store::{Account, Document, Index, IndexKey, Owner};
+use crate::store::{Account, Document, Index, IndexKey, Owner, sort_key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -19,6 +19,17 @@ pub(super) const BY_DEVICE: &str = "device";
 
 /// The index of an account's events that are started or paused.
 pub(super) const BY_ACCOUNT_LIVE: &str = "live";
+
+/// The index of an account's events by title.
+pub(super) const BY_TITLE: &str = "title";
+/// The index of an account's events by their last change.
+pub(super) const BY_UPDATE: &str = "updated";
+/// The index of an account's events by status, then number.
+pub(super) const BY_STATUS: &str = "status";
+/// The index of an account's events by status, then title.
+pub(super) const BY_STATUS_AND_TITLE: &str = "status_title";
+/// The index of an account's events by box, then number.
+pub(super) const BY_OWN_DEVICE: &str = "account_device";
 
 /// A stream key as it is kept: sealed, and findable by its fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +100,8 @@ impl Event {
 
 impl Document for Event {
     const KIND: &'static str = "event";
+    /// Before lists could be sorted and filtered there was one by number only.
+    const INDEXES: u32 = 2;
 
     fn owner(&self) -> Owner {
         Owner::Account(self.account)
@@ -99,7 +112,15 @@ impl Document for Event {
     }
 
     fn indexes(&self) -> Vec<Index> {
-        let mut indexes = vec![Index::unique(BY_NUMBER, IndexKey::of(self.account).number(self.number))];
+        let own = || IndexKey::of(self.account);
+        let (title, status) = (sort_key(&self.title), self.status.to_string());
+        let mut indexes = vec![
+            Index::unique(BY_NUMBER, own().number(self.number)),
+            Index::many(BY_TITLE, own().text(&title).number(self.number)),
+            Index::many(BY_UPDATE, own().time(self.updated_at).number(self.number)),
+            Index::many(BY_STATUS, own().text(&status).number(self.number)),
+            Index::many(BY_STATUS_AND_TITLE, own().text(&status).text(&title).number(self.number)),
+        ];
         for input in Input::ALL {
             indexes.push(Index::unique(BY_KEY, IndexKey::new().text(&self.key(input).fingerprint)));
         }
@@ -108,6 +129,7 @@ impl Document for Event {
         }
         if let Some(device) = &self.device_id {
             indexes.push(Index::many(BY_DEVICE, IndexKey::new().text(device).number(self.number)));
+            indexes.push(Index::many(BY_OWN_DEVICE, own().text(device).number(self.number)));
         }
         indexes
     }

@@ -159,7 +159,12 @@ impl Events {
     /// Lists events, the newest first.
     pub async fn list(&self, options: ListOptions) -> Result<Page<EventView>, EventError> {
         let within = options.account.map(IndexKey::of).unwrap_or_default();
-        let scan = Scan::of(BY_NUMBER).within(within).falling().after(options.after).limit(options.limit);
+        self.page(Scan::of(BY_NUMBER).within(within).falling().after(options.after).limit(options.limit))
+            .await
+    }
+
+    /// A part of a list.
+    pub(super) async fn page(&self, scan: Scan) -> Result<Page<EventView>, EventError> {
         let page = self.0.store.scan::<Event>(scan).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for event in page.items {

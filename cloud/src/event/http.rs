@@ -1,12 +1,12 @@
 //! `/api/v1/events`.
 
-use super::{AdminView, EventStatus, EventView, ListOptions, NewEvent, PatchEvent};
+use super::listing::LISTING;
+use super::{AdminView, EventStatus, EventView, NewEvent, PatchEvent};
 use crate::app::App;
-use crate::http::{
-    self, ApiError, Call, IfMatch, Line, Listed, PageQuery, Parsed, Response, Routes, answer, line,
-};
+use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, Parsed, Response, Routes, answer, line};
 use crate::id::{BoxId, EventId};
 use crate::settings;
+use crate::store::IndexKey;
 use ::http::{Method, header};
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
@@ -94,14 +94,12 @@ async fn one(app: App, id: EventId, call: Call) -> Result<Response, ApiError> {
     path = "/api/v1/events",
     tag = "events",
     operation_id = "listEvents",
-    params(PageQuery),
     responses((status = 200, description = "A part of the list.", body = EventList))
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
-    let (after, limit) = http::page_request(&call)?;
-    let account = Some(call.caller()?.account);
-    let page = app.events.list(ListOptions { account, after, limit }).await?;
-    http::list(&page.map(|event| event.admin()))
+    let wanted = LISTING.wanted(&call)?;
+    let within = IndexKey::of(call.caller()?.account);
+    wanted.reply(app.events.page(wanted.scan(within)).await?.map(|event| event.admin()))
 }
 
 /// Make a live event

@@ -1,5 +1,6 @@
 //! Live events: what is to be seen, whether it is on, and the keys to push it with.
 
+mod actions;
 mod activity;
 mod allowed;
 mod document;
@@ -8,16 +9,19 @@ mod events;
 mod follow;
 mod http;
 mod key;
+mod listing;
 pub mod state;
 #[cfg(test)]
 mod tests;
 mod view;
 
+pub(crate) use actions::ACTIONS;
 pub use document::{Activity, Event};
 pub use error::EventError;
 pub use events::{Events, ListOptions, NewEvent, PatchEvent};
 pub use http::{Operations, routes};
 pub use key::StreamKey;
+pub(crate) use listing::LISTING;
 pub use state::EventStatus;
 pub use view::{AdminView, EventView, InputView, Inputs};
 

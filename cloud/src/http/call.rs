@@ -4,19 +4,18 @@
 use super::Response;
 use super::fields::Fields;
 use super::origin::Https;
+use super::pace::BodyLimits;
 use super::problem::ApiError;
 use crate::access::Caller;
+use crate::config::Http;
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, header};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use warp::Filter;
-
-/// How long a body may take to come.
-const BODY_LIMIT: Duration = Duration::from_secs(30);
 
 /// Bytes of a body that is too large that are read and thrown away.
 const DRAINED: usize = 8 * 1024 * 1024;
@@ -26,10 +25,6 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// The client's address; the server puts it into each request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
-
-/// Largest body of the API; the server puts it into each request's extensions.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BodyLimit(pub(super) u64);
 
 /// A request whose body has not been read yet.
 pub struct Call {
@@ -47,7 +42,7 @@ pub struct Call {
     caller: Option<Caller>,
     /// Whether the client speaks HTTPS.
     pub https: bool,
-    limit: u64,
+    limits: BodyLimits,
     /// Behind a lock only so that handlers can share the call's address between threads.
     body: Mutex<BoxStream<'static, Result<Bytes, warp::Error>>>,
 }
@@ -99,32 +94,9 @@ impl Call {
 
     /// Reads the whole body.
     pub async fn body(&mut self) -> Result<Bytes, ApiError> {
-        let announced = self.header(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
-        let limit = self.limit;
-        let waits = self.headers.contains_key(header::EXPECT);
+        let announced = Announced::by(&self.headers);
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if announced.is_some_and(|length| length > limit) {
-            // Whoever waits for a 100 has sent nothing yet.
-            if !waits {
-                drain(body).await;
-            }
-            return Err(ApiError::too_large(limit));
-        }
-        let read = async {
-            let mut whole = BytesMut::new();
-            while let Some(piece) = body.next().await {
-                let piece = piece.map_err(|_| ApiError::bad_request("the body broke off"))?;
-                if (whole.len() + piece.len()) as u64 > limit {
-                    drain(body).await;
-                    return Err(ApiError::too_large(limit));
-                }
-                whole.extend_from_slice(&piece);
-            }
-            Ok(whole.freeze())
-        };
-        tokio::time::timeout(BODY_LIMIT, read).await.unwrap_or_else(|_| {
-            Err(ApiError::new(http::StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not come in time"))
-        })
+        whole(body, announced, self.limits).await
     }
 
     /// Reads the body as a JSON object, to be taken apart field by field.
@@ -150,7 +122,7 @@ impl Call {
 }
 
 /// Reads on for a while: whoever still sends when the connection is closed cannot read why (RFC 9112, 9.6).
-async fn drain(body: &mut BoxStream<'static, Result<Bytes, warp::Error>>) {
+async fn drain<E>(body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) {
     let mut left = DRAINED;
     let read = async {
         while let Some(Ok(piece)) = body.next().await {
@@ -173,7 +145,7 @@ pub fn call() -> warp::filters::BoxedFilter<(Call,)> {
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
         .and(warp::ext::optional::<Https>())
-        .and(warp::ext::optional::<BodyLimit>())
+        .and(warp::ext::optional::<BodyLimits>())
         .and(warp::ext::optional::<Caller>())
         .and(warp::body::stream())
         .map(
@@ -183,7 +155,7 @@ pub fn call() -> warp::filters::BoxedFilter<(Call,)> {
              headers,
              peer: Option<Peer>,
              https: Option<Https>,
-             limit: Option<BodyLimit>,
+             limits: Option<BodyLimits>,
              caller: Option<Caller>,
              body| {
                 Call {
@@ -194,7 +166,7 @@ pub fn call() -> warp::filters::BoxedFilter<(Call,)> {
                     peer: peer.map(|peer| peer.0),
                     caller,
                     https: https.is_some_and(|https| https.0),
-                    limit: limit.map_or(1024 * 1024, |limit| limit.0),
+                    limits: limits.unwrap_or_else(|| Http::default().body_limits()),
                     body: Mutex::new(into_bytes(body)),
                 }
             },
@@ -204,10 +176,56 @@ pub fn call() -> warp::filters::BoxedFilter<(Call,)> {
 
 fn into_bytes<S, B>(body: S) -> BoxStream<'static, Result<Bytes, warp::Error>>
 where
-    S: futures_util::Stream<Item = Result<B, warp::Error>> + Send + 'static,
+    S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
     B: Buf,
 {
     body.map(|piece| piece.map(|mut piece| piece.copy_to_bytes(piece.remaining()))).boxed()
+}
+
+/// What a request's header says of its body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Announced {
+    bytes: Option<u64>,
+    waits: bool,
+}
+
+impl Announced {
+    pub(super) fn by(headers: &HeaderMap) -> Self {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let bytes = length.and_then(|text| text.parse().ok());
+        Self { bytes, waits: headers.contains_key(header::EXPECT) }
+    }
+}
+
+/// Reads a body to its end, unless it is larger or slower than it may be.
+pub(super) async fn whole<E>(
+    body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    announced: Announced,
+    limits: BodyLimits,
+) -> Result<Bytes, ApiError> {
+    if announced.bytes.is_some_and(|length| length > limits.bytes) {
+        // Whoever waits for a 100 has sent nothing yet.
+        if !announced.waits {
+            drain(body).await;
+        }
+        return Err(ApiError::too_large(limits.bytes));
+    }
+    let (began, mut whole) = (Instant::now(), BytesMut::new());
+    loop {
+        let deadline = limits.deadline(began, whole.len() as u64);
+        let Ok(piece) = tokio::time::timeout_at(deadline.into(), body.next()).await else {
+            let words =
+                format!("the body came too slowly: send at least {} bytes a second", limits.bytes_per_s);
+            return Err(ApiError::new(http::StatusCode::REQUEST_TIMEOUT, "timeout", words));
+        };
+        let Some(piece) = piece else { return Ok(whole.freeze()) };
+        let piece = piece.map_err(|_| ApiError::bad_request("the body broke off"))?;
+        if (whole.len() + piece.len()) as u64 > limits.bytes {
+            drain(body).await;
+            return Err(ApiError::too_large(limits.bytes));
+        }
+        whole.extend_from_slice(&piece);
+    }
 }
 
 /// Turns what a handler returned into a response.

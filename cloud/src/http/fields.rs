@@ -89,6 +89,23 @@ impl Fields {
         value
     }
 
+    /// Takes a field that is an object itself, to be taken apart and given back to [`Fields::absorb`].
+    pub fn inner(&mut self, field: &str) -> Self {
+        let object = self.optional(field, Ok::<Map<String, Value>, String>).value();
+        Self { rest: object.unwrap_or_default(), errors: Vec::new() }
+    }
+
+    /// Takes over what is wrong in an object within this one, and what is unknown there.
+    pub fn absorb(&mut self, field: &str, inner: Self) {
+        for error in inner.errors {
+            self.wrong(format!("{field}.{}", error.field), error.detail);
+        }
+        for unknown in inner.rest.keys().take(MAX_UNKNOWN) {
+            let short: String = unknown.chars().take(64).collect();
+            self.wrong(format!("{field}.{short}"), "is not known here");
+        }
+    }
+
     /// Ends the reading: the error names all wrong and unknown fields.
     pub fn finish(mut self) -> Result<(), ApiError> {
         let unknown: Vec<String> = self.rest.keys().take(MAX_UNKNOWN).cloned().collect();

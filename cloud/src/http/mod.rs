@@ -11,24 +11,40 @@
 //! ```
 
 mod call;
+mod connection;
+mod edge;
 mod fields;
 mod health;
+pub(crate) mod listing;
 mod origin;
+mod pace;
 mod parameters;
+mod places;
 mod problem;
+mod quota;
 mod range;
+mod rate;
 mod reply;
+mod request_id;
 mod router;
+mod selection;
+mod sent;
 mod server;
 
 pub use call::{Call, Peer, answer, call};
 pub use fields::{Fields, Line, Parsed, line};
+pub(crate) use pace::BodyLimits;
+pub use parameters::IfMatch;
 pub(crate) use parameters::parameter;
-pub use parameters::{IfMatch, PageQuery};
 pub use problem::{ApiError, FieldError, Problem};
+pub use quota::Rates;
+pub(crate) use quota::source;
 pub(crate) use range::Range;
-pub use reply::{Listed, accepted, created, empty, filtered_request, json, list, page_request, with_header};
+pub use rate::Rate;
+pub use reply::{Listed, accepted, created, empty, json, with_header};
+pub(crate) use request_id::{REQUEST_ID, RequestId};
 pub use router::Router;
+pub(crate) use selection::{MOST as MAX_FIELDS, names};
 pub use server::{Counters, ServeError, Server};
 
 pub use warp::reply::Response;

@@ -51,7 +51,8 @@ impl Proxies {
         Self(networks.iter().filter_map(|network| network.parse().ok()).collect())
     }
 
-    fn trust(&self, address: IpAddr) -> bool {
+    /// Whether what an address says of others is believed.
+    pub(super) fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(address))
     }

@@ -1,6 +1,7 @@
 //! Errors as the client sees them: RFC 9457 problems that name every wrong field.
 
 use super::Response;
+use super::request_id::RequestId;
 use crate::store::StoreError;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -43,6 +44,12 @@ pub struct Problem<'a> {
     /// Every wrong field of the request; absent if there is none.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// Where the server failed: what its log calls the request, as in `X-Request-Id`; else absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// Where the server failed: this one failure, by the request; else absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
 }
 
 impl ApiError {
@@ -144,22 +151,35 @@ impl ApiError {
         self
     }
 
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Renders the problem.
-    pub fn into_response(self) -> Response {
+    /// The problem as JSON.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let request_id = if self.status.is_server_error() { RequestId::current() } else { None };
+        let request_id = request_id.map(|id| id.to_string());
         let problem = Problem {
             r#type: format!("/problems/{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: &self.detail,
             errors: &self.errors,
+            instance: request_id.as_ref().map(|id| format!("/requests/{id}")),
+            request_id,
         };
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response = Response::new(body.into());
+        serde_json::to_vec(&problem).unwrap_or_default()
+    }
+
+    /// Renders the problem.
+    pub fn into_response(self) -> Response {
+        let mut response = Response::new(self.body().into());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -1,38 +1,62 @@
 //! Which slice a path belongs to, by its first segments: no request walks through all routes.
 
+use super::pace::BodyLimits;
 use super::problem::ApiError;
-use super::{Response, Routes};
-use crate::access::{self, Found};
+use super::quota::{Quota, Told};
+use super::request_id::RequestId;
+use super::selection::Selection;
+use super::{Response, Routes, call};
+use crate::access::{self, Caller, Deprecation, Found, Rule, Thing};
 use crate::app::App;
-use crate::cluster::Role;
+use crate::cluster::{CLIENT_ADDRESS, Role};
 use crate::http::Peer;
+use crate::idempotency::{self, Key};
 use crate::{
-    account, alarm, browse, cluster, device, event, feed, hook, include, item, job, media, openapi, player,
-    viewing,
+    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, media, openapi,
+    player, viewing,
 };
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyDataStream, Either, Full};
 use hyper::body::Incoming;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tower_service::Service;
+use tracing::Instrument as _;
 use warp::{Filter, Rejection};
 
-type Answer = BoxFuture<'static, Result<Response, Infallible>>;
+type Answer = BoxFuture<'static, Response>;
+/// A request's body as it comes, or as it was read before.
+type Inbound = Either<Incoming, Full<Bytes>>;
 
 trait Branch: Send + Sync {
-    fn answer(&self, request: Request<Incoming>) -> Answer;
+    fn answer(&self, request: Request<Inbound>) -> Answer;
 }
 
 impl<S> Branch for S
 where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync,
+    S: Service<Request<Inbound>, Response = Response, Error = Infallible> + Clone + Send + Sync,
     S::Future: Send + 'static,
 {
-    fn answer(&self, request: Request<Incoming>) -> Answer {
-        Box::pin(Service::call(&mut self.clone(), request))
+    fn answer(&self, request: Request<Inbound>) -> Answer {
+        let answer = Service::call(&mut self.clone(), request);
+        Box::pin(async move {
+            match answer.await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        })
     }
+}
+
+/// What an answer of the API says beside what its slice has answered.
+#[derive(Default)]
+struct Beside {
+    quota: Option<Told>,
+    deprecation: Option<&'static Deprecation>,
+    caller: Option<Caller>,
 }
 
 /// All slices' routes.
@@ -42,6 +66,7 @@ pub struct Router(Arc<Branches>);
 struct Branches {
     app: App,
     docs: Box<dyn Branch>,
+    quota: Quota,
     embed: Box<dyn Branch>,
     api: HashMap<&'static str, Box<dyn Branch>>,
     site: Box<dyn Branch>,
@@ -55,9 +80,10 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 19] = [
+        let api: [(&str, Routes); 20] = [
             ("", browse::routes(app.clone())),
             ("openapi.json", openapi::routes()),
+            ("batches", batch::routes(app.clone())),
             ("account", account::tenant_routes(app.clone())),
             ("include-files", include::routes(app.clone())),
             ("permissions", account::permission_routes(app.clone())),
@@ -79,6 +105,7 @@ impl Router {
         Self(Arc::new(Branches {
             app: app.clone(),
             docs: branch(openapi::docs_routes()),
+            quota: Quota::new(&app.config.http.rates),
             embed: branch(player::routes(app.clone())),
             api: api.into_iter().map(|(name, routes)| (name, branch(routes))).collect(),
             site: branch(player::site_routes(app.clone())),
@@ -86,43 +113,152 @@ impl Router {
         }))
     }
 
-    /// Answers what another process was asked about boxes.
+    /// Answers what another process was asked about boxes; there it was counted.
     pub(crate) async fn devices(&self, request: Request<Incoming>) -> Response {
-        self.api(request).await.unwrap_or_else(ApiError::into_response)
+        self.allowed(request, &mut Beside::default(), false).await.unwrap_or_else(ApiError::into_response)
     }
 
-    /// Looks whether a request may be made, and has its slice answer it.
-    pub(crate) async fn api(&self, mut request: Request<Incoming>) -> Result<Response, ApiError> {
-        match self.admit(&mut request).await?.answer(request).await {
-            Ok(response) => Ok(response),
-            Err(never) => match never {},
+    /// Answers a request of the API.
+    pub(crate) async fn api(&self, request: Request<Incoming>) -> Response {
+        let mut beside = Beside::default();
+        let answered = self.allowed(request, &mut beside, true).await;
+        let mut response = answered.unwrap_or_else(ApiError::into_response);
+        if let Some(quota) = beside.quota {
+            quota.onto(&mut response);
         }
+        if let Some(deprecation) = beside.deprecation {
+            deprecation.onto(response.headers_mut());
+        }
+        if let Some(caller) = beside.caller {
+            response.extensions_mut().insert(caller);
+        }
+        response
     }
 
     /// Looks whether a request may be made.
     pub(crate) async fn may(&self, request: &mut Request<Incoming>) -> Result<(), ApiError> {
-        self.admit(request).await.map(|_| ())
+        self.admit(request, &mut Beside::default(), true).await.map(|_| ())
     }
 
     /// Looks whether a request may be made, and which slice is to answer it; who asks is put into its extensions.
-    async fn admit(&self, request: &mut Request<Incoming>) -> Result<&dyn Branch, ApiError> {
-        let path = request.uri().path();
-        let name = path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
-        let slice = self.0.api.get(name).ok_or_else(nothing_here)?;
-        let (need, named) = match access::find(request.method(), path) {
-            Found::Route(need, named) => (need, named),
-            Found::Methods(methods) => return Err(ApiError::method_not_allowed(&methods)),
-            Found::Nothing => return Err(nothing_here()),
-        };
+    async fn admit(
+        &self,
+        request: &mut Request<Incoming>,
+        beside: &mut Beside,
+        counts: bool,
+    ) -> Result<(&'static Rule, &'static str), ApiError> {
+        let app = &self.0.app;
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-        let caller = self.0.app.accounts.admit(need, request.method(), request.headers(), peer).await?;
-        if let Some(caller) = caller {
-            if let Some((thing, id)) = named {
-                self.0.app.own(&caller, thing, &id).await?;
+        let of_address = || if counts { self.0.quota.address(peer, app.uptime()) } else { Ok(None) };
+        let (rule, named, slice) = match self.find(request.method(), request.uri().path()) {
+            Ok(found) => found,
+            Err(refused) => {
+                beside.quota = of_address()?;
+                return Err(refused);
             }
-            request.extensions_mut().insert(caller);
+        };
+        beside.deprecation = rule.deprecation.as_ref();
+        let caller = match app.accounts.admit(rule.need, request.method(), request.headers(), peer).await {
+            Ok(Some(caller)) => caller,
+            nobody => {
+                beside.quota = of_address()?;
+                return nobody.map(|_| (rule, slice));
+            }
+        };
+        beside.caller = Some(caller);
+        if counts {
+            beside.quota = self.0.quota.caller(&caller, app.uptime())?;
         }
-        Ok(slice.as_ref())
+        if let Some((thing, id)) = named {
+            app.own(&caller, thing, &id).await?;
+        }
+        request.extensions_mut().insert(caller);
+        Ok((rule, slice))
+    }
+
+    /// Looks whether a request may be made, and has its slice answer it.
+    async fn allowed(
+        &self,
+        mut request: Request<Incoming>,
+        beside: &mut Beside,
+        counts: bool,
+    ) -> Result<Response, ApiError> {
+        let (rule, slice) = self.admit(&mut request, beside, counts).await?;
+        let Some(caller) = beside.caller else {
+            return Ok(self.0.api[slice].answer(request.map(Either::Left)).await);
+        };
+        let selection = match *request.method() {
+            Method::GET | Method::HEAD => {
+                Selection::of(request.uri().query().unwrap_or_default(), || openapi::answer_fields(rule))?
+            }
+            _ => None,
+        };
+        let response = match self.key(&request, slice)? {
+            Some(key) => self.once(request, slice, caller, key).await?,
+            None => self.0.api[slice].answer(request.map(Either::Left)).await,
+        };
+        Ok(match selection {
+            Some(selection) => selection.narrow(response).await,
+            None => response,
+        })
+    }
+
+    /// The table's line for a request, what its path names, and its slice.
+    #[expect(clippy::type_complexity, reason = "taken apart where it is asked for")]
+    fn find(
+        &self,
+        method: &Method,
+        path: &str,
+    ) -> Result<(&'static Rule, Option<(Thing, String)>, &'static str), ApiError> {
+        let name = path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let (slice, _) = self.0.api.get_key_value(name).ok_or_else(nothing_here)?;
+        match access::find(method, path) {
+            Found::Route(rule, named) => Ok((rule, named, slice)),
+            Found::Methods(methods) => Err(ApiError::method_not_allowed(&methods)),
+            Found::Nothing => Err(nothing_here()),
+        }
+    }
+
+    /// The key of a request that is done once; whoever passes it on leaves it to the process that does it.
+    fn key(&self, request: &Request<Incoming>, slice: &str) -> Result<Option<Key>, ApiError> {
+        if request.method() != Method::POST {
+            return Ok(None);
+        }
+        let key = Key::of(request.headers())?;
+        let is_passed_on = slice == "devices"
+            && device::is_away(&self.0.app)
+            && !request.headers().contains_key(&CLIENT_ADDRESS);
+        Ok(key.filter(|_| !is_passed_on))
+    }
+
+    /// Has a request with a key done to its end, also if the client goes away meanwhile.
+    async fn once(
+        &self,
+        request: Request<Incoming>,
+        slice: &'static str,
+        caller: Caller,
+        key: Key,
+    ) -> Result<Response, ApiError> {
+        let (parts, body) = request.into_parts();
+        let limits = parts.extensions.get::<BodyLimits>().copied();
+        let limits = limits.unwrap_or_else(|| self.0.app.config.http.body_limits());
+        let announced = call::Announced::by(&parts.headers);
+        let body = call::whole(&mut BodyDataStream::new(body), announced, limits).await?;
+        let asked = parts.uri.path_and_query().map_or("", |uri| uri.as_str());
+        let print = idempotency::print(&parts.method, asked, &body);
+        let request = Request::from_parts(parts, Either::Right(Full::new(body)));
+        let router = self.clone();
+        let work = async move {
+            let answer = router.0.api[slice].answer(request);
+            router.0.app.idempotency.once(&caller, &key, print, answer).await
+        };
+        let work = async move {
+            match RequestId::current() {
+                Some(id) => tokio::spawn(id.during(work).in_current_span()).await,
+                None => tokio::spawn(work.in_current_span()).await,
+            }
+        };
+        work.await.unwrap_or_else(|error| Err(ApiError::internal(&error)))
     }
 
     /// Answers a request.
@@ -151,10 +287,7 @@ impl Router {
             _ => &branches.site,
         };
         let may_be_framed = first == "embed";
-        match chosen.answer(request).await {
-            Ok(response) => secured(response, may_be_framed),
-            Err(never) => match never {},
-        }
+        secured(chosen.answer(request.map(Either::Left)).await, may_be_framed)
     }
 }
 

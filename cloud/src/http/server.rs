@@ -1,40 +1,21 @@
 //! The listener: connections to requests, with limits and an end that drains.
 #![allow(clippy::disallowed_methods, reason = "a driver: it keeps time limits on sockets")]
 
-use super::Response;
-use super::call::{BodyLimit, Peer};
-use super::origin::{Https, Proxies};
+use super::connection::{self, Connections};
+use super::places::{Place, Places};
+use super::problem::ApiError;
 use super::router::Router;
 use crate::app::{Addresses, App};
 use crate::config::{Http, Listen};
-use crate::tls::PROOF_PROTOCOL;
-use http::{HeaderValue, Request, header};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::SockRef;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-
-/// How long a request's header may take to come, and how long an idle connection is kept.
-const HEADER_LIMIT: Duration = Duration::from_secs(20);
-/// How long a client may take to begin TLS.
-const SHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// A year without plaintext (RFC 6797), for browsers that saw a certificate they trust.
-const HTTPS_FROM_NOW_ON: HeaderValue = HeaderValue::from_static("max-age=31536000");
-/// Largest request header.
-const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// Requests at a time on one HTTP/2 connection.
-const MAX_STREAMS: u32 = 128;
+use tokio_util::task::TaskTracker;
 
 /// How long a reader may take nothing of what was sent.
 const STALLED: Duration = Duration::from_secs(60);
@@ -61,7 +42,7 @@ fn hint(error: &std::io::Error) -> &'static str {
 #[derive(Debug, Default)]
 pub struct Counters {
     connections: AtomicU64,
-    requests: AtomicU64,
+    pub(super) requests: AtomicU64,
 }
 
 impl Counters {
@@ -105,15 +86,18 @@ impl Server {
     }
 
     /// Answers until the app's shutdown, then lets running requests end.
+    ///
+    /// Whoever has connected by then is answered still, and told to go elsewhere with what comes next.
     pub async fn run(self, app: App, router: Router) {
-        let server = Serving {
-            places: Arc::new(Semaphore::new(app.config.http.max_connections)),
-            graceful: GracefulShutdown::new(),
-            builder: builder(),
-            proxies: Arc::new(Proxies::new(&app.config.http.trusted_proxies)),
+        let config = &app.config.http;
+        let limit = Duration::from_millis(config.drain_ms);
+        let server = Arc::new(Serving {
+            places: Arc::new(Semaphore::new(config.max_connections)),
+            of_address: Places::new(config.max_connections_per_address),
+            connections: Connections::new(&app, router),
+            running: TaskTracker::new(),
             app,
-            router,
-        };
+        });
         let acceptor = server.app.tls.as_ref().map(|tls| tls.acceptor(&[b"h2", b"http/1.1"]));
         let encrypted = async {
             if let (Some(listener), Some(acceptor)) = (self.tls, acceptor) {
@@ -121,8 +105,8 @@ impl Server {
             }
         };
         tokio::join!(server.accept(self.plain, None), encrypted);
-        let limit = Duration::from_millis(server.app.config.http.drain_ms);
-        if tokio::time::timeout(limit, server.graceful.shutdown()).await.is_err() {
+        server.running.close();
+        if tokio::time::timeout(limit, server.running.wait()).await.is_err() {
             tracing::info!("ended while requests were running");
         }
     }
@@ -132,144 +116,91 @@ async fn bind(field: &'static str, address: SocketAddr) -> Result<TcpListener, S
     TcpListener::bind(address).await.map_err(|source| ServeError { field, address, source })
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT).max_buf_size(MAX_HEADER_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEADER_LIMIT)
-        .max_header_list_size(MAX_HEADER_BYTES as u32)
-        .max_concurrent_streams(MAX_STREAMS);
-    builder
-}
-
-/// What all connections share.
+/// What both listeners share.
 struct Serving {
     app: App,
-    router: Router,
     places: Arc<Semaphore>,
-    graceful: GracefulShutdown,
-    builder: auto::Builder<TokioExecutor>,
-    proxies: Arc<Proxies>,
+    of_address: Places,
+    connections: Connections,
+    running: TaskTracker,
 }
 
 impl Serving {
-    /// Takes connections until the shutdown.
+    /// Takes connections until the shutdown, and then those that have come before it.
     async fn accept(&self, listener: TcpListener, acceptor: Option<TlsAcceptor>) {
         loop {
             let place = tokio::select! {
-                () = self.app.shutdown.cancelled() => return,
+                () = self.app.shutdown.cancelled() => break,
                 place = Arc::clone(&self.places).acquire_owned() => place,
             };
             let accepted = tokio::select! {
-                () = self.app.shutdown.cancelled() => return,
+                () = self.app.shutdown.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
+            match accepted {
+                Ok((stream, peer)) => self.begin(stream, peer, acceptor.clone(), place.ok()),
                 Err(error) => {
                     // Out of files, most likely: wait for some to be closed.
                     tracing::warn!(%error, "cannot accept an HTTP connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
                 }
-            };
-            // Parts of live streams are small answers that must leave at once.
-            let _ = stream.set_nodelay(true);
-            // A reader that takes nothing is cut off by the kernel, and with it what is held for it.
-            let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
-            let answered = self.answer(stream, peer, acceptor.clone());
-            let counters = Arc::clone(&self.app.http_counters);
-            tokio::spawn(async move {
-                counters.connections.fetch_add(1, Ordering::Relaxed);
-                answered.await;
-                counters.connections.fetch_sub(1, Ordering::Relaxed);
-                drop(place);
-            });
+            }
+        }
+        let Ok(listener) = listener.into_std() else { return };
+        // Not blocking: it ends when nobody waits to be taken.
+        while let (Ok((stream, peer)), Ok(place)) =
+            (listener.accept(), Arc::clone(&self.places).try_acquire_owned())
+        {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.begin(stream, peer, acceptor.clone(), Some(place));
+            }
         }
     }
 
-    /// Answers one connection's requests, once it is encrypted where it is to be.
-    fn answer(
+    fn begin(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
         acceptor: Option<TlsAcceptor>,
-    ) -> impl Future<Output = ()> + use<> {
-        let (builder, watcher) = (self.builder.clone(), self.graceful.watcher());
-        let service = Connection {
-            router: self.router.clone(),
-            counters: Arc::clone(&self.app.http_counters),
-            proxies: Arc::clone(&self.proxies),
-            limit: BodyLimit(self.app.config.http.max_body_bytes),
-            peer,
-            tls: acceptor.is_some(),
-        };
-        let shutdown = self.app.shutdown.clone();
-        async move {
-            let Some(acceptor) = acceptor else {
-                return converse(&builder, watcher, stream, service).await;
-            };
-            let shaken = tokio::select! {
-                () = shutdown.cancelled() => return,
-                shaken = tokio::time::timeout(SHAKE_LIMIT, acceptor.accept(stream)) => shaken,
-            };
-            match shaken {
-                // An authority has seen what it wanted to see.
-                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(PROOF_PROTOCOL) => {}
-                Ok(Ok(stream)) => converse(&builder, watcher, stream, service).await,
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS with a client"),
-                Err(_) => tracing::debug!(%peer, "a client did not begin TLS in time"),
+        place: Option<tokio::sync::OwnedSemaphorePermit>,
+    ) {
+        let of_address = match self.place(peer) {
+            Ok(of_address) => of_address,
+            Err(()) => {
+                tracing::debug!(%peer, "an address has all its connections");
+                if acceptor.is_none() {
+                    // As far as it goes at once: nobody waits for whoever has too many already.
+                    let _ = stream.try_write(&connection::refusal(&too_many_connections()));
+                }
+                return;
             }
-        }
-    }
-}
-
-async fn converse<S>(builder: &auto::Builder<TokioExecutor>, watcher: Watcher, stream: S, service: Connection)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let peer = service.peer;
-    let service = service_fn(move |request| {
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
-    });
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection.into_owned()).await {
-        tracing::debug!(%peer, %error, "an HTTP connection broke");
-    }
-}
-
-/// What the requests of one connection share.
-#[derive(Clone)]
-struct Connection {
-    router: Router,
-    counters: Arc<Counters>,
-    proxies: Arc<Proxies>,
-    limit: BodyLimit,
-    peer: SocketAddr,
-    tls: bool,
-}
-
-impl Connection {
-    async fn answer(&self, mut request: Request<Incoming>) -> Response {
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let headers = request.headers();
-        let origin = self.proxies.origin(headers, self.peer, self.tls);
-        let origin = origin.and_then(|origin| origin.refuse_open_passwords(headers).map(|()| origin));
-        let origin = match origin {
-            Ok(origin) => origin,
-            Err(refused) => return refused.into_response(),
         };
-        let extensions = request.extensions_mut();
-        extensions.insert(Peer(origin.client));
-        extensions.insert(Https(origin.https));
-        extensions.insert(self.limit);
-        let mut response = self.router.call(request).await;
-        if origin.https {
-            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_FROM_NOW_ON);
-        }
-        response
+        // Parts of live streams are small answers that must leave at once.
+        let _ = stream.set_nodelay(true);
+        // A reader that takes nothing is cut off by the kernel, and with it what is held for it.
+        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
+        let answered = self.connections.answer(stream, peer, acceptor);
+        let counters = Arc::clone(&self.app.http_counters);
+        self.running.spawn(async move {
+            counters.connections.fetch_add(1, Ordering::Relaxed);
+            answered.await;
+            counters.connections.fetch_sub(1, Ordering::Relaxed);
+            drop((place, of_address));
+        });
     }
+
+    /// Behind a trusted proxy are many clients: it needs no place of its address.
+    fn place(&self, peer: SocketAddr) -> Result<Option<Place>, ()> {
+        if self.connections.trusts(peer) {
+            return Ok(None);
+        }
+        self.of_address.take(peer).map(Some).ok_or(())
+    }
+}
+
+fn too_many_connections() -> ApiError {
+    let words = "your address has too many connections (`http.max_connections_per_address`): close some";
+    ApiError::too_many(words, 1)
 }

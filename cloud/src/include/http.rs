@@ -7,8 +7,8 @@ use super::files::{self, Expected, MAX_BYTES, named};
 use super::{IncludeFile, kind};
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::http::listing::{IN_MEMORY, Listing, Way};
 use crate::http::{self, ApiError, Call, Listed, Response, Routes, answer};
-use crate::store::Page;
 use ::http::{Method, header};
 use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -20,6 +20,13 @@ use warp::Filter;
 #[derive(OpenApi)]
 #[openapi(paths(list, read, put, remove))]
 pub(crate) struct Operations;
+
+/// What the list is sorted by.
+pub(crate) static LISTING: Listing = Listing {
+    path: "/api/v1/include-files",
+    filters: &[],
+    ways: &[Way::rising(&[], "name", IN_MEMORY), Way::newest(&[], "updated_at", IN_MEMORY)],
+};
 
 type FileList = Listed<FileView>;
 
@@ -92,7 +99,7 @@ pub(crate) fn routes(app: App) -> Routes {
 
 /// List include files
 ///
-/// All of the account's, by name. The list is whole: it has no further part.
+/// All of the account's, by name.
 #[utoipa::path(
     get,
     path = "/api/v1/include-files",
@@ -102,8 +109,8 @@ pub(crate) fn routes(app: App) -> Routes {
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
     let files = files::all(&app.store, call.caller()?.account).await?;
-    let items = files.iter().map(|file| FileView::of(&app, file)).collect();
-    http::list(&Page { items, next: None })
+    let files = files.iter().map(|file| FileView::of(&app, file));
+    LISTING.wanted(&call)?.reply_of(files, "name")
 }
 
 async fn one(app: App, name: String, call: Call) -> Result<Response, ApiError> {

@@ -10,5 +10,5 @@ mod serve;
 
 pub use document::{IncludeFile, IncludeTotal};
 pub(crate) use files::{all, find};
-pub(crate) use http::{Operations, routes};
+pub(crate) use http::{LISTING, Operations, routes};
 pub(crate) use serve::answer;

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::id::{EventId, ItemId, RecordingId};
-use crate::store::{Account, Document, Index, IndexKey, Owner, Versioned};
+use crate::store::{Account, Document, Index, IndexKey, Owner, Versioned, sort_key};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +12,13 @@ pub(super) const BY_NUMBER: &str = "number";
 pub(super) const BY_RECORDING: &str = "recording";
 /// The index by event.
 pub(super) const BY_EVENT: &str = "event";
+
+/// The index of an account's items by title.
+pub(super) const BY_TITLE: &str = "title";
+/// The index of an account's items by their last change.
+pub(super) const BY_UPDATE: &str = "updated";
+/// The index of an account's items by event, then number.
+pub(super) const BY_OWN_EVENT: &str = "account_event";
 
 /// What a new item is made of.
 #[derive(Debug, Clone)]
@@ -82,6 +89,8 @@ impl Item {
 
 impl Document for Item {
     const KIND: &'static str = "item";
+    /// Before lists could be sorted and filtered there was one by number only.
+    const INDEXES: u32 = 2;
 
     fn owner(&self) -> Owner {
         Owner::Account(self.account)
@@ -92,8 +101,12 @@ impl Document for Item {
     }
 
     fn indexes(&self) -> Vec<Index> {
+        let own = || IndexKey::of(self.account);
         vec![
-            Index::unique(BY_NUMBER, IndexKey::of(self.account).number(self.number)),
+            Index::unique(BY_NUMBER, own().number(self.number)),
+            Index::many(BY_TITLE, own().text(sort_key(&self.title)).number(self.number)),
+            Index::many(BY_UPDATE, own().time(self.updated_at).number(self.number)),
+            Index::many(BY_OWN_EVENT, own().text(self.event_id).number(self.number)),
             Index::unique(BY_RECORDING, IndexKey::new().text(self.recording_id)),
             Index::many(BY_EVENT, IndexKey::new().text(self.event_id).number(self.number)),
         ]

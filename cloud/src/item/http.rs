@@ -1,10 +1,12 @@
 //! `/api/v1/items`; `DELETE` of one answers 202 with the job that removes its media.
 
 use super::ItemView;
+use super::listing::LISTING;
 use crate::app::App;
-use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, PageQuery, Response, Routes, answer, line};
+use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, Response, Routes, answer, line};
 use crate::id::ItemId;
 use crate::job::{self, JobView};
+use crate::store::IndexKey;
 use crate::tenant;
 use ::http::{Method, header};
 use utoipa::{OpenApi, ToSchema};
@@ -66,16 +68,16 @@ async fn one(app: App, id: ItemId, call: Call) -> Result<Response, ApiError> {
     path = "/api/v1/items",
     tag = "items",
     operation_id = "listItems",
-    params(PageQuery),
     responses((status = 200, description = "A part of the list.", body = ItemList))
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
-    let (after, limit) = http::page_request(&call)?;
-    let mut page = app.items.list(Some(call.caller()?.account), after, limit).await?;
+    let wanted = LISTING.wanted(&call)?;
+    let within = IndexKey::of(call.caller()?.account);
+    let mut page = app.items.page(wanted.scan(within)).await?;
     for item in &mut page.items {
         item.deletes_at = tenant::item_goes_at(&app, &item.item).await?;
     }
-    http::list(&page)
+    wanted.reply(page)
 }
 
 /// Read an item

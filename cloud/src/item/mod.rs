@@ -1,11 +1,15 @@
 //! Items: what is to be watched on demand.
 
+mod actions;
 mod document;
 mod http;
+mod listing;
 mod removal;
 
+pub(crate) use actions::ACTIONS;
 pub use document::{Item, ItemView, NewItem};
 pub use http::{Operations, routes};
+pub(crate) use listing::LISTING;
 pub(crate) use removal::expire;
 
 use crate::clock::Timestamp;
@@ -44,7 +48,11 @@ impl Items {
         limit: usize,
     ) -> Result<Page<ItemView>, StoreError> {
         let within = account.map(IndexKey::of).unwrap_or_default();
-        let scan = Scan::of(BY_NUMBER).within(within).falling().after(after).limit(limit);
+        self.page(Scan::of(BY_NUMBER).within(within).falling().after(after).limit(limit)).await
+    }
+
+    /// A part of a list.
+    async fn page(&self, scan: Scan) -> Result<Page<ItemView>, StoreError> {
         Ok(self.store.scan::<Item>(scan).await?.map(Into::into))
     }
 

@@ -1,46 +1,30 @@
 //! `/api/v1/jobs`: the account's.
 
-use super::{Filter, JobView, StateName, progress};
+use super::listing::LISTING;
+use super::{JobView, progress, results};
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Listed, PageQuery, Response, Routes, answer};
+use crate::http::{self, ApiError, Call, Listed, Response, Routes, answer};
 use crate::id::JobId;
+use crate::store::IndexKey;
 use ::http::Method;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
-use warp::Filter as _;
+use warp::Filter;
 
 /// Progress streams at a time.
 const MAX_STREAMS: usize = 200;
-/// Longest kind in a filter.
-const MAX_KIND: usize = 40;
 
 /// The operations in the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(list, read, cancel, retry, progress::open))]
+#[openapi(paths(list, read, cancel, retry, progress::open, results::list))]
 pub struct Operations;
 
 type JobList = Listed<JobView>;
 
-/// What a list of jobs is narrowed down to.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(
-    dead_code,
-    reason = "a schema: queries are read pair by pair, so that all mistakes are told at once"
-)]
-struct FilterQuery {
-    /// Jobs in this state only.
-    #[param(required = false)]
-    state: StateName,
-    /// Jobs of this kind only, such as `delete-media`.
-    #[param(required = false, min_length = 1, max_length = 40)]
-    kind: String,
-}
-
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    let (all_app, one_app, retry_app) = (app.clone(), app.clone(), app.clone());
+    let (all_app, one_app, retry_app, results_app) = (app.clone(), app.clone(), app.clone(), app.clone());
     let places = Arc::new(Semaphore::new(MAX_STREAMS));
     let all = warp::path!("api" / "v1" / "jobs")
         .and(http::call())
@@ -51,10 +35,13 @@ pub fn routes(app: App) -> Routes {
     let retry = warp::path!("api" / "v1" / "jobs" / JobId / "retry")
         .and(http::call())
         .then(move |id, call| answer(retry(retry_app.clone(), id, call)));
+    let results = warp::path!("api" / "v1" / "jobs" / JobId / "results")
+        .and(http::call())
+        .then(move |id, call| answer(results::list(results_app.clone(), id, call)));
     let progress = warp::path!("api" / "v1" / "jobs" / JobId / "progress")
         .and(http::call())
         .then(move |id, call| answer(progress::open(app.clone(), Arc::clone(&places), id, call)));
-    all.or(one).unify().or(retry).unify().or(progress).unify().boxed()
+    all.or(one).unify().or(retry).unify().or(progress).unify().or(results).unify().boxed()
 }
 
 async fn one(app: App, id: JobId, call: Call) -> Result<Response, ApiError> {
@@ -73,23 +60,12 @@ async fn one(app: App, id: JobId, call: Call) -> Result<Response, ApiError> {
     path = "/api/v1/jobs",
     tag = "jobs",
     operation_id = "listJobs",
-    params(PageQuery, FilterQuery),
     responses((status = 200, description = "A part of the list.", body = JobList))
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
-    let mut filter = Filter::default();
-    let (after, limit) = http::filtered_request(&call, |key, value| match key {
-        "state" => Some(value.parse::<StateName>().map(|state| filter.state = Some(state))),
-        "kind" if value.is_empty() || value.chars().count() > MAX_KIND => {
-            Some(Err(format!("must be a kind of job: 1 to {MAX_KIND} characters")))
-        }
-        "kind" => {
-            filter.kind = Some(value.to_owned());
-            Some(Ok(()))
-        }
-        _ => None,
-    })?;
-    http::list(&app.jobs.list(call.caller()?.account, &filter, after, limit).await?)
+    let wanted = LISTING.wanted(&call)?;
+    let within = IndexKey::of(call.caller()?.account);
+    wanted.reply(app.jobs.page(wanted.scan(within)).await?)
 }
 
 /// Read a job

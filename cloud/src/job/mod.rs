@@ -9,13 +9,16 @@
 //! Heartbeats come three times a lease. A server that stops in good order gives its jobs
 //! back; after kill -9 it takes its own back at the next start, and others' leases run out.
 
+mod actions;
 mod attempt;
 mod config;
 mod document;
 mod error;
 mod http;
+mod listing;
 mod node;
 mod progress;
+mod results;
 mod runner;
 mod state;
 mod sweep;
@@ -23,11 +26,14 @@ mod sweep;
 mod tests;
 mod work;
 
+pub(crate) use actions::ACTIONS;
 pub use config::Jobs as JobsConfig;
 pub use document::{Job, JobState, JobView, Progress, StateName};
 pub use error::JobError;
 pub(crate) use http::path;
 pub use http::{Operations, routes};
+pub(crate) use listing::LISTING;
+pub(crate) use results::{JobResult, LISTING as RESULTS};
 pub use work::{JobHandle, Outcome, Work, WorkError};
 
 use crate::app::App;
@@ -37,7 +43,7 @@ use crate::store::{
     Account, Batch, Cursor, Document, IndexKey, NewEntry, Page, Priority, Queue, QueueError, Scan, Store,
     StoreError,
 };
-use document::{BY_KIND, BY_KIND_AND_STATE, BY_STATE, BY_TIME};
+use document::BY_KIND;
 pub(crate) use node::Node;
 use runner::Runner;
 use serde_json::Value;
@@ -112,15 +118,6 @@ impl NewJob {
     pub fn delay(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
-}
-
-/// Which jobs to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only those in this state.
-    pub state: Option<StateName>,
-    /// Only those of this kind.
-    pub kind: Option<String>,
 }
 
 /// All jobs; cloned freely.
@@ -213,23 +210,18 @@ impl Jobs {
         Ok(self.0.store.get::<Job>(id).await?.map(Into::into))
     }
 
-    /// Lists an account's jobs, the newest first.
-    pub async fn list(
+    /// Lists an account's jobs of a kind, the newest first.
+    pub(crate) async fn of_kind(
         &self,
         account: Account,
-        filter: &Filter,
+        kind: &str,
         after: Option<Cursor>,
-        limit: usize,
     ) -> Result<Page<JobView>, StoreError> {
-        let state = filter.state.map(StateName::as_str);
-        let key = IndexKey::of(account);
-        let scan = match (&filter.kind, state) {
-            (None, None) => Scan::of(BY_TIME).within(key),
-            (None, Some(state)) => Scan::of(BY_STATE).within(key.text(state)),
-            (Some(kind), None) => Scan::of(BY_KIND).within(key.text(kind)),
-            (Some(kind), Some(state)) => Scan::of(BY_KIND_AND_STATE).within(key.text(kind).text(state)),
-        };
-        let scan = scan.falling().after(after).limit(limit);
+        self.page(Scan::of(BY_KIND).within(IndexKey::of(account).text(kind)).falling().after(after)).await
+    }
+
+    /// A part of a list of jobs.
+    pub(super) async fn page(&self, scan: Scan) -> Result<Page<JobView>, StoreError> {
         Ok(self.0.store.scan::<Job>(scan).await?.map(Into::into))
     }
 

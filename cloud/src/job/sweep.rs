@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it comes round every few minutes")]
 
 use super::document::{BY_END, Job};
-use super::{JobError, Jobs};
+use super::{JobError, Jobs, results};
 use crate::store::{Scan, StoreError};
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ impl Jobs {
                 if !job.document.is_over(now, self.config().keep_ended()) {
                     continue;
                 }
+                results::forget(self.store(), job.document.id).await?;
                 batch = batch.delete(&job);
                 // A failed job's entry rests among its queue's dead letters.
                 if let Some(entry) = self.queue(&job.document.kind)?.get(&job.document.id.to_string()).await?

@@ -3,9 +3,10 @@
 
 mod ground;
 
-use super::{Filter, StateName, start_on};
+use super::document::BY_KIND_AND_STATE;
+use super::{StateName, start_on};
 use crate::job::node::Node;
-use crate::store::EntryState;
+use crate::store::{Account, EntryState, IndexKey, Scan};
 use ground::{Ground, Made, Shared, made};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -248,23 +249,11 @@ async fn no_more_run_at_a_time_than_have_a_place() {
         process.state(job, StateName::Done).await;
     }
     assert_eq!(process.work.most_running.load(Ordering::SeqCst), 2);
-    let filter = |state| Filter { state, kind: Some("play".to_owned()) };
-    let listed = process
-        .jobs
-        .list(crate::store::Account::FIRST, &filter(Some(StateName::Done)), None, 10)
-        .await
-        .unwrap()
-        .items;
-    assert_eq!(listed.len(), 5);
-    assert!(
-        process
-            .jobs
-            .list(crate::store::Account::FIRST, &filter(Some(StateName::Failed)), None, 10)
-            .await
-            .unwrap()
-            .items
-            .is_empty()
-    );
+    let listed = async |state: StateName| {
+        let within = IndexKey::of(Account::FIRST).text("play").text(state.as_str());
+        process.jobs.page(Scan::of(BY_KIND_AND_STATE).within(within)).await.unwrap().items.len()
+    };
+    assert_eq!((listed(StateName::Done).await, listed(StateName::Failed).await), (5, 0));
     process.stop().await;
 }
 

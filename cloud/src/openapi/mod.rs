@@ -4,6 +4,7 @@
 //! is added here, in one place: what a request needs, out of `access/table.txt` ([`operations`]), the problems that it
 //! can answer ([`problems`]), and plain schemas ([`schemas`]).
 
+mod conventions;
 mod http;
 mod operations;
 mod problems;
@@ -11,8 +12,9 @@ mod schemas;
 
 pub(crate) use http::{docs_routes, routes};
 
+use crate::access::Rule;
 use crate::{
-    account, alarm, browse, cluster, device, event, feed, hook, include, item, job, media, recording,
+    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, media, recording,
     settings,
 };
 use serde_json::{Value, json};
@@ -35,6 +37,11 @@ pub fn bytes() -> &'static [u8] {
     &BYTES
 }
 
+/// The names of the fields of what a route reads, if that is JSON.
+pub(crate) fn answer_fields(rule: &Rule) -> Vec<String> {
+    operations::answer_fields(rule, document())
+}
+
 /// The slices' operations.
 fn slices() -> Vec<utoipa::openapi::OpenApi> {
     vec![
@@ -53,6 +60,7 @@ fn slices() -> Vec<utoipa::openapi::OpenApi> {
         device::Operations::openapi(),
         hook::Operations::openapi(),
         job::Operations::openapi(),
+        batch::Operations::openapi(),
         feed::Operations::openapi(),
         alarm::Operations::openapi(),
         cluster::Operations::openapi(),

@@ -3,6 +3,7 @@
 use super::problems;
 use crate::access::{self, Need, Rule, Segment, Thing};
 use crate::account::SESSION_COOKIE;
+use crate::http::names;
 use serde_json::{Map, Value, json};
 use stagebox_protocol::Command;
 use utoipa::PartialSchema;
@@ -36,8 +37,9 @@ pub(super) fn complete(document: &mut Value) {
     for rule in access::rules() {
         let (path, method) = (path(rule), rule.method.as_str().to_lowercase());
         // A test compares the document with the table.
+        let fields = answer_fields(rule, document);
         if let Some(operation) = at(document, &["paths", &path, &method]) {
-            finish(rule, operation);
+            finish(rule, &fields, operation);
         }
     }
     link(document);
@@ -46,13 +48,20 @@ pub(super) fn complete(document: &mut Value) {
     components["securitySchemes"] = schemes();
 }
 
+/// The names of the fields of what a route reads, if that is JSON.
+pub(super) fn answer_fields(rule: &Rule, document: &Value) -> Vec<String> {
+    let answer = &document["paths"][path(rule)]["get"]["responses"]["200"];
+    let schema = &answer["content"]["application/json"]["schema"];
+    if rule.method == http::Method::GET && schema.is_object() { names(schema, document) } else { Vec::new() }
+}
+
 /// An object of the document, if it is there.
 fn at<'a>(document: &'a mut Value, keys: &[&str]) -> Option<&'a mut Map<String, Value>> {
     keys.iter().try_fold(document, |value, key| value.get_mut(*key))?.as_object_mut()
 }
 
 /// A rule's path as the document writes it.
-fn path(rule: &Rule) -> String {
+pub(super) fn path(rule: &Rule) -> String {
     written(&rule.path)
 }
 
@@ -66,7 +75,7 @@ fn written(path: &[Segment]) -> String {
     path.iter().map(segment).collect()
 }
 
-fn finish(rule: &Rule, operation: &mut Map<String, Value>) {
+fn finish(rule: &Rule, fields: &[String], operation: &mut Map<String, Value>) {
     let own = parameters(rule);
     let others = operation.remove("parameters");
     let all: Vec<Value> =
@@ -74,6 +83,7 @@ fn finish(rule: &Rule, operation: &mut Map<String, Value>) {
     if !all.is_empty() {
         operation.insert("parameters".to_owned(), all.into());
     }
+    super::conventions::add(rule, fields, operation);
     let asked = Asked { rule, operation };
     let mut responses = operation.get("responses").and_then(Value::as_object).cloned().unwrap_or_default();
     problems::add(&asked, &mut responses);
@@ -195,6 +205,10 @@ pub(super) fn header(name: &str) -> Value {
         "ETag" => ("The version, for `If-Match` or `If-None-Match`.", json!({ "type": "string" })),
         "Location" => ("Where it is found.", json!({ "type": "string", "format": "uri-reference" })),
         "Retry-After" => ("How many seconds to wait.", json!({ "type": "integer", "minimum": 0 })),
+        "RateLimit" => {
+            ("What may still be asked at once, and when all may be again.", json!({ "type": "string" }))
+        }
+        "RateLimit-Policy" => ("What may be asked at once, and how it fills.", json!({ "type": "string" })),
         "Set-Cookie" => ("The session's cookie.", json!({ "type": "string" })),
         "WWW-Authenticate" => ("How to log in.", json!({ "type": "string" })),
         "Content-Range" => ("Which bytes of how many.", json!({ "type": "string" })),

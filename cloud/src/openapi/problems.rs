@@ -16,13 +16,15 @@ const COMMON: &[(u16, &str, &str)] = &[
     (401, "Unauthorized", "Nobody is logged in, or not rightly."),
     (403, "Forbidden", "Whoever asks may not do this, or the session's `X-CSRF-Token` is missing or wrong."),
     (404, "NotFound", "There is no such thing in the caller's account."),
-    (408, "Timeout", "The body did not come in time."),
+    (408, "Timeout", "The body came too slowly."),
     (409, "Conflict", "The state of things does not allow it."),
     (412, "ChangedMeanwhile", "It is not the version that `If-Match` names any more; nothing has changed."),
     (413, "TooLarge", "The body is too large."),
+    (414, "UriTooLong", "The path and query are too long."),
     (415, "UnsupportedMediaType", "The body must be `application/json`."),
     (422, "Invalid", "Fields or parameters are wrong: `errors` names them all."),
-    (429, "TooMany", "Too many wrong passwords, or too much at once: wait for `Retry-After`."),
+    (429, "TooMany", "Too many requests or wrong passwords of late: wait for `Retry-After`."),
+    (431, "HeadersTooLarge", "The header is too large."),
     (500, "Internal", "The server failed; its log says why."),
     (503, "Unavailable", "A part of the server is away for now: try again in a moment."),
     (507, "InsufficientStorage", "The disk or the account is full."),
@@ -30,9 +32,9 @@ const COMMON: &[(u16, &str, &str)] = &[
 
 /// Which of them an operation can answer.
 fn statuses(asked: &Asked<'_>) -> Vec<u16> {
-    let mut statuses = vec![400, 500, 503];
+    let mut statuses = vec![400, 414, 429, 431, 500, 503];
     if asked.rule.need != Need::Public {
-        statuses.extend([401, 403, 429]);
+        statuses.extend([401, 403]);
     }
     let named = |part: &Segment| !matches!(part, Segment::Literal(_));
     if asked.rule.path.iter().any(named) {
@@ -48,7 +50,11 @@ fn statuses(asked: &Asked<'_>) -> Vec<u16> {
     if asked.has_body() {
         statuses.extend([408, 413, 415]);
     }
-    if asked.has_body() || asked.has_parameter("limit") {
+    let is_keyed = asked.has_parameter("Idempotency-Key");
+    if is_keyed {
+        statuses.extend([408, 413]);
+    }
+    if asked.has_body() || is_keyed || asked.has_parameter("limit") || asked.has_parameter("fields") {
         statuses.push(422);
     }
     statuses
@@ -88,7 +94,11 @@ pub(super) fn responses() -> Value {
         let mut response = json!({ "description": words, "content": content() });
         match status {
             401 => response["headers"]["WWW-Authenticate"] = super::operations::header("WWW-Authenticate"),
-            429 => response["headers"]["Retry-After"] = super::operations::header("Retry-After"),
+            429 => {
+                for name in ["Retry-After", "RateLimit", "RateLimit-Policy"] {
+                    response["headers"][name] = super::operations::header(name);
+                }
+            }
             _ => {}
         }
         responses.insert((*name).to_owned(), response);

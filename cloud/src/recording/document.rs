@@ -11,6 +11,8 @@ use crate::store::{Account, Document, Index, IndexKey, Owner};
 pub(crate) const BY_NUMBER: &str = "number";
 /// The index by event.
 pub(super) const BY_EVENT: &str = "event";
+/// The index of an account's recordings by event, then number.
+pub(super) const BY_OWN_EVENT: &str = "account_event";
 /// The index of recordings that go on, by event.
 pub(super) const RUNNING: &str = "running";
 
@@ -51,6 +53,8 @@ pub struct Recording {
 
 impl Document for Recording {
     const KIND: &'static str = "recording";
+    /// Before lists could be filtered there was one by number only.
+    const INDEXES: u32 = 2;
 
     fn owner(&self) -> Owner {
         Owner::Account(self.account)
@@ -64,6 +68,7 @@ impl Document for Recording {
         let mut indexes = vec![
             Index::unique(BY_NUMBER, IndexKey::of(self.account).number(self.number)),
             Index::many(BY_EVENT, IndexKey::new().text(self.event_id).number(self.number)),
+            Index::many(BY_OWN_EVENT, IndexKey::of(self.account).text(self.event_id).number(self.number)),
         ];
         if self.ended_at.is_none() {
             indexes.push(Index::many(RUNNING, IndexKey::new().text(self.event_id)));

@@ -4,13 +4,14 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
+use super::listing::LISTING;
 use super::{Pause, Recording};
 use crate::account::AccountRecord;
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::http::{self, ApiError, Call, Listed, PageQuery, Response, Routes, answer};
+use crate::http::{self, ApiError, Call, Listed, Response, Routes, answer};
 use crate::id::{EventId, RecordingId};
-use crate::store::Versioned;
+use crate::store::{IndexKey, Versioned};
 use crate::tenant;
 
 /// The operations in the API's document.
@@ -82,15 +83,14 @@ pub fn routes(app: App) -> Routes {
     path = "/api/v1/recordings",
     tag = "recordings",
     operation_id = "listRecordings",
-    params(PageQuery),
     responses((status = 200, description = "A part of the list.", body = RecordingList))
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
-    let (after, limit) = http::page_request(&call)?;
+    let wanted = LISTING.wanted(&call)?;
     let account = call.caller()?.account;
-    let page = app.live.recordings().list(Some(account), after, limit).await?;
+    let page = app.live.recordings().page(wanted.scan(IndexKey::of(account))).await?;
     let account = app.store.get::<AccountRecord>(account).await?.map(|account| account.document);
-    http::list(&page.map(|recording| shown(account.as_ref(), &recording)))
+    wanted.reply(page.map(|recording| shown(account.as_ref(), &recording)))
 }
 
 /// Read a recording

@@ -70,7 +70,12 @@ impl Recordings {
         limit: usize,
     ) -> Result<Page<Versioned<Recording>>, StoreError> {
         let within = account.map(IndexKey::of).unwrap_or_default();
-        self.store.scan(Scan::of(BY_NUMBER).within(within).falling().after(after).limit(limit)).await
+        self.page(Scan::of(BY_NUMBER).within(within).falling().after(after).limit(limit)).await
+    }
+
+    /// A part of a list.
+    pub(super) async fn page(&self, scan: Scan) -> Result<Page<Versioned<Recording>>, StoreError> {
+        self.store.scan(scan).await
     }
 
     /// Lists an event's recordings, the oldest first.

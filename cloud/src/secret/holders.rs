@@ -3,6 +3,7 @@
 use super::{Sealing, SecretError};
 use crate::event::Event;
 use crate::hook::Hook;
+use crate::idempotency::KeyedRequest;
 use crate::store::{Document, Store, StoreError};
 use futures_util::future::BoxFuture;
 
@@ -29,7 +30,8 @@ pub(super) struct Holder {
 }
 
 /// All of them.
-pub(super) const HOLDERS: [Holder; 2] = [Holder::of::<Event>(), Holder::of::<Hook>()];
+pub(super) const HOLDERS: [Holder; 3] =
+    [Holder::of::<Event>(), Holder::of::<Hook>(), Holder::of::<KeyedRequest>()];
 
 impl Holder {
     const fn of<D: HoldsSecrets>() -> Self {

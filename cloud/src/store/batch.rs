@@ -94,7 +94,7 @@ impl Batch {
     }
 }
 
-fn encode<D: Document>(new: Option<&D>) -> Result<Option<RawWrite>, StoreError> {
+pub(super) fn encode<D: Document>(new: Option<&D>) -> Result<Option<RawWrite>, StoreError> {
     let Some(new) = new else { return Ok(None) };
     let body = serde_json::to_vec(new).map_err(|source| StoreError::Encode { kind: D::KIND, source })?;
     let indexes = new

@@ -1,6 +1,7 @@
 //! What every engine must do; each engine's tests run all of it.
 
 mod belonging;
+mod later;
 mod whole;
 
 pub(super) use whole::everything;
@@ -84,6 +85,8 @@ where
     blind_writes_are_for_what_is_not_journalled(&open().await).await;
     each_account_has_a_journal_of_its_own(&open().await).await;
     old_shapes_are_upgraded_and_newer_ones_refused(&open().await).await;
+    later::old_documents_stand_in_new_indexes(&open().await).await;
+    later::a_mark_rides_along_with_the_first_change(&open().await).await;
     whole::what_is_exported_is_the_same_elsewhere(&open().await, &open().await).await;
     whole::a_tap_tells_what_an_export_missed(&open().await, &open().await).await;
     whole::a_sound_store_has_no_fault(&open().await).await;

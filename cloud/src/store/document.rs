@@ -18,6 +18,8 @@ pub trait Document: Serialize + DeserializeOwned + Send + Sync + 'static {
     const JOURNALED: bool = true;
     /// Counts the shapes that this kind has had: raised when stored documents must be changed to be read.
     const SCHEMA: u32 = 1;
+    /// Counts the sets of index entries that this kind has had: raised when [`Document::indexes`] gives others.
+    const INDEXES: u32 = 1;
 
     /// Turns a stored document of shape `from` into one of shape `from + 1`.
     fn upgrade(from: u32, value: serde_json::Value) -> Result<serde_json::Value, String> {

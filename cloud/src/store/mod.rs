@@ -25,6 +25,8 @@ mod postgres;
 mod progress;
 mod queue;
 mod record;
+mod reindex;
+pub(crate) mod rider;
 mod seat;
 mod sled_engine;
 #[cfg(test)]
@@ -48,6 +50,7 @@ pub use queue::{
     After, Backoff, EntryState, Lease, NewEntry, Priority, Pushed, Queue, QueueEntry, QueueError, Settle,
 };
 pub use record::{Fault, Record, Sum};
+pub(crate) use reindex::{Reindexed, sort_key};
 pub use sled_engine::{SledEngine, SledOptions};
 
 use crate::clock::{Clock, Timestamp};
@@ -244,7 +247,7 @@ impl Store {
         if ops.is_empty() {
             return Ok(Receipt::default());
         }
-        self.seat.commit(ops).await
+        rider::along(ops, |ops| self.seat.commit(ops)).await
     }
 
     /// Writes a new document; its id must be free.

@@ -104,7 +104,7 @@ impl Removal {
     async fn shut_out(&self, account: Account) -> Result<Vec<BoxId>, RemovalError> {
         let (mut boxes, mut after) = (Vec::new(), None);
         loop {
-            let page = self.devices.list(account, after, 200).await?;
+            let page = self.devices.list(account, after).await?;
             for device in page.items {
                 if device.enabled {
                     self.devices.patch(&device.id, None, Some(false), None, None).await?;

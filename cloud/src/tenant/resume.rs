@@ -6,7 +6,7 @@ use super::{DeleteAccount, RemovalError};
 use crate::account::{AccountRecord, everyone};
 use crate::app::App;
 use crate::id::JobId;
-use crate::job::{Filter, NewJob, Work as _};
+use crate::job::{NewJob, Work as _};
 use crate::store::Account;
 use std::time::Duration;
 
@@ -27,11 +27,10 @@ pub(crate) async fn enqueue(app: &App, account: &AccountRecord) -> Result<JobId,
 }
 
 async fn going_on(app: &App, account: Account) -> Result<Option<JobId>, RemovalError> {
-    let filter = Filter { kind: Some(DeleteAccount::KIND.to_owned()), state: None };
     let subject = account.to_string();
     let mut after = None;
     loop {
-        let page = app.jobs.list(Account::FIRST, &filter, after, 200).await?;
+        let page = app.jobs.of_kind(Account::FIRST, DeleteAccount::KIND, after).await?;
         let found =
             page.items.iter().find(|job| job.ended_at.is_none() && job.subject.as_deref() == Some(&subject));
         if let Some(job) = found {

@@ -4,16 +4,23 @@
 
 mod access;
 mod alarms;
+mod batches;
 mod browse;
 mod document;
+mod drain;
+mod edges;
 mod events;
 mod hook;
 mod http;
+mod idempotency;
 mod include_files;
 mod items;
 mod jobs;
+mod lists;
+mod older;
 mod pages;
 mod process;
+mod rates;
 mod retention;
 mod server;
 mod session;

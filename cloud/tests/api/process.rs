@@ -11,14 +11,14 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-struct Program {
-    child: Child,
+pub(crate) struct Program {
+    pub(crate) child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    url: String,
+    pub(crate) url: String,
     before_ready: Vec<String>,
 }
 
-fn command(directory: &TempDir) -> Command {
+pub(crate) fn command(directory: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stagebox-cloud"));
     command
         .env("STAGEBOX_HTTP__LISTEN", "127.0.0.1:0")
@@ -38,17 +38,16 @@ fn ports(directory: &TempDir) -> PathBuf {
 }
 
 impl Program {
-    async fn start(directory: &TempDir, arguments: &[&str]) -> Self {
+    pub(crate) async fn start(directory: &TempDir, arguments: &[&str]) -> Self {
+        let mut command = command(directory);
+        command.stderr(Stdio::null());
+        Self::run(command, directory, arguments).await
+    }
+
+    pub(crate) async fn run(mut command: Command, directory: &TempDir, arguments: &[&str]) -> Self {
         let file = ports(directory);
         let _ = std::fs::remove_file(&file);
-        let mut child = command(directory)
-            .arg("serve")
-            .arg("--ports-file")
-            .arg(&file)
-            .args(arguments)
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = command.arg("serve").arg("--ports-file").arg(&file).args(arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut before_ready = Vec::new();
         loop {
@@ -63,7 +62,16 @@ impl Program {
         Self { child, lines, url, before_ready }
     }
 
-    async fn events(&self, method: Method, password: &str, body: Option<Value>) -> Value {
+    /// The first administrator's, which a first start prints.
+    pub(crate) fn password(&self) -> String {
+        let told = self
+            .before_ready
+            .first()
+            .and_then(|line| line.strip_prefix(&format!("administrator: {EMAIL} password: ")));
+        told.unwrap_or_else(|| panic!("{:?}", self.before_ready)).to_owned()
+    }
+
+    pub(crate) async fn events(&self, method: Method, password: &str, body: Option<Value>) -> Value {
         let client = Client::builder().no_proxy().build().unwrap();
         let url = format!("{}/api/v1/events", self.url);
         let mut request = client.request(method, url).basic_auth(EMAIL, Some(password));
@@ -91,10 +99,7 @@ async fn kill_dash_nine_loses_nothing_that_was_acknowledged() {
     provider();
     let directory = tempfile::tempdir().unwrap();
     let mut program = Program::start(&directory, &[]).await;
-    let password = program.before_ready[0]
-        .strip_prefix(&format!("administrator: {EMAIL} password: "))
-        .unwrap_or_else(|| panic!("{:?}", program.before_ready))
-        .to_owned();
+    let password = program.password();
     let mut made = Vec::new();
     for round in 0..3 {
         for number in 0..5 {

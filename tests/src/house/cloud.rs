@@ -81,11 +81,13 @@ impl Cloud {
         let own = directory.join("cloud");
         fs::create_dir_all(&own).with_context(|| format!("creating {}", own.display()))?;
         let [http, rtmp, mqtt] = options.ports;
+        // The tests ask far more than a user may.
         let config = format!(
             "{top}\n\
              data_dir = {data:?}\n\
              secrets_key_file = {key:?}\n\
              [http]\nlisten = \"127.0.0.1:{http}\"\ntls_listen = \"127.0.0.1:0\"\n\
+             rates.user = {{ per_s = 0, burst = 1 }}\nrates.account = {{ per_s = 0, burst = 1 }}\n\
              [rtmp]\nlisten = \"127.0.0.1:{rtmp}\"\ntls_listen = \"127.0.0.1:0\"\n\
              [mqtt]\nlisten = \"127.0.0.1:{mqtt}\"\ntls_listen = \"127.0.0.1:0\"\n\
              [admin]\nemail = \"{ADMIN}\"\n{extra}\n",

@@ -1,6 +1,6 @@
 //! What is written down of boxes, only by whoever has the duty.
 
-use super::super::document::{BoxJournal, Cursor, Presence};
+use super::super::document::{BoxJournal, Cursor, Device, Presence};
 use crate::cluster::Duty;
 use crate::id::BoxId;
 use crate::store::{Account, Store, StoreError};
@@ -33,8 +33,13 @@ pub(super) async fn note_presence(
 ) -> Result<(), StoreError> {
     loop {
         let batch = store.batch();
-        let new = Presence { id, account, online, changed_at: batch.at() };
-        let batch = match store.get::<Presence>(id).await? {
+        let old = store.get::<Presence>(id).await?;
+        let number = match &old {
+            Some(old) => old.document.number,
+            None => store.get::<Device>(id).await?.map_or(0, |device| device.document.number),
+        };
+        let new = Presence { id, account, number, online, changed_at: batch.at(), came: true };
+        let batch = match old {
             Some(old) if old.document.online == online => return Ok(()),
             Some(old) => batch.update(&old, &new),
             None => batch.create(&new),
