@@ -2,22 +2,17 @@
 //!
 //! What a request needs is in `access/table.txt`; [`Accounts::admit`] finds out who asks and looks whether they may.
 
-mod basic;
-mod caller;
 mod document;
 mod email;
 mod error;
 pub(crate) mod everyone;
-mod http;
+mod login;
 mod manage;
-mod password;
 mod role;
 mod roles;
 mod roles_http;
-mod session;
 mod tenant;
 mod tenant_http;
-mod throttle;
 mod token;
 mod tokens_http;
 mod users;
@@ -25,11 +20,10 @@ mod users_http;
 
 pub use document::{Session, User};
 pub use error::AccountError;
-pub use http::{SessionOperations, routes};
+pub use login::{SESSION_COOKIE, SessionOperations, routes};
 pub use manage::{AccountCommand, Managed};
 pub use role::Role;
 pub(crate) use roles_http::{RoleOperations, permission_routes, routes as role_routes};
-pub use session::SESSION_COOKIE;
 pub use tenant::{AccountRecord, Limits};
 pub(crate) use tenant_http::{TenantOperations, routes as tenant_routes};
 pub use token::Token;
@@ -42,12 +36,12 @@ use crate::http::ApiError;
 use crate::id::{UserId, random_bytes};
 use crate::secret::Vault;
 use crate::store::{Account, Batch, IndexKey, Store, StoreError, Versioned};
-use basic::GoodHeaders;
 use document::BY_EMAIL;
-use password::Passwords;
+use login::basic::GoodHeaders;
+use login::password::{self, Passwords};
+use login::throttle::{self, Throttle};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use throttle::Throttle;
 
 /// The password that the first start makes; it is shown once.
 pub struct FirstPassword {

@@ -1,7 +1,7 @@
 //! An account's users: made, changed and taken away, and never so that nobody can administer it.
 
 use super::document::{BY_AGE, BY_ROLE};
-use super::password;
+use super::login::password;
 use super::role::Role;
 use super::tenant::AccountRecord;
 use super::token::{BY_USER, Token};

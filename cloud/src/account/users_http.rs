@@ -1,8 +1,8 @@
 //! `/api/v1/users`.
 
 use super::email::{Email, email};
-use super::password::NewPassword;
-use super::{AccountError, NewUser, PatchUser, User, password};
+use super::login::password::{self, NewPassword};
+use super::{AccountError, NewUser, PatchUser, User};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{

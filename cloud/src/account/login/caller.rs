@@ -1,11 +1,11 @@
 //! From a request to whoever asks: by session, HTTP Basic or token.
 
 use super::basic::asking;
-use super::role::{Role, allowed};
-use super::tenant::AccountRecord;
-use super::token::{BY_HASH, PREFIX, Token, hash};
-use super::{Accounts, User};
 use crate::access::{Caller, Need, Permission, Permissions, Via};
+use crate::account::role::{Role, allowed};
+use crate::account::tenant::AccountRecord;
+use crate::account::token::{BY_HASH, PREFIX, Token, hash};
+use crate::account::{Accounts, User};
 use crate::http::ApiError;
 use crate::store::{IndexKey, StoreError, Versioned};
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -66,7 +66,11 @@ impl Accounts {
     }
 
     /// Whether a user may have a session, and what they may do in it.
-    pub(super) async fn may_enter(&self, user: &User, headers: &HeaderMap) -> Result<Permissions, ApiError> {
+    pub(in crate::account) async fn may_enter(
+        &self,
+        user: &User,
+        headers: &HeaderMap,
+    ) -> Result<Permissions, ApiError> {
         if user.api_only {
             return Err(ApiError::forbidden("this user is for the API only"));
         }

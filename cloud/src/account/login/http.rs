@@ -1,10 +1,10 @@
 //! `/api/v1/session`.
 
-use super::email::{Email, email};
-use super::password::NewPassword;
+use super::password::{self, NewPassword};
 use super::session::{COOKIE_S, SESSION_COOKIE, token_of};
-use super::{Accounts, User, password};
 use crate::access::{Permission, Permissions, Via};
+use crate::account::email::{Email, email};
+use crate::account::{Accounts, User};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response, Routes, answer};
 use crate::id::UserId;

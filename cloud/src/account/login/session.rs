@@ -1,8 +1,8 @@
 //! Sessions: a random token in a cookie, its hash in the store, and a token against forged requests.
 
 use super::basic::asking;
-use super::document::{BY_END, BY_USER};
-use super::{Accounts, Session, User, token};
+use crate::account::document::{BY_END, BY_USER};
+use crate::account::{Accounts, Session, User, token};
 use crate::clock::Timestamp;
 use crate::http::ApiError;
 use crate::id::UserId;
@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 /// The cookie that holds the token.
 pub const SESSION_COOKIE: &str = "stagebox_session";
 /// The header that holds the CSRF token.
-pub(super) const CSRF_HEADER: &str = "x-csrf-token";
+pub(in crate::account) const CSRF_HEADER: &str = "x-csrf-token";
 
 /// A session that is not used ends after this.
 const IDLE_MS: i64 = 24 * 3600 * 1000;
@@ -28,14 +28,14 @@ const MAX_SESSIONS: usize = 50;
 const CLEARED: usize = 100;
 
 /// How long the browser keeps the cookie, in seconds.
-pub(super) const COOKIE_S: i64 = MAX_MS / 1000;
+pub(in crate::account) const COOKIE_S: i64 = MAX_MS / 1000;
 
 fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 
 /// Finds the session's token among a request's cookies.
-pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
+pub(in crate::account) fn token_of(headers: &HeaderMap) -> Option<&str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -48,7 +48,7 @@ pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
 
 impl Accounts {
     /// Begins a session and returns its token.
-    pub(super) async fn begin_session(&self, user: UserId) -> Result<String, ApiError> {
+    pub(in crate::account) async fn begin_session(&self, user: UserId) -> Result<String, ApiError> {
         let store = &self.0.store;
         self.clear_sessions(user).await?;
         let token = token::<32>();
@@ -65,7 +65,7 @@ impl Accounts {
     }
 
     /// Ends the session of a token, if there is one.
-    pub(super) async fn end_session(&self, token: &str) -> Result<(), ApiError> {
+    pub(in crate::account) async fn end_session(&self, token: &str) -> Result<(), ApiError> {
         if let Some(session) = self.0.store.get::<Session>(hash(token)).await? {
             match self.0.store.commit(self.0.store.batch().delete(&session)).await {
                 Ok(_) | Err(StoreError::Conflict { .. }) => {}
@@ -75,12 +75,16 @@ impl Accounts {
         Ok(())
     }
 
-    pub(super) async fn end_all_sessions(&self, user: UserId) -> Result<(), StoreError> {
+    pub(in crate::account) async fn end_all_sessions(&self, user: UserId) -> Result<(), StoreError> {
         self.end_sessions_but(user, None).await
     }
 
     /// Ends a user's sessions but the one of this token.
-    pub(super) async fn end_sessions_but(&self, user: UserId, kept: Option<&str>) -> Result<(), StoreError> {
+    pub(in crate::account) async fn end_sessions_but(
+        &self,
+        user: UserId,
+        kept: Option<&str>,
+    ) -> Result<(), StoreError> {
         let kept = kept.map(hash);
         loop {
             let scan = Scan::of(BY_USER).within(IndexKey::new().text(user)).limit(MAX_SESSIONS * 2);
@@ -101,11 +105,11 @@ impl Accounts {
     }
 
     /// The CSRF token that belongs to a session: nobody can make it of what the store has, and no change of keys ends it.
-    pub(super) fn csrf(&self, token: &str) -> String {
+    pub(in crate::account) fn csrf(&self, token: &str) -> String {
         hash(&format!("csrf of {token}"))
     }
 
-    pub(super) async fn by_session(
+    pub(in crate::account) async fn by_session(
         &self,
         method: &Method,
         headers: &HeaderMap,

@@ -1,6 +1,6 @@
 //! HTTP Basic for API clients; a header that was good is remembered for minutes.
 
-use super::{Accounts, User};
+use crate::account::{Accounts, User};
 use crate::http::ApiError;
 use crate::id::UserId;
 use crate::store::Versioned;
@@ -28,7 +28,7 @@ struct Good {
 
 /// Fingerprints of headers that were right not long ago.
 #[derive(Debug, Default)]
-pub(super) struct GoodHeaders(HashMap<[u8; 32], Good>);
+pub(in crate::account) struct GoodHeaders(HashMap<[u8; 32], Good>);
 
 impl GoodHeaders {
     fn get(&self, now: Instant, fingerprint: &[u8; 32]) -> Option<Good> {
@@ -47,7 +47,7 @@ impl GoodHeaders {
 }
 
 impl Accounts {
-    pub(super) async fn by_basic(
+    pub(in crate::account) async fn by_basic(
         &self,
         method: &Method,
         headers: &HeaderMap,
@@ -91,7 +91,7 @@ fn refuse_foreign_pages(method: &Method, headers: &HeaderMap) -> Result<(), ApiE
 }
 
 /// A 401 that says how to log in; to browsers in a way that opens no dialogue of theirs.
-pub(super) fn asking(headers: &HeaderMap, detail: &str) -> ApiError {
+pub(in crate::account) fn asking(headers: &HeaderMap, detail: &str) -> ApiError {
     // Over plain HTTP from another machine browsers tell nothing of fetching, but always their languages.
     let browser = headers.contains_key("sec-fetch-mode") || headers.contains_key(header::ACCEPT_LANGUAGE);
     let scheme = if browser {

@@ -14,7 +14,7 @@ const FORGET: Duration = Duration::from_secs(15 * 60);
 const MAX_SOURCES: usize = 10_000;
 
 /// Where tries come from: an IPv4 address, or the /64 of an IPv6 address, since a client has all of it.
-pub(super) fn source(peer: Option<SocketAddr>) -> IpAddr {
+pub(in crate::account) fn source(peer: Option<SocketAddr>) -> IpAddr {
     match peer.map(|peer| peer.ip().to_canonical()) {
         None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         Some(IpAddr::V4(address)) => IpAddr::V4(address),
@@ -33,13 +33,13 @@ struct Failures {
 
 /// Counts wrong passwords by source.
 #[derive(Debug, Default)]
-pub(super) struct Throttle {
+pub(in crate::account) struct Throttle {
     sources: HashMap<IpAddr, Failures>,
 }
 
 impl Throttle {
     /// Whether a try may be made now, or how long to wait.
-    pub(super) fn permit(&mut self, now: Instant, source: IpAddr) -> Result<(), Duration> {
+    pub(in crate::account) fn permit(&mut self, now: Instant, source: IpAddr) -> Result<(), Duration> {
         match self.sources.get(&source) {
             Some(failures) if failures.open_at > now => Err(failures.open_at - now),
             _ => Ok(()),
@@ -47,7 +47,7 @@ impl Throttle {
     }
 
     /// Notes a wrong password.
-    pub(super) fn failed(&mut self, now: Instant, source: IpAddr) {
+    pub(in crate::account) fn failed(&mut self, now: Instant, source: IpAddr) {
         if self.sources.len() >= MAX_SOURCES {
             self.sources.retain(|_, failures| now.duration_since(failures.last) < FORGET);
             if self.sources.len() >= MAX_SOURCES && !self.sources.contains_key(&source) {
@@ -68,7 +68,7 @@ impl Throttle {
     }
 
     /// Forgets a source that knew a right password.
-    pub(super) fn succeeded(&mut self, source: IpAddr) {
+    pub(in crate::account) fn succeeded(&mut self, source: IpAddr) {
         self.sources.remove(&source);
     }
 }
