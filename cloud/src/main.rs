@@ -4,7 +4,8 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use stagebox_cloud::cluster::{Role, Roles};
 use stagebox_cloud::config::Config;
-use stagebox_cloud::control::{self, AccountsCommand, SecretsCommand, StoreCommand};
+use stagebox_cloud::control::{self, AccountsCommand, SecretsCommand, StoreCommand, UserCommand};
+use stagebox_cloud::mail::{self, command::MailCommand};
 use stagebox_cloud::media;
 use stagebox_cloud::serve::{self, ServeOptions};
 use std::io::{IsTerminal, Write};
@@ -45,6 +46,9 @@ enum Command {
         /// The user's e-mail address; without it, the first account's oldest administrator.
         #[arg(long)]
         email: Option<String>,
+        /// Takes their second factor off too, for whoever has lost both the app and the recovery codes.
+        #[arg(long)]
+        second_factor_off: bool,
         /// The configuration.
         #[arg(long)]
         config: Option<PathBuf>,
@@ -87,6 +91,25 @@ enum Command {
         data: Option<PathBuf>,
         #[command(subcommand)]
         command: AccountsCommand,
+    },
+    /// Gives out or erases what is kept of a user, also of a running server.
+    User {
+        /// The configuration.
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        /// Where data is kept, instead of the configuration's `data_dir`.
+        #[arg(long, global = true)]
+        data: Option<PathBuf>,
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Tries out the mail that is configured.
+    Mail {
+        /// The configuration.
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        #[command(subcommand)]
+        command: MailCommand,
     },
     /// Looks after the media store.
     #[command(subcommand)]
@@ -168,11 +191,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Err(stagebox_cloud::broker::exec::exec(parent, &program, &configuration))
                 .with_context(|| format!("cannot become {}", program.display()))
         }
-        Command::ResetPassword { email, config, data, admin_password_file } => {
+        Command::ResetPassword { email, second_factor_off, config, data, admin_password_file } => {
             let config = load(config.as_deref(), data)?;
             runtime()?.block_on(serve::reset_password(
                 config,
                 email.as_deref(),
+                second_factor_off,
                 admin_password_file.as_deref(),
             ))?;
             Ok(ExitCode::SUCCESS)
@@ -194,6 +218,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Account { config, data, command } => {
             let config = load_for(config.as_deref(), data, None)?;
             runtime()?.block_on(control::run_account(config, command))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::User { config, data, command } => {
+            let config = load(config.as_deref(), data)?;
+            runtime()?.block_on(control::run_user(config, command))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Mail { config, command } => {
+            let config = load(config.as_deref(), None)?;
+            runtime()?.block_on(mail::command::run(config, command))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Store { config, data, command } => {

@@ -7,8 +7,8 @@ use crate::app::App;
 use crate::cluster::Role;
 use crate::http::Peer;
 use crate::{
-    account, alarm, browse, cluster, device, event, feed, hook, include, item, job, media, openapi, player,
-    viewing,
+    account, alarm, browse, cluster, device, event, feed, hook, include, item, job, log, media, openapi,
+    personal, player, viewing,
 };
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
@@ -55,7 +55,13 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 19] = [
+        let users = account::user_routes(app.clone())
+            .or(account::second_of_user_routes(app.clone()))
+            .unify()
+            .or(personal::routes(app.clone()))
+            .unify()
+            .boxed();
+        let api: [(&str, Routes); 23] = [
             ("", browse::routes(app.clone())),
             ("openapi.json", openapi::routes()),
             ("account", account::tenant_routes(app.clone())),
@@ -63,7 +69,11 @@ impl Router {
             ("permissions", account::permission_routes(app.clone())),
             ("roles", account::role_routes(app.clone())),
             ("tokens", account::token_routes(app.clone())),
-            ("users", account::user_routes(app.clone())),
+            ("users", users),
+            ("sessions", account::session_list_routes(app.clone())),
+            ("second-factor", account::second_routes(app.clone())),
+            ("password-resets", account::reset_routes(app.clone())),
+            ("log", log::routes(app.clone())),
             ("nodes", cluster::routes(app.clone())),
             ("alarms", alarm::routes(app.clone())),
             ("media", media::routes(app.clone())),

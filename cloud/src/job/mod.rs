@@ -123,6 +123,11 @@ pub struct Filter {
     pub kind: Option<String>,
 }
 
+/// An account's jobs, the newest first.
+pub(crate) fn newest(account: Account) -> Scan {
+    Scan::of(BY_TIME).within(IndexKey::of(account)).falling()
+}
+
 /// All jobs; cloned freely.
 #[derive(Clone)]
 pub struct Jobs(Arc<Inner>);

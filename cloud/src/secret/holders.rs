@@ -1,6 +1,7 @@
 //! Which documents hold sealed secrets: none can seal one without standing here.
 
 use super::{Sealing, SecretError};
+use crate::account::SecondFactor;
 use crate::event::Event;
 use crate::hook::Hook;
 use crate::store::{Document, Store, StoreError};
@@ -29,7 +30,8 @@ pub(super) struct Holder {
 }
 
 /// All of them.
-pub(super) const HOLDERS: [Holder; 2] = [Holder::of::<Event>(), Holder::of::<Hook>()];
+pub(super) const HOLDERS: [Holder; 3] =
+    [Holder::of::<Event>(), Holder::of::<Hook>(), Holder::of::<SecondFactor>()];
 
 impl Holder {
     const fn of<D: HoldsSecrets>() -> Self {

@@ -1,5 +1,6 @@
 //! From a request to whoever asks: by session, HTTP Basic or token.
 
+use super::Attempt;
 use super::basic::asking;
 use crate::access::{Caller, Need, Permission, Permissions, Via};
 use crate::account::role::{Role, allowed};
@@ -41,14 +42,15 @@ impl Accounts {
         headers: &HeaderMap,
         peer: Option<SocketAddr>,
     ) -> Result<Caller, ApiError> {
+        let attempt = Attempt { headers, peer };
         let (user, via, limit) = match headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes) {
-            None => (self.by_session(method, headers).await?, Via::Session, None),
+            None => (self.by_session(method, &attempt).await?, Via::Session, None),
             Some(value) => match bearer(value) {
                 Some(token) => {
                     let (user, limit) = self.by_token(headers, token).await?;
                     (user, Via::Token, limit)
                 }
-                None => (self.by_basic(method, headers, value, peer).await?, Via::Basic, None),
+                None => (self.by_basic(method, value, &attempt).await?, Via::Basic, None),
             },
         };
         let permissions = self.permissions_of(&user.document, headers).await?;
@@ -111,7 +113,7 @@ impl Accounts {
         if noted.is_none_or(|noted| now.unix_ms() - noted.unix_ms() >= NOTED_MS) {
             let mut used = found.document.clone();
             used.last_used_at = Some(now);
-            match self.0.store.commit(self.0.store.batch().update(&found, &used)).await {
+            match self.0.store.commit(self.0.store.batch().rewrite(&found, &used)).await {
                 // Another request noted it, it was taken back, or the disk is full: the request goes on.
                 Ok(_) | Err(StoreError::Conflict { .. } | StoreError::Full { .. } | StoreError::NoRoom) => {}
                 Err(error) => return Err(error.into()),

@@ -1,6 +1,8 @@
 //! Sessions: a random token in a cookie, its hash in the store, and a token against forged requests.
 
+use super::Attempt;
 use super::basic::asking;
+use super::record::{How, Noted};
 use crate::account::document::{BY_END, BY_USER};
 use crate::account::{Accounts, Session, User, token};
 use crate::clock::Timestamp;
@@ -20,7 +22,7 @@ pub(in crate::account) const CSRF_HEADER: &str = "x-csrf-token";
 const IDLE_MS: i64 = 24 * 3600 * 1000;
 /// A session ends after this however much it is used.
 const MAX_MS: i64 = 30 * 24 * 3600 * 1000;
-/// A session's end is moved only when it gained this much: not each request is a write.
+/// A session's use is noted only when the last one is this long ago: not each request is a write.
 const STEP_MS: i64 = 10 * 60 * 1000;
 /// Sessions of one user; the oldest gives way.
 const MAX_SESSIONS: usize = 50;
@@ -30,44 +32,73 @@ const CLEARED: usize = 100;
 /// How long the browser keeps the cookie, in seconds.
 pub(in crate::account) const COOKIE_S: i64 = MAX_MS / 1000;
 
-fn hash(token: &str) -> String {
+pub(super) fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 
 /// Finds the session's token among a request's cookies.
 pub(in crate::account) fn token_of(headers: &HeaderMap) -> Option<&str> {
+    cookie_of(headers, SESSION_COOKIE).filter(|token| token.len() <= 128)
+}
+
+/// Finds a cookie of this name.
+pub(super) fn cookie_of<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == SESSION_COOKIE).then_some(value))
-        .filter(|token| token.len() <= 128)
+        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 impl Accounts {
     /// Begins a session and returns its token.
-    pub(in crate::account) async fn begin_session(&self, user: UserId) -> Result<String, ApiError> {
+    pub(super) async fn begin_session(
+        &self,
+        user: &User,
+        attempt: &Attempt<'_>,
+        how: How,
+    ) -> Result<String, ApiError> {
         let store = &self.0.store;
-        self.clear_sessions(user).await?;
+        self.clear_sessions(user.id).await?;
         let token = token::<32>();
         let batch = store.batch();
         let now = batch.at();
         let session = Session {
             token_hash: hash(&token),
-            user,
+            user: user.id,
             created_at: now,
             ends_at: Timestamp::from_unix_ms(now.unix_ms() + IDLE_MS),
+            last_seen_at: now,
+            address: attempt.address(),
+            browser: attempt.browser(),
         };
         store.commit(batch.create(&session)).await?;
+        // Apart from it: where the disk is full an administrator must get in all the same.
+        self.note(Noted::new(user, how, true, attempt));
         Ok(token)
+    }
+
+    /// A user's sessions that have not ended, the newest first.
+    pub(super) async fn sessions_of(&self, user: UserId) -> Result<Vec<Versioned<Session>>, StoreError> {
+        let scan = Scan::of(BY_USER).within(IndexKey::new().text(user)).falling().limit(MAX_SESSIONS * 2);
+        let now = self.0.clock.now();
+        let mut sessions = self.0.store.scan::<Session>(scan).await?.items;
+        sessions.retain(|session| session.document.ends_at > now);
+        Ok(sessions)
     }
 
     /// Ends the session of a token, if there is one.
     pub(in crate::account) async fn end_session(&self, token: &str) -> Result<(), ApiError> {
-        if let Some(session) = self.0.store.get::<Session>(hash(token)).await? {
+        self.end_session_of(&hash(token)).await
+    }
+
+    /// Ends the session that is kept under this hash, if there is one.
+    pub(super) async fn end_session_of(&self, hash: &str) -> Result<(), ApiError> {
+        while let Some(session) = self.0.store.get::<Session>(hash).await? {
             match self.0.store.commit(self.0.store.batch().delete(&session)).await {
+                // It was used right now: then it is another version that ends.
                 Ok(_) | Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -112,8 +143,9 @@ impl Accounts {
     pub(in crate::account) async fn by_session(
         &self,
         method: &Method,
-        headers: &HeaderMap,
+        attempt: &Attempt<'_>,
     ) -> Result<Versioned<User>, ApiError> {
+        let headers = attempt.headers;
         let login = || asking(headers, "log in first");
         let token = token_of(headers).ok_or_else(login)?;
         let session = self.0.store.get::<Session>(hash(token)).await?.ok_or_else(login)?;
@@ -128,18 +160,25 @@ impl Accounts {
                 return Err(ApiError::forbidden(detail));
             }
         }
-        self.prolong(&session, now).await?;
+        self.prolong(&session, attempt, now).await?;
         self.user(session.document.user).await?.ok_or_else(login)
     }
 
-    async fn prolong(&self, session: &Versioned<Session>, now: Timestamp) -> Result<(), ApiError> {
+    async fn prolong(
+        &self,
+        session: &Versioned<Session>,
+        attempt: &Attempt<'_>,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let last = session.document.created_at.unix_ms() + MAX_MS;
         let ends = last.min(now.unix_ms() + IDLE_MS);
-        if ends - session.document.ends_at.unix_ms() < STEP_MS {
+        if now.unix_ms() - session.document.last_seen_at.unix_ms() < STEP_MS {
             return Ok(());
         }
         let mut longer = session.document.clone();
         longer.ends_at = Timestamp::from_unix_ms(ends);
+        longer.last_seen_at = now;
+        longer.address = attempt.address().or(longer.address);
         match self.0.store.commit(self.0.store.batch().update(session, &longer)).await {
             // Another request of the same session was quicker, or it was ended.
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
