@@ -19,6 +19,7 @@ use crate::idempotency::Idempotency;
 use crate::item::{Item, Items};
 use crate::job::{Job, Jobs};
 use crate::live::Live;
+use crate::mail::Outbox;
 use crate::media::Media;
 use crate::outbound::Guard;
 use crate::recording::Recording;
@@ -86,6 +87,8 @@ pub struct Parts {
     pub alarms: Alarms,
     /// Media.
     pub media: Media,
+    /// Mail that is to be sent.
+    pub outbox: Outbox,
     /// Who may do what.
     pub accounts: Accounts,
     /// Events.
@@ -204,7 +207,8 @@ impl App {
         let media = media.map_err(StartError::of("the media store"))?;
         let addresses = Arc::new(Addresses::default());
         let shutdown = CancellationToken::new();
-        let accounts = Accounts::new(store.clone(), vault.clone(), clock.clone());
+        let outbox = Outbox::new(&config.mail, &store);
+        let accounts = Accounts::with_mail(store.clone(), vault.clone(), clock.clone(), outbox.clone());
         let events = Events::new(store.clone(), vault.clone(), Arc::clone(&config), Arc::clone(&addresses));
         let items = Items::new(store.clone());
         let devices = Devices::new(&store, &events, &clock);
@@ -224,6 +228,7 @@ impl App {
             tls,
             alarms,
             media,
+            outbox,
             accounts,
             events,
             items,

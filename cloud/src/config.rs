@@ -8,7 +8,8 @@ pub use servers::{Http, Listen, Mqtt, Rtmp};
 
 use crate::cluster::{self, ClusterConfig, Roles};
 use crate::job::JobsConfig;
-use crate::log::LogConfig;
+use crate::logging::LogConfig;
+use crate::mail::MailConfig;
 use crate::media::config::MediaConfig;
 use crate::outbound::{Moved, OutboundConfig};
 use crate::store::StoreConfig;
@@ -73,6 +74,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// The administrator.
     pub admin: Admin,
+    /// The server that takes our mail.
+    pub mail: MailConfig,
     /// Connections to addresses that tenants give.
     pub outbound: OutboundConfig,
     /// Not there any more.
@@ -99,6 +102,7 @@ impl Default for Config {
             live: Live::default(),
             media: MediaConfig::default(),
             admin: Admin::default(),
+            mail: MailConfig::default(),
             outbound: OutboundConfig::default(),
             hooks: Moved,
             jobs: JobsConfig::default(),
@@ -217,6 +221,7 @@ impl Config {
         self.tls.check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.store.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.media.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
+        self.mail.check().map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         cluster::check(self).map_err(|(field, detail)| ConfigError::Value { field, detail })?;
         self.outbound.check().map_err(|(field, detail)| ConfigError::Value { field, detail })
     }

@@ -143,6 +143,12 @@ ids! {
     TokenId = "tok_";
     /// Names an account where everybody may see it.
     AccountId = "acc_";
+    /// Names a session of the pages.
+    SessionId = "ses_";
+    /// Names a login, good or not.
+    LoginId = "lgn_";
+    /// Names an export of a user's data.
+    ExportId = "exp_";
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use stagebox_cloud::cluster::{Role, Roles};
 use stagebox_cloud::config::Config;
-use stagebox_cloud::control::{self, AccountsCommand, SecretsCommand, StoreCommand};
+use stagebox_cloud::control::{self, AccountsCommand, SecretsCommand, StoreCommand, UserCommand};
+use stagebox_cloud::mail::{self, command::MailCommand};
 use stagebox_cloud::serve::{self, ServeOptions};
-use stagebox_cloud::{log, media};
+use stagebox_cloud::{logging, media};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,6 +45,9 @@ enum Command {
         /// The user's e-mail address; without it, the first account's oldest administrator.
         #[arg(long)]
         email: Option<String>,
+        /// Takes their second factor off too, for whoever has lost both the app and the recovery codes.
+        #[arg(long)]
+        second_factor_off: bool,
         /// The configuration.
         #[arg(long)]
         config: Option<PathBuf>,
@@ -86,6 +90,25 @@ enum Command {
         data: Option<PathBuf>,
         #[command(subcommand)]
         command: AccountsCommand,
+    },
+    /// Gives out or erases what is kept of a user, also of a running server.
+    User {
+        /// The configuration.
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        /// Where data is kept, instead of the configuration's `data_dir`.
+        #[arg(long, global = true)]
+        data: Option<PathBuf>,
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Tries out the mail that is configured.
+    Mail {
+        /// The configuration.
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        #[command(subcommand)]
+        command: MailCommand,
     },
     /// Looks after the media store.
     #[command(subcommand)]
@@ -160,15 +183,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::BrokerExec { parent, program, configuration } => {
-            log::begin(&log::LogConfig::default());
+            logging::begin(&logging::LogConfig::default());
             Err(stagebox_cloud::broker::exec::exec(parent, &program, &configuration))
                 .with_context(|| format!("cannot become {}", program.display()))
         }
-        Command::ResetPassword { email, config, data, admin_password_file } => {
+        Command::ResetPassword { email, second_factor_off, config, data, admin_password_file } => {
             let config = load(config.as_deref(), data)?;
             runtime()?.block_on(serve::reset_password(
                 config,
                 email.as_deref(),
+                second_factor_off,
                 admin_password_file.as_deref(),
             ))?;
             Ok(ExitCode::SUCCESS)
@@ -184,13 +208,23 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Worker => {
-            log::begin(&log::LogConfig::default());
+            logging::begin(&logging::LogConfig::default());
             stagebox_cloud::transcode::worker_main().context("the worker failed")?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Account { config, data, command } => {
             let config = load_for(config.as_deref(), data, None)?;
             runtime()?.block_on(control::run_account(config, command))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::User { config, data, command } => {
+            let config = load(config.as_deref(), data)?;
+            runtime()?.block_on(control::run_user(config, command))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Mail { config, command } => {
+            let config = load(config.as_deref(), None)?;
+            runtime()?.block_on(mail::command::run(config, command))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Store { config, data, command } => {
@@ -217,7 +251,7 @@ fn load_for(path: Option<&Path>, data: Option<PathBuf>, roles: Option<Vec<Role>>
 fn load(path: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<Config> {
     let environment = std::env::vars().filter(|(name, _)| name != "STAGEBOX_LOG");
     let mut config = Config::load(path, environment)?;
-    log::begin(&config.log);
+    logging::begin(&config.log);
     if let Some(data) = data {
         config.data_dir = data;
     }

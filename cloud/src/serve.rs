@@ -10,7 +10,9 @@ use crate::http::{Router, Server};
 use crate::recording::{self, DeleteMedia};
 use crate::store::upkeep;
 use crate::tenant::{self, DeleteAccount};
-use crate::{app, broker, cluster, control, device, hook, idempotency, ingest, job, live, media, tls};
+use crate::{
+    account, app, broker, cluster, control, device, hook, idempotency, ingest, job, live, mail, media, personal, tls,
+};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -111,6 +113,8 @@ async fn start_roles(
     }
     if has(Role::Api) {
         device::follow_telemetry(app);
+        account::start_upkeep(app);
+        mail::start(app).map_err(StartError::of("mail"))?;
     }
     // Before broadcasts come in: they ask whether they are recorded.
     tenant::start_watching(app).await;
@@ -125,6 +129,7 @@ async fn start_roles(
         app.jobs.register(DeleteMedia::new(app));
         app.jobs.register(DeleteAccount::new(app));
         app.jobs.register(Batches::<Anywhere>::new(app));
+        personal::register(app);
         recording::start_resuming(app.clone());
         tenant::start_resuming(app.clone());
         tenant::start_expiring(app.clone());
@@ -142,12 +147,14 @@ async fn start_roles(
 pub async fn reset_password(
     mut config: Config,
     email: Option<&str>,
+    second_factor_off: bool,
     file: Option<&Path>,
 ) -> Result<(), StartError> {
     let clock = Clock::system();
     let (store, vault) = app::open_store(&mut config, &clock).await?;
     let accounts = Accounts::new(store.clone(), vault, clock);
-    let reset = accounts.reset_password(email, |password| tell_password(password, file)).await;
+    let reset =
+        accounts.reset_password(email, second_factor_off, |password| tell_password(password, file)).await;
     store.close().await;
     reset.map_err(StartError::of("the password's reset"))
 }

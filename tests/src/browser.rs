@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use stagebox_tests::house::smtp::{Mode, Smtp};
 use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, Source, binary};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -39,9 +40,16 @@ impl Outcome {
 
 async fn once() -> Result<Outcome> {
     let directory = tempfile::tempdir().context("making a directory for the run")?;
-    // The receiver of notifications is on this machine.
-    let options =
-        CloudOptions { extra: "[outbound]\nallow = [\"127.0.0.0/8\"]".into(), ..CloudOptions::default() };
+    let mails = directory.path().join("mails");
+    std::fs::create_dir(&mails).context("a folder for mails")?;
+    let smtp = Smtp::start(Mode::Plain, false, Some(&mails)).await?;
+    // The receivers of notifications and of mail are on this machine.
+    let extra = format!(
+        "[outbound]\nallow = [\"127.0.0.0/8\"]\n[mail]\nserver = \"127.0.0.1\"\nport = {}\nencryption = \"none\"\n\
+         from = \"Stagebox <stagebox@example.org>\"\n",
+        smtp.address.port(),
+    );
+    let options = CloudOptions { extra, ..CloudOptions::default() };
     let cloud = Cloud::start(directory.path(), &options).await?;
     let options = AgentOptions { source: Source::Pattern, ..AgentOptions::default() };
     let agent = Agent::start(directory.path(), &cloud, &options).await?;
@@ -58,6 +66,7 @@ async fn once() -> Result<Outcome> {
         .env("STAGEBOX_DEVICE", &agent.id)
         .env("STAGEBOX_PANEL", binary("stagebox-panel")?)
         .env("STAGEBOX_PANEL_SOCKET", agent.socket())
+        .env("STAGEBOX_MAILS", &mails)
         .env("STAGEBOX_RECORDINGS", agent.recordings())
         .kill_on_drop(true);
     let mut tests = command.stdout(Stdio::piped()).spawn().context("starting node")?;

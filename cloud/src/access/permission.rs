@@ -47,8 +47,9 @@ permissions! {
     HooksWrite = "hooks:write", "Change where notifications go.";
     JobsRead = "jobs:read", "See what runs in the background.";
     JobsWrite = "jobs:write", "Cancel what runs in the background.";
-    UsersRead = "users:read", "See users, roles and the log of who did what.";
+    UsersRead = "users:read", "See users and roles.";
     UsersWrite = "users:write", "Make, change and delete users and roles.";
+    LogRead = "log:read", "See the log of who did what, and who logged in from where.";
     AccountRead = "account:read", "See the account's settings, limits and use.";
     AccountWrite = "account:write", "Change the account's settings.";
     ServerRead = "server:read", "See the servers of the installation and their alarms.";

@@ -1,11 +1,12 @@
 //! What the store keeps of users and sessions.
 
 use crate::clock::Timestamp;
-use crate::id::{RoleId, UserId};
+use crate::id::{RoleId, SessionId, UserId};
 use crate::store::{Account, Document, Index, IndexKey, Owner, sort_key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 
 /// The index of users by e-mail address.
 pub(super) const BY_EMAIL: &str = "email";
@@ -43,6 +44,15 @@ pub struct User {
     pub active: bool,
     /// Argon2id, in the PHC string format.
     pub(super) password_hash: String,
+    /// Whether the pages ask for a code after the password; HTTP Basic is closed then.
+    #[serde(default)]
+    pub second_factor: bool,
+    /// When the password was last changed.
+    #[serde(default)]
+    pub password_changed_at: Option<Timestamp>,
+    /// When the name or the address was last changed.
+    #[serde(default)]
+    pub profile_changed_at: Option<Timestamp>,
     /// When they were made.
     pub created_at: Timestamp,
     /// When they were last changed.
@@ -60,9 +70,23 @@ impl User {
             api_only: false,
             active: true,
             password_hash: hash,
+            second_factor: false,
+            password_changed_at: None,
+            profile_changed_at: None,
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// Takes another password.
+    pub(super) fn set_password_hash(&mut self, hash: &str, now: Timestamp) {
+        hash.clone_into(&mut self.password_hash);
+        self.password_changed_at = Some(now);
+    }
+
+    /// What tells whether it is still the same password.
+    pub(super) fn password_print(&self) -> String {
+        hex::encode(Sha256::digest(format!("password print of {}", self.password_hash)))
     }
 
     /// Whether they can log in to the pages.
@@ -112,7 +136,8 @@ impl Document for User {
     fn journal_view(&self) -> Value {
         json!({
             "id": self.id, "role": self.role, "api_only": self.api_only, "active": self.active,
-            "created_at": self.created_at,
+            "created_at": self.created_at, "second_factor": self.second_factor,
+            "password_changed_at": self.password_changed_at, "profile_changed_at": self.profile_changed_at,
         })
     }
 }
@@ -128,6 +153,25 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When it ends, unless it is used before.
     pub ends_at: Timestamp,
+    /// When it was last used, to ten minutes.
+    #[serde(default)]
+    pub last_seen_at: Timestamp,
+    /// Where it was used from then.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
+    /// What the browser calls itself.
+    #[serde(default)]
+    pub browser: String,
+}
+
+impl Session {
+    /// What it is called towards its user: nobody finds the token by it.
+    pub fn public_id(&self) -> SessionId {
+        let hash: [u8; 32] = Sha256::digest(format!("name of the session {}", self.token_hash)).into();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        SessionId::from_random(bytes)
+    }
 }
 
 impl Document for Session {

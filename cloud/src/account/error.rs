@@ -2,7 +2,7 @@
 
 use crate::access::Permissions;
 use crate::http::ApiError;
-use crate::store::StoreError;
+use crate::store::{QueueError, StoreError};
 
 /// Says why an account was not read, made or checked.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +10,9 @@ pub enum AccountError {
     /// The store failed.
     #[error("cannot read or write a user: {0}")]
     Store(#[from] StoreError),
+    /// A mail cannot be queued.
+    #[error("cannot queue a mail: {0}")]
+    Mail(#[from] QueueError),
     /// A password cannot be hashed.
     #[error("cannot hash a password: {0}")]
     Hash(String),
@@ -62,7 +65,7 @@ impl From<AccountError> for ApiError {
         let text = error.to_string();
         match error {
             AccountError::Busy => Self::too_many(text, 2),
-            AccountError::Store(error) => error.into(),
+            AccountError::Store(error) | AccountError::Mail(QueueError::Store(error)) => error.into(),
             AccountError::NotFound(_) => Self::not_found(text),
             AccountError::EmailTaken(_) => Self::field("email", text),
             AccountError::NameTaken(_) => Self::field("name", text),
@@ -74,7 +77,9 @@ impl From<AccountError> for ApiError {
             | AccountError::Deleting
             | AccountError::RoleInUse => Self::conflict(text),
             AccountError::ChangedMeanwhile(_) => Self::changed_meanwhile(text),
-            AccountError::Hash(_) | AccountError::Tell(_) | AccountError::Nobody => Self::internal(&error),
+            AccountError::Mail(_) | AccountError::Hash(_) | AccountError::Tell(_) | AccountError::Nobody => {
+                Self::internal(&error)
+            }
         }
     }
 }

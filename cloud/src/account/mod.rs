@@ -3,23 +3,22 @@
 //! What a request needs is in `access/table.txt`; [`Accounts::admit`] finds out who asks and looks whether they may.
 
 mod actions;
-mod basic;
-mod caller;
 mod document;
 mod email;
 mod error;
 pub(crate) mod everyone;
-mod http;
+mod kept;
+mod letters;
 mod listing;
+pub(crate) mod login;
 mod manage;
-mod password;
+mod reset;
 mod role;
 mod roles;
 mod roles_http;
-mod session;
+mod second;
 mod tenant;
 mod tenant_http;
-mod throttle;
 mod token;
 mod tokens_http;
 mod users;
@@ -28,12 +27,19 @@ mod users_http;
 pub(crate) use actions::ACTIONS;
 pub use document::{Session, User};
 pub use error::AccountError;
-pub use http::{SessionOperations, routes};
+pub use letters::Letter;
 pub(crate) use listing::{PERMISSIONS, ROLES, TOKENS, USERS};
+pub use login::{How, Login, SESSION_COOKIE, SessionOperations, routes};
+pub(crate) use login::{SESSIONS, SessionListOperations, session_list_routes, start_upkeep};
 pub use manage::{AccountCommand, Managed};
+pub use reset::Reset;
+pub(crate) use reset::{ResetOperations, routes as reset_routes};
 pub use role::Role;
 pub(crate) use roles_http::{RoleOperations, permission_routes, routes as role_routes};
-pub use session::SESSION_COOKIE;
+pub use second::SecondFactor;
+pub(crate) use second::{
+    SecondFactorOperations, of_user_routes as second_of_user_routes, routes as second_routes,
+};
 pub use tenant::{AccountRecord, Limits};
 pub(crate) use tenant_http::{TenantOperations, routes as tenant_routes};
 pub use token::Token;
@@ -44,14 +50,15 @@ pub(crate) use users_http::{UserOperations, routes as user_routes};
 use crate::clock::Clock;
 use crate::http::ApiError;
 use crate::id::{UserId, random_bytes};
+use crate::mail::Outbox;
 use crate::secret::Vault;
 use crate::store::{Account, Batch, IndexKey, Store, StoreError, Versioned};
-use basic::GoodHeaders;
 use document::BY_EMAIL;
-use password::Passwords;
-use std::net::SocketAddr;
+use login::basic::GoodHeaders;
+use login::check::Throttles;
+use login::password::{self, Passwords};
+use login::record::Records;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use throttle::Throttle;
 
 /// The password that the first start makes; it is shown once.
 pub struct FirstPassword {
@@ -70,19 +77,30 @@ struct Inner {
     vault: Vault,
     clock: Clock,
     passwords: Passwords,
-    throttle: Mutex<Throttle>,
+    throttles: Throttles,
+    records: Records,
+    asked: reset::Asked,
+    outbox: Outbox,
     good: Mutex<GoodHeaders>,
 }
 
 impl Accounts {
-    /// Makes the handle.
+    /// Makes the handle, of one that sends no mail.
     pub fn new(store: Store, vault: Vault, clock: Clock) -> Self {
+        Self::with_mail(store, vault, clock, Outbox::none())
+    }
+
+    /// Makes the handle.
+    pub fn with_mail(store: Store, vault: Vault, clock: Clock, outbox: Outbox) -> Self {
         Self(Arc::new(Inner {
             store,
             vault,
             clock,
             passwords: Passwords::new(),
-            throttle: Mutex::default(),
+            throttles: Throttles::default(),
+            records: Records::default(),
+            asked: reset::Asked::default(),
+            outbox,
             good: Mutex::default(),
         }))
     }
@@ -133,49 +151,18 @@ impl Accounts {
         }
     }
 
-    /// Checks an address and a password, slowly where many were wrong.
-    async fn check(
-        &self,
-        email: &str,
-        password: &str,
-        peer: Option<SocketAddr>,
-    ) -> Result<Versioned<User>, ApiError> {
-        let source = crate::http::source(peer);
-        if let Err(wait) = self.throttle().permit(self.0.clock.instant(), source) {
-            return Err(ApiError::too_many("too many wrong passwords: wait", wait.as_secs() + 1));
-        }
-        let user = self.find(email).await?;
-        let hash = user.as_ref().map(|user| user.document.password_hash.clone());
-        let good = self.0.passwords.verify(hash, password).await?;
-        let now = self.0.clock.instant();
-        match user.filter(|_| good) {
-            Some(user) => {
-                self.throttle().succeeded(source);
-                Ok(user)
-            }
-            None => {
-                self.throttle().failed(now, source);
-                tracing::warn!(peer = ?peer.map(|peer| peer.ip()), "a login failed");
-                Err(ApiError::unauthorized("the e-mail address or the password is wrong"))
-            }
-        }
-    }
-
-    async fn find(&self, email: &str) -> Result<Option<Versioned<User>>, ApiError> {
-        let key = IndexKey::new().bytes(document::email_key(email));
-        Ok(self.0.store.find::<User>(BY_EMAIL, key).await?)
-    }
-
     async fn user(&self, id: UserId) -> Result<Option<Versioned<User>>, ApiError> {
         Ok(self.0.store.get::<User>(id).await?)
     }
 
-    /// Gives a user, or the first account's oldest administrator, a new password and ends their sessions.
+    /// Gives a user, or the first account's oldest administrator, a new password and ends their sessions; takes their
+    /// second factor off too where that is wanted.
     ///
     /// `tell` passes the password on before it counts, as in [`Accounts::start`].
     pub async fn reset_password(
         &self,
         email: Option<&str>,
+        second_factor_off: bool,
         tell: impl FnOnce(&FirstPassword) -> std::io::Result<()>,
     ) -> Result<(), AccountError> {
         let Some(user) = self.somebody(email).await? else {
@@ -184,11 +171,16 @@ impl Accounts {
             }));
         };
         let first = FirstPassword { email: user.document.email.clone(), password: password::random() };
-        let mut new = user.document.clone();
-        new.password_hash = self.0.passwords.hash(&first.password).await?;
+        let hash = self.0.passwords.hash(&first.password).await?;
         tell(&first).map_err(AccountError::Tell)?;
-        self.0.store.commit(self.0.store.batch().update(&user, &new)).await?;
+        let batch = self.0.store.batch();
+        let mut new = user.document.clone();
+        new.set_password_hash(&hash, batch.at());
+        self.0.store.commit(batch.update(&user, &new)).await?;
         self.end_all_sessions(user.document.id).await?;
+        if second_factor_off {
+            self.take_off_second(None, user.document.id).await?;
+        }
         Ok(())
     }
 
@@ -203,10 +195,6 @@ impl Accounts {
         let scan = crate::store::Scan::of(document::BY_ROLE).within(within).limit(200);
         let found = self.0.store.scan::<User>(scan).await?.items.into_iter();
         Ok(found.filter(|user| user.document.can_enter()).min_by_key(|user| user.document.created_at))
-    }
-
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        self.0.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn good(&self) -> MutexGuard<'_, GoodHeaders> {

@@ -33,7 +33,7 @@ type Name = Line<NAME>;
 /// A personal token, without the token itself.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Token)]
-struct TokenView {
+pub(super) struct TokenView {
     /// Its id.
     id: TokenId,
     /// What it is for.
@@ -239,7 +239,7 @@ async fn found(app: &App, id: TokenId, caller: &Caller) -> Result<Versioned<Toke
     own.ok_or_else(|| ApiError::not_found(format!("you have no token {id}")))
 }
 
-fn shown(token: &Token) -> TokenView {
+pub(super) fn shown(token: &Token) -> TokenView {
     TokenView {
         id: token.id,
         name: token.name.clone(),

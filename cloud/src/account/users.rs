@@ -1,17 +1,20 @@
 //! An account's users: made, changed and taken away, and never so that nobody can administer it.
 
-use super::document::BY_ROLE;
-use super::password;
+use super::document::{BY_AGE, BY_ROLE};
+use super::letters::Letter;
+use super::login::record::How;
+use super::login::{Attempt, password};
 use super::role::Role;
 use super::tenant::AccountRecord;
 use super::token::{BY_USER, Token};
 use super::{AccountError, Accounts, User};
 use crate::access::Caller;
+use crate::clock::Timestamp;
 use crate::http::ApiError;
 use crate::id::{RoleId, UserId};
-use crate::store::{Account, Batch, IndexKey, Page, Scan, StoreError, Versioned};
+use crate::personal::Export;
+use crate::store::{Account, Batch, Cursor, IndexKey, Page, Scan, StoreError, Versioned};
 use http::StatusCode;
-use std::net::SocketAddr;
 
 /// What a new user is made of.
 #[derive(Debug, Clone)]
@@ -93,14 +96,18 @@ impl Accounts {
         if let Some(role) = patch.role {
             self.role_to_give(caller, role).await?;
         }
-        self.change_user(caller, id, expected, |user| {
+        let change = |user: &mut User, now| {
+            let before = (user.email.clone(), user.name.clone());
             user.email = patch.email.clone().unwrap_or_else(|| user.email.clone());
             user.name = patch.name.clone().unwrap_or_else(|| user.name.clone());
+            if before != (user.email.clone(), user.name.clone()) {
+                user.profile_changed_at = Some(now);
+            }
             user.role = patch.role.unwrap_or(user.role);
             user.api_only = patch.api_only.unwrap_or(user.api_only);
             user.active = patch.active.unwrap_or(user.active);
-        })
-        .await
+        };
+        self.change_user(caller, id, expected, change, None).await
     }
 
     /// Gives a user a password, drawn if absent, and ends their sessions.
@@ -113,7 +120,8 @@ impl Accounts {
         let drawn = password.is_none().then(password::random);
         let password = password.or_else(|| drawn.clone()).unwrap_or_default();
         let hash = self.0.passwords.hash(&password).await?;
-        self.change_user(caller, id, None, |user| user.password_hash.clone_from(&hash)).await?;
+        let change = |user: &mut User, now| user.set_password_hash(&hash, now);
+        self.change_user(caller, id, None, change, Some(Letter::PasswordChanged { user: id })).await?;
         self.end_all_sessions(id).await?;
         Ok(drawn)
     }
@@ -124,17 +132,18 @@ impl Accounts {
         caller: &Caller,
         current: &str,
         new: &str,
-        peer: Option<SocketAddr>,
+        attempt: &Attempt<'_>,
         kept: Option<&str>,
     ) -> Result<(), ApiError> {
         let user = self.user_of(caller.account, caller.user).await?;
-        if let Err(error) = self.check(&user.document.email, current, peer).await {
+        if let Err(error) = self.check(&user.document.email, current, attempt, How::Again).await {
             let is_wrong = error.status() == StatusCode::UNAUTHORIZED;
             return Err(if is_wrong { ApiError::field("current", "is not your password") } else { error });
         }
         let hash = self.0.passwords.hash(new).await?;
-        let change = |user: &mut User| user.password_hash.clone_from(&hash);
-        self.change_user(caller, caller.user, Some(user.version), change).await?;
+        let change = |user: &mut User, now| user.set_password_hash(&hash, now);
+        let told = Some(Letter::PasswordChanged { user: caller.user });
+        self.change_user(caller, caller.user, Some(user.version), change, told).await?;
         self.end_sessions_but(caller.user, kept).await?;
         Ok(())
     }
@@ -144,7 +153,8 @@ impl Accounts {
         caller: &Caller,
         id: UserId,
         expected: Option<u64>,
-        change: impl Fn(&mut User),
+        change: impl Fn(&mut User, Timestamp),
+        told: Option<Letter>,
     ) -> Result<Versioned<User>, AccountError> {
         loop {
             let old = self.user_of(caller.account, id).await?;
@@ -154,11 +164,16 @@ impl Accounts {
             self.may_touch(caller, &old.document).await?;
             let batch = self.0.store.batch().by(Some(caller.user));
             let mut new = old.document.clone();
-            change(&mut new);
+            change(&mut new, batch.at());
             new.updated_at = batch.at();
             let batch = self.unless_last(batch, &old.document, Some(&new)).await?;
+            let batch = match &told {
+                Some(letter) => self.0.outbox.post(batch, letter)?,
+                None => batch,
+            };
             match self.0.store.commit(batch.update(&old, &new)).await {
                 Ok(receipt) => {
+                    self.0.outbox.wake();
                     if !new.can_enter() {
                         self.end_all_sessions(id).await?;
                     }
@@ -172,31 +187,55 @@ impl Accounts {
         }
     }
 
-    /// Takes a user away, with their sessions and tokens.
+    /// Takes a user away, with all that names them: sessions, tokens, second factor, logins, exports.
     pub(super) async fn delete_user(
         &self,
         caller: &Caller,
         id: UserId,
         expected: Option<u64>,
     ) -> Result<(), AccountError> {
+        let user = self.user_of(caller.account, id).await?;
+        self.may_touch(caller, &user.document).await?;
+        self.remove_user(caller.account, Some(caller.user), id, expected).await
+    }
+
+    /// As [`Accounts::delete_user`], for whoever may.
+    pub(crate) async fn remove_user(
+        &self,
+        account: Account,
+        by: Option<UserId>,
+        id: UserId,
+        expected: Option<u64>,
+    ) -> Result<(), AccountError> {
         loop {
-            let old = self.user_of(caller.account, id).await?;
+            let old = self.user_of(account, id).await?;
             if expected.is_some_and(|expected| expected != old.version) {
                 return Err(AccountError::ChangedMeanwhile(old.version));
             }
-            self.may_touch(caller, &old.document).await?;
-            self.end_all_sessions(id).await?;
+            self.forget_traces(id).await?;
             let tokens = Scan::of(BY_USER).within(IndexKey::of(old.document.account).text(id)).limit(200);
             let tokens = self.0.store.scan::<Token>(tokens).await?.items;
-            let batch = self.0.store.batch().by(Some(caller.user));
+            let factor = self.second_factor(id).await?;
+            let batch = self.0.store.batch().by(by);
             let batch = self.unless_last(batch, &old.document, None).await?;
-            let batch = tokens.iter().fold(batch, Batch::delete);
+            let batch = factor.iter().fold(tokens.iter().fold(batch, Batch::delete), Batch::delete);
             match self.0.store.commit(batch.delete(&old)).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    // What was begun before is over by now.
+                    return Ok(self.forget_traces(id).await?);
+                }
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Ends and forgets what is kept of a user beside the user.
+    pub(crate) async fn forget_traces(&self, id: UserId) -> Result<(), StoreError> {
+        self.end_all_sessions(id).await?;
+        self.end_resets(id).await?;
+        self.forget_logins_of(id).await?;
+        Export::forget_of(&self.0.store, id).await
     }
 
     /// A role that the caller may give: it allows nothing that they may not do themselves.
@@ -207,7 +246,7 @@ impl Accounts {
     }
 
     /// Whoever may do more is not for those to change who may do less.
-    async fn may_touch(&self, caller: &Caller, user: &User) -> Result<(), AccountError> {
+    pub(super) async fn may_touch(&self, caller: &Caller, user: &User) -> Result<(), AccountError> {
         let role = self.0.store.get::<Role>(user.role).await?;
         let beyond =
             role.map(|role| role.document.permissions()).unwrap_or_default().beyond(caller.permissions);
@@ -215,7 +254,7 @@ impl Accounts {
     }
 
     /// Adds to a batch what makes it fail if another one takes an administrator away at the same time.
-    async fn unless_last(
+    pub(super) async fn unless_last(
         &self,
         batch: Batch,
         before: &User,

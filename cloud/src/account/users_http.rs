@@ -2,8 +2,8 @@
 
 use super::email::{Email, email};
 use super::listing::USERS;
-use super::password::NewPassword;
-use super::{AccountError, NewUser, PatchUser, User, password};
+use super::login::password::{self, NewPassword};
+use super::{AccountError, NewUser, PatchUser, User};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{
@@ -43,6 +43,11 @@ struct UserView {
     api_only: bool,
     /// Whoever is not active cannot log in.
     active: bool,
+    /// Whether the pages ask for a code after the password; HTTP Basic is closed then.
+    second_factor: bool,
+    /// When the password was last changed; `null` if it never was.
+    #[schema(required)]
+    password_changed_at: Option<Timestamp>,
     /// When the user was made.
     created_at: Timestamp,
     /// When the user was last changed.
@@ -326,6 +331,8 @@ fn shown(user: &Versioned<User>) -> UserView {
         role: user.role,
         api_only: user.api_only,
         active: user.active,
+        second_factor: user.second_factor,
+        password_changed_at: user.password_changed_at,
         created_at: user.created_at,
         updated_at: user.updated_at,
         version: *version,

@@ -158,7 +158,7 @@ async fn open(mut config: Config) -> anyhow::Result<Ground> {
     Ok(Ground { store, vault, clock, node: String::new() })
 }
 
-async fn here(
+pub(super) async fn here(
     config: Config,
     work: Work,
     meter: &Meter,
@@ -175,7 +175,7 @@ async fn here(
     })
 }
 
-fn told(last: Line) -> anyhow::Result<()> {
+pub(super) fn told(last: Line) -> anyhow::Result<()> {
     match last {
         Line::Done { done, faults } => {
             for Fault { place, detail } in &faults {
@@ -237,7 +237,7 @@ async fn write_backup(
     Ok(())
 }
 
-fn settle(beside: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn settle(beside: &Path, to: &Path) -> io::Result<()> {
     File::open(beside)?.sync_all()?;
     std::fs::rename(beside, to)?;
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -14,6 +14,8 @@
 //! | `POST /account` | `"list"`, `{"create":{"name","email"}}`, `{"limit":{"account","storage_gib":{"to":5},…}}` (or `"lifted"`), `{"suspend":{"account"}}`, `{"resume":{"account"}}` | `{"accounts":[…],"password":…}` |
 //! | `POST /account/survey` | `{"account":"…"}`, a number or a name | what would go with it |
 //! | `POST /account/delete` | `{"account":"…"}` | lines; the deletion is a job and goes on without a reader |
+//! | `POST /user/export` | `{"email":"…"}` | a ZIP archive |
+//! | `POST /user/erase` | `{"email":"…"}` | lines |
 //! | `POST /media/check` | | as `POST /api/v1/media/check` |
 //!
 //! *Lines* are JSON documents, one a line: `{"percent":…,"words":…}` while it goes on, at the
@@ -26,12 +28,14 @@ mod command;
 mod deletion;
 mod destination;
 mod server;
+mod user;
 
 pub use account::{AccountsCommand, run as run_account};
 pub(crate) use client::Running;
 pub use command::{SecretsCommand, StoreCommand, run, run_secrets};
 pub use destination::{Destination, Place};
 pub use server::start;
+pub use user::{UserCommand, run as run_user};
 
 use crate::clock::Clock;
 use crate::secret::{Rotation, Vault};
@@ -79,6 +83,8 @@ enum Work {
     Rewrite,
     Copy(Destination),
     Rotate,
+    /// A user, by e-mail address.
+    Erase(String),
 }
 
 /// What work is done on.
@@ -94,9 +100,21 @@ struct Ground {
 type Outcome = Result<(String, Vec<Fault>), Box<dyn Error + Send + Sync>>;
 
 impl Work {
+    /// What it is called in the log: neither addresses nor passwords.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Rewrite => "rewrite",
+            Self::Copy(_) => "copy",
+            Self::Rotate => "rotate",
+            Self::Erase(_) => "erase",
+        }
+    }
+
     async fn run(self, ground: &Ground, progress: Progress) -> Outcome {
         let Ground { store, vault, clock, node } = ground;
         match self {
+            Self::Erase(email) => user::erase(&email, ground, &progress).await,
             Self::Rotate => Ok((Rotation { vault, store, clock, node }.run(&progress).await?, Vec::new())),
             Self::Check => {
                 let (found, records) = store.check(progress).await?;

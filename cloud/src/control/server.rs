@@ -2,10 +2,12 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it waits when it cannot accept")]
 
 use super::destination::Place;
+use super::user::Named;
 use super::{Ground, Line, Work, deletion, socket};
 use crate::account::AccountCommand;
 use crate::app::App;
 use crate::media::check;
+use crate::personal::{self, Whose};
 use crate::store::{Progress, StoreError};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -105,6 +107,11 @@ async fn answer(app: App, request: Request<Incoming>) -> Response<Body> {
         "/account" => return account(&app, &body.to_bytes()).await,
         "/account/survey" => return deletion::survey(&app, &body.to_bytes()).await,
         "/account/delete" => return deletion::delete(app, &body.to_bytes()).await,
+        "/user/export" => return export(&app, &body.to_bytes()).await,
+        "/user/erase" => match serde_json::from_slice::<Named>(&body.to_bytes()) {
+            Ok(named) => Work::Erase(named.email),
+            Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+        },
         "/store/backup" => return backup(&app),
         "/media/check" => return media_check(app),
         "/store/check" => Work::Check,
@@ -166,6 +173,20 @@ async fn account(app: &App, body: &[u8]) -> Response<Body> {
     }
 }
 
+/// All that is kept of a user; never logged.
+async fn export(app: &App, body: &[u8]) -> Response<Body> {
+    let made = async {
+        let named = serde_json::from_slice::<Named>(body).map_err(|error| error.to_string())?;
+        let user = app.accounts.by_email(&named.email).await.map_err(|error| error.to_string())?;
+        let whose = Whose { account: user.account, user: user.id };
+        personal::export(&app.store, &app.accounts, whose).await.map_err(|error| error.to_string())
+    };
+    match made.await {
+        Ok(archive) => Response::new(Full::new(Bytes::from(archive)).map_err(|never| match never {}).boxed()),
+        Err(words) => refused(StatusCode::CONFLICT, &words),
+    }
+}
+
 fn media_check(app: App) -> Response<Body> {
     match check::begin(app) {
         Some(lines) => {
@@ -189,7 +210,7 @@ fn lines(app: App, work: Work) -> Response<Body> {
             let _ = teller.try_send(Line::Progress { percent, words });
         };
         let progress = Progress::new(tell, cancelled.clone());
-        tracing::info!(?work, "a command begins");
+        tracing::info!(work = work.name(), "a command begins");
         let ground = Ground {
             store: app.store.clone(),
             vault: app.vault.clone(),

@@ -21,6 +21,8 @@ pub(crate) const MAX_LIMIT: usize = 200;
 pub(crate) const IN_MEMORY: &str = "";
 /// As [`IN_MEMORY`]; sorted by the place that each thing has.
 pub(crate) const IN_PLACE: &str = "place";
+/// The index of a list that is read from the account's journal.
+pub(crate) const IN_JOURNAL: &str = "journal";
 /// Bytes by which a cursor knows its list.
 const TAG: usize = 6;
 
@@ -59,6 +61,8 @@ pub(crate) struct Way {
     pub(crate) index: &'static str,
     /// Where a request does not say: the highest first, such as the newest.
     pub(crate) falling: bool,
+    /// Whether any of the filters may be left out, since each thing is looked at.
+    pub(crate) loose: bool,
 }
 
 impl Way {
@@ -68,7 +72,7 @@ impl Way {
         sort: &'static str,
         index: &'static str,
     ) -> Self {
-        Self { filters, sort, index, falling: true }
+        Self { filters, sort, index, falling: true, loose: false }
     }
 
     /// In the order of the alphabet.
@@ -77,7 +81,16 @@ impl Way {
         sort: &'static str,
         index: &'static str,
     ) -> Self {
-        Self { filters, sort, index, falling: false }
+        Self { filters, sort, index, falling: false, loose: false }
+    }
+
+    /// By time, the newest first, with any of the filters.
+    pub(crate) const fn looked_through(
+        filters: &'static [&'static str],
+        sort: &'static str,
+        index: &'static str,
+    ) -> Self {
+        Self { filters, sort, index, falling: true, loose: true }
     }
 }
 
@@ -86,8 +99,8 @@ impl Way {
 pub(crate) struct Wanted {
     /// What serves it.
     pub(crate) way: &'static Way,
-    /// The filters' values, in the way's order, as they stand in the index.
-    pub(crate) values: Vec<String>,
+    /// The filters and their values, in the way's order, as they stand in the index.
+    given: Vec<(&'static str, String)>,
     /// Whether the highest come first.
     pub(crate) falling: bool,
     /// Goes on after this.
@@ -145,7 +158,7 @@ impl Listing {
             },
         };
         let fits = |way: &&Way| {
-            way.filters.len() == given.len()
+            (way.loose || way.filters.len() == given.len())
                 && given.iter().all(|(name, _)| way.filters.contains(name))
                 && sort.is_none_or(|sort| sort == way.sort)
         };
@@ -158,13 +171,11 @@ impl Listing {
             let error = |field: &str| FieldError { field: field.to_owned(), detail: detail.clone() };
             return Err(ApiError::invalid(fields.into_iter().map(error).collect()));
         };
-        let value_of =
-            |name: &&str| given.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        let values: Vec<String> = way.filters.iter().filter_map(value_of).collect();
+        given.sort_by_key(|(name, _)| way.filters.iter().position(|known| known == name));
         let falling = falling.unwrap_or(way.falling);
-        let tag = tag(self.path, way, &values, falling);
+        let tag = tag(self.path, way, &given, falling);
         let after = after.map(|text| untag(&text, tag)).transpose()?;
-        Ok(Wanted { way, values, falling, after, limit, tag })
+        Ok(Wanted { way, given, falling, after, limit, tag })
     }
 
     /// What may stand together, in words.
@@ -172,7 +183,8 @@ impl Listing {
         let way = |way: &Way| {
             let filters: Vec<String> = way.filters.iter().map(|name| format!("{name}=…")).collect();
             let sort = format!("sort={0} or -{0}", way.sort);
-            [filters, vec![sort]].concat().join("&")
+            let all = [filters, vec![sort]].concat().join("&");
+            if way.loose { format!("any of {all}") } else { all }
         };
         let ways: Vec<String> = self.ways.iter().map(way).collect();
         format!("this list takes limit, after, fields and one of: {}", ways.join("; "))
@@ -180,9 +192,14 @@ impl Listing {
 }
 
 impl Wanted {
+    /// A filter's value, if the request has it.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.given.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
     /// The part of the index, below what keeps this list apart from others.
     pub(crate) fn scan(&self, within: IndexKey) -> Scan {
-        let within = self.values.iter().fold(within, IndexKey::text);
+        let within = self.given.iter().fold(within, |within, (_, value)| within.text(value));
         let scan = Scan::of(self.way.index).within(within).after(self.after.clone()).limit(self.limit);
         if self.falling { scan.falling() } else { scan }
     }
@@ -202,7 +219,7 @@ impl Wanted {
             other => other.to_string(),
         };
         let fits = |thing: &serde_json::Value| {
-            self.way.filters.iter().zip(&self.values).all(|(name, value)| text(&thing[*name]) == *value)
+            self.given.iter().all(|(name, value)| text(&thing[*name]) == *value)
         };
         let key = |(place, thing): (usize, serde_json::Value)| match self.way.index {
             IN_PLACE => (format!("{place:08}"), thing),
@@ -237,9 +254,10 @@ impl Wanted {
 }
 
 /// What a cursor of this list, filters and order begins with.
-fn tag(path: &str, way: &Way, values: &[String], falling: bool) -> [u8; TAG] {
+fn tag(path: &str, way: &Way, given: &[(&'static str, String)], falling: bool) -> [u8; TAG] {
     let mut hash = Sha256::new();
-    for part in [path, way.index, way.sort].into_iter().chain(values.iter().map(String::as_str)) {
+    let given = given.iter().flat_map(|(name, value)| [*name, value]);
+    for part in [path, way.index, way.sort].into_iter().chain(given) {
         hash.update(part);
         hash.update([0]);
     }

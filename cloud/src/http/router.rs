@@ -12,8 +12,8 @@ use crate::cluster::{CLIENT_ADDRESS, Role};
 use crate::http::Peer;
 use crate::idempotency::{self, Key};
 use crate::{
-    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, media, openapi,
-    player, viewing,
+    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, log, media, openapi,
+    personal, player, viewing,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -80,7 +80,13 @@ fn branch(routes: Routes) -> Box<dyn Branch> {
 impl Router {
     /// Asks each slice for its routes.
     pub fn new(app: &App) -> Self {
-        let api: [(&str, Routes); 20] = [
+        let users = account::user_routes(app.clone())
+            .or(account::second_of_user_routes(app.clone()))
+            .unify()
+            .or(personal::routes(app.clone()))
+            .unify()
+            .boxed();
+        let api: [(&str, Routes); 24] = [
             ("", browse::routes(app.clone())),
             ("openapi.json", openapi::routes()),
             ("batches", batch::routes(app.clone())),
@@ -89,7 +95,11 @@ impl Router {
             ("permissions", account::permission_routes(app.clone())),
             ("roles", account::role_routes(app.clone())),
             ("tokens", account::token_routes(app.clone())),
-            ("users", account::user_routes(app.clone())),
+            ("users", users),
+            ("sessions", account::session_list_routes(app.clone())),
+            ("second-factor", account::second_routes(app.clone())),
+            ("password-resets", account::reset_routes(app.clone())),
+            ("log", log::routes(app.clone())),
             ("nodes", cluster::routes(app.clone())),
             ("alarms", alarm::routes(app.clone())),
             ("media", media::routes(app.clone())),

@@ -120,6 +120,11 @@ impl NewJob {
     }
 }
 
+/// An account's jobs, the newest first.
+pub(crate) fn newest(account: Account) -> Scan {
+    Scan::of(BY_TIME).within(IndexKey::of(account)).falling()
+}
+
 /// All jobs; cloned freely.
 #[derive(Clone)]
 pub struct Jobs(Arc<Inner>);

@@ -6,14 +6,15 @@ use crate::http::MAX_FIELDS;
 use crate::http::listing::{LIMIT, Listing, MAX_LIMIT};
 use crate::idempotency::KEY_PATTERN;
 use crate::store::Cursor;
-use crate::{account, alarm, browse, cluster, device, event, include, item, job, recording};
+use crate::{account, alarm, browse, cluster, device, event, include, item, job, log, recording};
 use http::Method;
 use serde_json::{Map, Value, json};
 
 /// All lists.
-static LISTINGS: [&Listing; 14] = [
+static LISTINGS: [&Listing; 16] = [
     &account::PERMISSIONS,
     &account::ROLES,
+    &account::SESSIONS,
     &account::TOKENS,
     &account::USERS,
     &alarm::LISTING,
@@ -25,6 +26,7 @@ static LISTINGS: [&Listing; 14] = [
     &item::LISTING,
     &job::LISTING,
     &job::RESULTS,
+    &log::LISTING,
     &recording::LISTING,
 ];
 
@@ -126,9 +128,13 @@ fn of_list(listing: &Listing) -> Vec<Value> {
 /// What goes together, as a list.
 fn ways(listing: &Listing) -> String {
     let way = |way: &crate::http::listing::Way| {
-        let filters = way.filters.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+        let filters = way.filters.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(if way.loose { ", " } else { " and " });
         let order = if way.falling { format!("-{}", way.sort) } else { way.sort.to_owned() };
-        let filters = if filters.is_empty() { "all".to_owned() } else { format!("by {filters}") };
+        let filters = match (filters.is_empty(), way.loose) {
+            (true, _) => "all".to_owned(),
+            (false, true) => format!("by none, any or all of {filters}"),
+            (false, false) => format!("by {filters}"),
+        };
         format!("- {filters}, `sort={order}` or the other way round")
     };
     listing.ways.iter().map(way).collect::<Vec<_>>().join("\n")

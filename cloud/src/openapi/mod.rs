@@ -14,8 +14,8 @@ pub(crate) use http::{docs_routes, routes};
 
 use crate::access::Rule;
 use crate::{
-    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, media, recording,
-    settings,
+    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, log, media, personal,
+    recording, settings,
 };
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -48,11 +48,16 @@ fn slices() -> Vec<utoipa::openapi::OpenApi> {
         http::Operations::openapi(),
         browse::Operations::openapi(),
         account::SessionOperations::openapi(),
+        account::SessionListOperations::openapi(),
+        account::SecondFactorOperations::openapi(),
+        account::ResetOperations::openapi(),
         account::TenantOperations::openapi(),
         settings::Operations::openapi(),
         include::Operations::openapi(),
         account::UserOperations::openapi(),
+        personal::Operations::openapi(),
         account::RoleOperations::openapi(),
+        log::Operations::openapi(),
         account::TokenOperations::openapi(),
         event::Operations::openapi(),
         recording::Operations::openapi(),
@@ -71,7 +76,7 @@ fn slices() -> Vec<utoipa::openapi::OpenApi> {
 
 /// What operations are grouped by, in the order in which pages show them.
 const TAGS: &[(&str, &str)] = &[
-    ("session", "Logging in and out, and one's own password."),
+    ("session", "Logging in and out, and one's own password, second factor and sessions."),
     ("events", "Live events: what is to be seen, whether it is on, and the keys to push it with."),
     ("recordings", "The spans of events while they were started."),
     ("items", "What is to be watched on demand."),
@@ -84,6 +89,7 @@ const TAGS: &[(&str, &str)] = &[
     ("users", "Who can log in."),
     ("roles", "What users may do."),
     ("tokens", "Logins for programs."),
+    ("log", "Who did what, and who logged in from where."),
     ("servers", "The installation: its processes, alarms and media store."),
     ("document", "This document, and the index of what there is."),
 ];

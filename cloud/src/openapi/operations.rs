@@ -172,6 +172,9 @@ fn parameters(rule: &Rule) -> Vec<Value> {
             let schema = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$" });
             Some(parameter("name", "The file's name.", schema))
         }
+        Segment::Name if rule.path.contains(&Segment::Literal("sessions")) => {
+            Some(parameter("name", "The session's id.", json!({ "type": "string", "minLength": 1 })))
+        }
         Segment::Name => {
             let schema = json!({ "type": "string", "enum": Command::NAMES });
             Some(parameter("name", "The command's name.", schema))

@@ -119,7 +119,7 @@ fn nullable(object: &mut Map<String, Value>) {
 
 /// Bytes that are no JSON are described by their media type alone.
 fn bytes(object: &mut Map<String, Value>) {
-    for kind in ["application/octet-stream", "*/*"] {
+    for kind in ["application/octet-stream", "application/zip", "*/*"] {
         if let Some(content) = object.get_mut(kind) {
             *content = json!({ "schema": { "type": "string", "format": "binary" } });
         }

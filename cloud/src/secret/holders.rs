@@ -1,6 +1,7 @@
 //! Which documents hold sealed secrets: none can seal one without standing here.
 
 use super::{Sealing, SecretError};
+use crate::account::SecondFactor;
 use crate::event::Event;
 use crate::hook::Hook;
 use crate::idempotency::KeyedRequest;
@@ -30,8 +31,8 @@ pub(super) struct Holder {
 }
 
 /// All of them.
-pub(super) const HOLDERS: [Holder; 3] =
-    [Holder::of::<Event>(), Holder::of::<Hook>(), Holder::of::<KeyedRequest>()];
+pub(super) const HOLDERS: [Holder; 4] =
+    [Holder::of::<Event>(), Holder::of::<Hook>(), Holder::of::<SecondFactor>(), Holder::of::<KeyedRequest>()];
 
 impl Holder {
     const fn of<D: HoldsSecrets>() -> Self {

@@ -62,6 +62,16 @@ impl Batch {
         self
     }
 
+    /// Removes a document without a word: its account has been told of it, and it was kept for a time only.
+    pub(crate) fn forget<D: Document>(mut self, old: &Versioned<D>) -> Self {
+        let told = self.ops.len();
+        self = self.delete(old);
+        for op in &mut self.ops[told..] {
+            op.journal = None;
+        }
+        self
+    }
+
     /// Writes a document whatever was there; only for kinds that are not journalled.
     pub fn put<D: Document>(mut self, new: &D) -> Self {
         if D::JOURNALED {

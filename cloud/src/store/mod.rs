@@ -95,6 +95,16 @@ impl Cursor {
     /// What its text looks like: base64url without padding (RFC 4648, 5).
     pub const PATTERN: &'static str =
         "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$";
+
+    /// A place in a journal.
+    pub(crate) fn at_seq(seq: u64) -> Self {
+        Self(seq.to_be_bytes().to_vec())
+    }
+
+    /// The place in a journal, if it is one.
+    pub(crate) fn seq(&self) -> Option<u64> {
+        self.0.as_slice().try_into().ok().map(u64::from_be_bytes)
+    }
 }
 
 impl std::fmt::Display for Cursor {

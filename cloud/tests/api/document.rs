@@ -197,7 +197,11 @@ fn body(rule: &Rule, server: &Server, role: &str) -> Option<Value> {
             "email" if rule.path.len() == 3 && template(rule).ends_with("session") => {
                 *value = super::server::EMAIL.into();
             }
-            "password" if template(rule).ends_with("session") => *value = server.password.clone().into(),
+            "password"
+                if template(rule).ends_with("session") || template(rule).contains("/second-factor") =>
+            {
+                *value = server.password.clone().into();
+            }
             "url" => *value = "http://127.0.0.1:9/hook".into(),
             _ => {}
         }
@@ -232,7 +236,7 @@ async fn the_server_answers_as_the_document_says_and_takes_its_examples() {
     put_file(&server).await;
     let order = |rule: &&Rule| match (rule.method.as_str(), template(rule).as_str()) {
         ("DELETE", "/api/v1/session") => 1,
-        (_, "/api/v1/session/password") => 3,
+        (_, "/api/v1/session/password" | "/api/v1/users/{user}/erase") => 3,
         ("DELETE", _) => 2,
         ("GET", _) => 0,
         _ => 1,
@@ -272,9 +276,14 @@ async fn the_server_answers_as_the_document_says_and_takes_its_examples() {
         check(rule, &answer);
         // Nothing has failed, no box is there, and the store has no such object.
         let refused = match operation(rule)["operationId"].as_str().unwrap() {
-            "retryJob" => Some(409),
+            "retryJob" | "renewRecoveryCodes" | "disableSecondFactor" | "askPasswordReset" => Some(409),
             "commandDevice" => Some(503),
-            "downloadObject" => Some(404),
+            "downloadObject" | "readUserExport" | "endSession" | "takeOffSecondFactor" | "eraseUser" => {
+                Some(404)
+            }
+            // Nobody has the app that shows the code, or the link; no mail is sent; and the user is deleted before.
+            "loginWithCode" => Some(401),
+            "confirmSecondFactor" | "redeemPasswordReset" => Some(422),
             // The role is its user's, and the user is deleted before it or after.
             "deleteRole" if answer.status == 409 => Some(409),
             _ => None,

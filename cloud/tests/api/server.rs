@@ -27,6 +27,27 @@ pub(crate) struct Server {
     client: Client,
 }
 
+/// A browser that is logged in.
+#[derive(Debug)]
+pub(crate) struct Login {
+    /// All cookies, as a browser sends them.
+    pub(crate) cookies: String,
+    pub(crate) csrf: String,
+}
+
+impl Login {
+    pub(crate) fn of(answer: &Answer) -> Self {
+        let cookies = answer.headers.get_all("set-cookie").iter();
+        let cookies = cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
+        let csrf = answer.body["csrf"].as_str().unwrap_or_default().to_owned();
+        Self { cookies: cookies.collect::<Vec<_>>().join("; "), csrf }
+    }
+
+    pub(crate) fn request(&self, server: &Server, method: Method, path: &str) -> RequestBuilder {
+        server.anonymous(method, path).header("cookie", &self.cookies).header("x-csrf-token", &self.csrf)
+    }
+}
+
 /// What came back, read as JSON where it is JSON.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -69,8 +90,12 @@ impl Server {
     }
 
     pub(crate) async fn start_with(adapt: impl FnOnce(&mut Config)) -> Self {
+        Self::start_at(Clock::system(), adapt).await
+    }
+
+    /// One whose clock is the test's.
+    pub(crate) async fn start_at(clock: Clock, adapt: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Clock::system();
         let (running, password) = run(&directory.path().join("data"), clock.clone(), adapt).await;
         Self::around(directory, clock, running, password.unwrap())
     }
@@ -89,6 +114,20 @@ impl Server {
         let (running, password) = run(&directory.path().join("data"), self.clock.clone(), |_| {}).await;
         assert_eq!(password, None, "the administrator is there already");
         Self::around(directory, self.clock, running, self.password)
+    }
+
+    /// Ends the server; what is left on the disk.
+    pub(crate) async fn stop(self) -> TempDir {
+        self.running.stop().await;
+        self.directory
+    }
+
+    /// Logs in to the pages.
+    pub(crate) async fn login(&self, email: &str, password: &str) -> Login {
+        let body = serde_json::json!({ "email": email, "password": password });
+        let answer = answer(self.anonymous(Method::POST, "/api/v1/session").json(&body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Login::of(&answer)
     }
 
     /// A request without any login.

@@ -1,6 +1,7 @@
 // The API's shapes in memory, for work on the pages without a server. Never part of the build.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
+import { accountAnswer } from "./mock_own_account.ts";
 import { mayBecome } from "../src/admin/data/transitions.ts";
 import type { Alarm, Device, Item, Job, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
 import { answerOfAccount, servedFile } from "./mock_account.ts";
@@ -96,8 +97,11 @@ const refuse = (status: number, title: string, detail: string): Answer => [statu
 
 async function answer(request: IncomingMessage, path: string[]): Promise<Answer> {
   const [kind = "", id, sub, name] = path;
-  if (kind === "session") return [200, { email: "admin@example.org", csrf: "x" }];
-  const own = await answerOfAccount(request, path);
+  if (kind === "session") {
+    const permissions = ["events:read", "log:read", "password:change", "api:use"];
+    return [200, { user_id: "usr_mock1", email: "admin@example.org", name: "Anna Admin", permissions, csrf: "x" }];
+  }
+  const own = accountAnswer(path.join("/")) ?? (await answerOfAccount(request, path));
   if (own) return own;
   const list = lists[kind];
   const body = request.method === "GET" ? {} : await read(request);
@@ -174,7 +178,7 @@ export function mock(): Plugin {
           response.writeHead(file ? 200 : 404, { "content-type": file?.type ?? "text/plain" });
           response.end(file?.data);
         } else {
-          if (/^\/(events|devices|items|jobs|files|settings|login)/.test(path)) request.url = "/index.html";
+          if (/^\/(events|devices|items|jobs|files|settings|login|log|me|forgot|reset)/.test(path)) request.url = "/index.html";
           next();
         }
       });

@@ -12,6 +12,7 @@ pub mod probe;
 mod process;
 pub mod receiver;
 pub mod s3;
+pub mod smtp;
 
 pub use agent::{Agent, AgentOptions, Source};
 pub use api::{Api, ApiFailure};

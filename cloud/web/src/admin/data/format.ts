@@ -64,9 +64,27 @@ export function until(iso: string, now: number): string {
 }
 
 export function dateTime(iso: string): string {
+  return inZone(iso, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+}
+
+/** The day alone: `Friday, November 27, 2026`. */
+export function wholeDay(iso: string): string {
+  return inZone(iso, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+}
+
+/** The day alone, in short. */
+export function day(iso: string): string {
+  return inZone(iso, { day: "numeric", month: "short", year: "numeric" });
+}
+
+/** The time of day alone. */
+export function timeOfDay(iso: string): string {
+  return inZone(iso, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
+function inZone(iso: string, style: Intl.DateTimeFormatOptions): string {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return "";
-  const style = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" } as const;
   try {
     return date.toLocaleString(undefined, { ...style, timeZone: zone });
   } catch {

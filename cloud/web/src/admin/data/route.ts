@@ -9,6 +9,10 @@ export type Route =
   | { page: "jobs" }
   | { page: "files" }
   | { page: "settings" }
+  | { page: "log" }
+  | { page: "me" }
+  | { page: "forgot" }
+  | { page: "reset" }
   | { page: "missing" };
 
 /** Pure: reads a path. */
@@ -22,5 +26,6 @@ export function routeOf(path: string): Route {
   if (head === "jobs" && !id) return { page: "jobs" };
   if (head === "files" && !id) return { page: "files" };
   if (head === "settings" && !id) return { page: "settings" };
+  if ((head === "log" || head === "me" || head === "forgot" || head === "reset") && !id) return { page: head };
   return { page: "missing" };
 }

@@ -18,13 +18,25 @@ class Alarms {
 export const alarms = new Alarms();
 
 interface SessionAnswer {
+  user_id: string;
   email: string;
+  name: string;
+  permissions: string[];
   csrf: string;
+}
+
+/** The password was right; a code is asked for, together with this. */
+interface StepAnswer {
+  second_factor: true;
+  login: string;
 }
 
 class Session {
   state: "unknown" | "out" | "in" = $state("unknown");
   email = $state("");
+  name = $state("");
+  userId = $state("");
+  permissions: readonly string[] = $state.raw([]);
   /** Whether the server's stream is open, so that what is shown is of now. */
   live = $state(true);
   #leave: () => void = () => {};
@@ -38,9 +50,21 @@ class Session {
     }
   }
 
-  async signIn(email: string, password: string): Promise<void> {
-    const answer = await ask<SessionAnswer>("POST", "/session", { email, password });
-    await this.#in({ ...answer, email: answer.email ?? email });
+  /** Signs in; what a code must be given together with, where one is asked for. */
+  async signIn(email: string, password: string): Promise<string | undefined> {
+    const answer = await ask<SessionAnswer | StepAnswer>("POST", "/session", { email, password });
+    if ("login" in answer) return answer.login;
+    await this.#in(answer);
+    return undefined;
+  }
+
+  /** The second step of signing in. */
+  async giveCode(login: string, code: string): Promise<void> {
+    await this.#in(await ask<SessionAnswer>("POST", "/session/code", { login, code }));
+  }
+
+  may(permission: string): boolean {
+    return this.permissions.includes(permission);
   }
 
   /** Whether the server still knows the session; asked when its stream breaks. */
@@ -65,6 +89,9 @@ class Session {
     // Before any page shows a time.
     await zone.load();
     this.email = answer.email;
+    this.name = answer.name ?? "";
+    this.userId = answer.user_id;
+    this.permissions = answer.permissions ?? [];
     this.state = "in";
     this.#leave();
     this.#leave = follow(this);

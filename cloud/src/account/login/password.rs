@@ -1,7 +1,7 @@
 //! Passwords: Argon2id, a few at a time, away from the threads that answer requests.
 #![allow(clippy::disallowed_methods, reason = "a driver: whoever waits too long is sent away")]
 
-use super::error::AccountError;
+use crate::account::AccountError;
 use crate::id::random_bytes;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
@@ -25,7 +25,7 @@ const SHORTEST: usize = 10;
 const MAX: usize = 1024;
 
 /// Hashes and checks passwords.
-pub(super) struct Passwords {
+pub(in crate::account) struct Passwords {
     turns: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     /// What an unknown address is checked against, so that it takes as long as a known one.
@@ -33,7 +33,7 @@ pub(super) struct Passwords {
 }
 
 /// Draws a password of 100 bits that can be typed.
-pub(super) fn random() -> String {
+pub(in crate::account) fn random() -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let drawn = random_bytes::<20>();
     let letter = |byte: &u8| char::from(LETTERS[usize::from(byte & 31)]);
@@ -42,7 +42,7 @@ pub(super) fn random() -> String {
 }
 
 /// Checks a password that somebody chose: its length alone counts (NIST SP 800-63B, 5.1.1).
-pub(super) fn acceptable(password: String) -> Result<String, String> {
+pub(in crate::account) fn acceptable(password: String) -> Result<String, String> {
     let count = password.chars().count();
     if (SHORTEST..=MAX).contains(&count) {
         Ok(password)
@@ -52,7 +52,7 @@ pub(super) fn acceptable(password: String) -> Result<String, String> {
 }
 
 /// What [`acceptable`] takes, in the API's document.
-pub(super) struct NewPassword;
+pub(in crate::account) struct NewPassword;
 
 impl PartialSchema for NewPassword {
     fn schema() -> RefOr<Schema> {
@@ -78,7 +78,7 @@ fn hash(password: &str) -> Result<String, AccountError> {
 }
 
 impl Passwords {
-    pub(super) fn new() -> Self {
+    pub(in crate::account) fn new() -> Self {
         Self {
             turns: Arc::new(Semaphore::new(PARALLEL)),
             queue: Arc::new(Semaphore::new(WAITING)),
@@ -87,13 +87,17 @@ impl Passwords {
     }
 
     /// Hashes a password.
-    pub(super) async fn hash(&self, password: &str) -> Result<String, AccountError> {
+    pub(in crate::account) async fn hash(&self, password: &str) -> Result<String, AccountError> {
         let password = password.to_owned();
         self.in_turn(move || hash(&password)).await?
     }
 
     /// Checks a password; without a hash it takes as long, and is wrong.
-    pub(super) async fn verify(&self, known: Option<String>, password: &str) -> Result<bool, AccountError> {
+    pub(in crate::account) async fn verify(
+        &self,
+        known: Option<String>,
+        password: &str,
+    ) -> Result<bool, AccountError> {
         if password.chars().nth(MAX).is_some() {
             return Ok(false);
         }

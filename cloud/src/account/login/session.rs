@@ -1,8 +1,10 @@
 //! Sessions: a random token in a cookie, its hash in the store, and a token against forged requests.
 
+use super::Attempt;
 use super::basic::asking;
-use super::document::{BY_END, BY_USER};
-use super::{Accounts, Session, User, token};
+use super::record::{How, Noted};
+use crate::account::document::{BY_END, BY_USER};
+use crate::account::{Accounts, Session, User, token};
 use crate::clock::Timestamp;
 use crate::http::ApiError;
 use crate::id::UserId;
@@ -14,13 +16,13 @@ use subtle::ConstantTimeEq;
 /// The cookie that holds the token.
 pub const SESSION_COOKIE: &str = "stagebox_session";
 /// The header that holds the CSRF token.
-pub(super) const CSRF_HEADER: &str = "x-csrf-token";
+pub(in crate::account) const CSRF_HEADER: &str = "x-csrf-token";
 
 /// A session that is not used ends after this.
 const IDLE_MS: i64 = 24 * 3600 * 1000;
 /// A session ends after this however much it is used.
 const MAX_MS: i64 = 30 * 24 * 3600 * 1000;
-/// A session's end is moved only when it gained this much: not each request is a write.
+/// A session's use is noted only when the last one is this long ago: not each request is a write.
 const STEP_MS: i64 = 10 * 60 * 1000;
 /// Sessions of one user; the oldest gives way.
 const MAX_SESSIONS: usize = 50;
@@ -28,46 +30,75 @@ const MAX_SESSIONS: usize = 50;
 const CLEARED: usize = 100;
 
 /// How long the browser keeps the cookie, in seconds.
-pub(super) const COOKIE_S: i64 = MAX_MS / 1000;
+pub(in crate::account) const COOKIE_S: i64 = MAX_MS / 1000;
 
-fn hash(token: &str) -> String {
+pub(super) fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 
 /// Finds the session's token among a request's cookies.
-pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
+pub(in crate::account) fn token_of(headers: &HeaderMap) -> Option<&str> {
+    cookie_of(headers, SESSION_COOKIE).filter(|token| token.len() <= 128)
+}
+
+/// Finds a cookie of this name.
+pub(super) fn cookie_of<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == SESSION_COOKIE).then_some(value))
-        .filter(|token| token.len() <= 128)
+        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 impl Accounts {
     /// Begins a session and returns its token.
-    pub(super) async fn begin_session(&self, user: UserId) -> Result<String, ApiError> {
+    pub(super) async fn begin_session(
+        &self,
+        user: &User,
+        attempt: &Attempt<'_>,
+        how: How,
+    ) -> Result<String, ApiError> {
         let store = &self.0.store;
-        self.clear_sessions(user).await?;
+        self.clear_sessions(user.id).await?;
         let token = token::<32>();
         let batch = store.batch();
         let now = batch.at();
         let session = Session {
             token_hash: hash(&token),
-            user,
+            user: user.id,
             created_at: now,
             ends_at: Timestamp::from_unix_ms(now.unix_ms() + IDLE_MS),
+            last_seen_at: now,
+            address: attempt.address(),
+            browser: attempt.browser(),
         };
         store.commit(batch.create(&session)).await?;
+        // Apart from it: where the disk is full an administrator must get in all the same.
+        self.note(Noted::new(user, how, true, attempt));
         Ok(token)
     }
 
+    /// A user's sessions that have not ended, the newest first.
+    pub(super) async fn sessions_of(&self, user: UserId) -> Result<Vec<Versioned<Session>>, StoreError> {
+        let scan = Scan::of(BY_USER).within(IndexKey::new().text(user)).falling().limit(MAX_SESSIONS * 2);
+        let now = self.0.clock.now();
+        let mut sessions = self.0.store.scan::<Session>(scan).await?.items;
+        sessions.retain(|session| session.document.ends_at > now);
+        Ok(sessions)
+    }
+
     /// Ends the session of a token, if there is one.
-    pub(super) async fn end_session(&self, token: &str) -> Result<(), ApiError> {
-        if let Some(session) = self.0.store.get::<Session>(hash(token)).await? {
+    pub(in crate::account) async fn end_session(&self, token: &str) -> Result<(), ApiError> {
+        self.end_session_of(&hash(token)).await
+    }
+
+    /// Ends the session that is kept under this hash, if there is one.
+    pub(super) async fn end_session_of(&self, hash: &str) -> Result<(), ApiError> {
+        while let Some(session) = self.0.store.get::<Session>(hash).await? {
             match self.0.store.commit(self.0.store.batch().delete(&session)).await {
+                // It was used right now: then it is another version that ends.
                 Ok(_) | Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -75,12 +106,16 @@ impl Accounts {
         Ok(())
     }
 
-    pub(super) async fn end_all_sessions(&self, user: UserId) -> Result<(), StoreError> {
+    pub(in crate::account) async fn end_all_sessions(&self, user: UserId) -> Result<(), StoreError> {
         self.end_sessions_but(user, None).await
     }
 
     /// Ends a user's sessions but the one of this token.
-    pub(super) async fn end_sessions_but(&self, user: UserId, kept: Option<&str>) -> Result<(), StoreError> {
+    pub(in crate::account) async fn end_sessions_but(
+        &self,
+        user: UserId,
+        kept: Option<&str>,
+    ) -> Result<(), StoreError> {
         let kept = kept.map(hash);
         loop {
             let scan = Scan::of(BY_USER).within(IndexKey::new().text(user)).limit(MAX_SESSIONS * 2);
@@ -101,15 +136,16 @@ impl Accounts {
     }
 
     /// The CSRF token that belongs to a session: nobody can make it of what the store has, and no change of keys ends it.
-    pub(super) fn csrf(&self, token: &str) -> String {
+    pub(in crate::account) fn csrf(&self, token: &str) -> String {
         hash(&format!("csrf of {token}"))
     }
 
-    pub(super) async fn by_session(
+    pub(in crate::account) async fn by_session(
         &self,
         method: &Method,
-        headers: &HeaderMap,
+        attempt: &Attempt<'_>,
     ) -> Result<Versioned<User>, ApiError> {
+        let headers = attempt.headers;
         let login = || asking(headers, "log in first");
         let token = token_of(headers).ok_or_else(login)?;
         let session = self.0.store.get::<Session>(hash(token)).await?.ok_or_else(login)?;
@@ -124,18 +160,25 @@ impl Accounts {
                 return Err(ApiError::forbidden(detail));
             }
         }
-        self.prolong(&session, now).await?;
+        self.prolong(&session, attempt, now).await?;
         self.user(session.document.user).await?.ok_or_else(login)
     }
 
-    async fn prolong(&self, session: &Versioned<Session>, now: Timestamp) -> Result<(), ApiError> {
+    async fn prolong(
+        &self,
+        session: &Versioned<Session>,
+        attempt: &Attempt<'_>,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let last = session.document.created_at.unix_ms() + MAX_MS;
         let ends = last.min(now.unix_ms() + IDLE_MS);
-        if ends - session.document.ends_at.unix_ms() < STEP_MS {
+        if now.unix_ms() - session.document.last_seen_at.unix_ms() < STEP_MS {
             return Ok(());
         }
         let mut longer = session.document.clone();
         longer.ends_at = Timestamp::from_unix_ms(ends);
+        longer.last_seen_at = now;
+        longer.address = attempt.address().or(longer.address);
         match self.0.store.commit(self.0.store.batch().update(session, &longer)).await {
             // Another request of the same session was quicker, or it was ended.
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),

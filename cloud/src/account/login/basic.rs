@@ -1,6 +1,8 @@
 //! HTTP Basic for API clients; a header that was good is remembered for minutes.
 
-use super::{Accounts, User};
+use super::Attempt;
+use super::record::{How, Noted};
+use crate::account::{Accounts, User};
 use crate::http::ApiError;
 use crate::id::UserId;
 use crate::store::Versioned;
@@ -8,7 +10,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a good header needs no new check.
@@ -28,7 +29,7 @@ struct Good {
 
 /// Fingerprints of headers that were right not long ago.
 #[derive(Debug, Default)]
-pub(super) struct GoodHeaders(HashMap<[u8; 32], Good>);
+pub(in crate::account) struct GoodHeaders(HashMap<[u8; 32], Good>);
 
 impl GoodHeaders {
     fn get(&self, now: Instant, fingerprint: &[u8; 32]) -> Option<Good> {
@@ -47,13 +48,13 @@ impl GoodHeaders {
 }
 
 impl Accounts {
-    pub(super) async fn by_basic(
+    pub(in crate::account) async fn by_basic(
         &self,
         method: &Method,
-        headers: &HeaderMap,
         value: &[u8],
-        peer: Option<SocketAddr>,
+        attempt: &Attempt<'_>,
     ) -> Result<Versioned<User>, ApiError> {
+        let headers = attempt.headers;
         let (email, password) = parse(value).ok_or_else(|| {
             asking(headers, "the Authorization header must be `Basic` with e-mail and password")
         })?;
@@ -66,14 +67,21 @@ impl Accounts {
                 return Ok(user);
             }
         }
-        let user = self.check(&email, &password, peer).await.map_err(|error| {
+        let user = self.check(&email, &password, attempt, How::Basic).await.map_err(|error| {
             if error.status() == http::StatusCode::UNAUTHORIZED {
                 asking(headers, "the e-mail address or the password is wrong")
             } else {
                 error
             }
         })?;
+        // Whoever turns it on is at another version than what is remembered.
+        if user.document.second_factor {
+            let words = "this user logs in with a code after the password, which HTTP Basic cannot carry: use a token \
+                         (POST /api/v1/tokens) as `Authorization: Bearer`";
+            return Err(ApiError::forbidden(words));
+        }
         self.good().put(self.0.clock.instant(), fingerprint, user.document.id, user.version);
+        self.note(Noted::new(&user.document, How::Basic, true, attempt));
         Ok(user)
     }
 }
@@ -91,7 +99,7 @@ fn refuse_foreign_pages(method: &Method, headers: &HeaderMap) -> Result<(), ApiE
 }
 
 /// A 401 that says how to log in; to browsers in a way that opens no dialogue of theirs.
-pub(super) fn asking(headers: &HeaderMap, detail: &str) -> ApiError {
+pub(in crate::account) fn asking(headers: &HeaderMap, detail: &str) -> ApiError {
     // Over plain HTTP from another machine browsers tell nothing of fetching, but always their languages.
     let browser = headers.contains_key("sec-fetch-mode") || headers.contains_key(header::ACCEPT_LANGUAGE);
     let scheme = if browser {

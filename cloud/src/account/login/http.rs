@@ -1,22 +1,28 @@
-//! `/api/v1/session`.
+//! `/api/v1/session`: the login to the pages, in two steps where the user has a second factor.
 
-use super::email::{Email, email};
-use super::password::NewPassword;
+use super::Attempt;
+use super::browser::KnownBrowser;
+use super::password::{self, NewPassword};
+use super::record::How;
 use super::session::{COOKIE_S, SESSION_COOKIE, token_of};
-use super::{Accounts, User, password};
+use super::step::Step;
 use crate::access::{Permission, Permissions, Via};
+use crate::account::email::{Email, email};
+use crate::account::second::{Code, code};
+use crate::account::{Accounts, User};
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::http::{self, ApiError, Call, Response, Routes, answer};
 use crate::id::UserId;
 use crate::store::Account;
-use ::http::{Method, header};
+use ::http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
 /// The operations in the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(read, login, logout, change_password))]
+#[openapi(paths(read, login, second_step, logout, change_password))]
 pub struct SessionOperations;
 
 /// A login that lasts: who is logged in, and what they may do.
@@ -50,6 +56,29 @@ struct LoginBody {
     password: String,
 }
 
+/// The first of two steps: the password was right.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LoginStep)]
+struct StepView {
+    /// A code of the user's app, or a recovery code, is asked for.
+    second_factor: bool,
+    /// What the code must come with.
+    login: String,
+    /// Until when.
+    ends_at: Timestamp,
+}
+
+/// The second of two steps.
+#[derive(ToSchema)]
+#[schema(as = LoginCode)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct CodeBody {
+    /// `login` of the first step.
+    login: String,
+    /// A code of the user's app, or a recovery code; each counts once.
+    code: Code,
+}
+
 /// A new password for oneself.
 #[derive(ToSchema)]
 #[schema(as = OwnPasswordChange)]
@@ -64,14 +93,17 @@ struct PasswordBody {
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    let session_app = app.clone();
+    let (session_app, code_app) = (app.clone(), app.clone());
     let session = warp::path!("api" / "v1" / "session")
         .and(http::call())
         .then(move |call| answer(session(session_app.clone(), call)));
     let password = warp::path!("api" / "v1" / "session" / "password")
         .and(http::call())
         .then(move |call| answer(change_password(app.clone(), call)));
-    session.or(password).unify().boxed()
+    let code = warp::path!("api" / "v1" / "session" / "code")
+        .and(http::call())
+        .then(move |call| answer(second_step(code_app.clone(), call)));
+    session.or(password).unify().or(code).unify().boxed()
 }
 
 async fn session(app: App, call: Call) -> Result<Response, ApiError> {
@@ -142,14 +174,17 @@ async fn change_password(app: App, mut call: Call) -> Result<Response, ApiError>
     fields.finish()?;
     let (current, new) = (current.unwrap_or_default(), new.unwrap_or_default());
     let kept = token_of(&call.headers).filter(|_| caller.via == Via::Session);
-    app.accounts.change_own_password(&caller, &current, &new, call.peer, kept).await?;
+    let attempt = Attempt { headers: &call.headers, peer: call.peer };
+    app.accounts.change_own_password(&caller, &current, &new, &attempt, kept).await?;
     Ok(http::empty())
 }
 
 /// Log in
 ///
-/// Begins a session, whose cookie comes with the answer; a session that the request came with ends. Wrong passwords
-/// make the next try from the same address wait.
+/// Begins a session, whose cookie comes with the answer; a session that the request came with ends. Where the user has a
+/// second factor, the answer is 202, and `POST /api/v1/session/code` takes its `login` together with a code. Wrong
+/// passwords make the next try wait, from the same address and for the same user; a browser that has logged in as the
+/// user before is counted by itself.
 #[utoipa::path(
     post,
     path = "/api/v1/session",
@@ -158,6 +193,7 @@ async fn change_password(app: App, mut call: Call) -> Result<Response, ApiError>
     request_body(content = LoginBody, example = json!({ "email": "crew@example.org", "password": "correct horse battery" })),
     responses(
         (status = 200, description = "The session.", body = SessionView, headers(("Set-Cookie"))),
+        (status = 202, description = "The password is right; a code is asked for.", body = StepView, headers(("Location"))),
         (status = 401, description = "The e-mail address or the password is wrong."),
         (status = 403, description = "The user is for the API only, the account is suspended, or a page of another site asks."),
         (status = 429, description = "Too many wrong passwords from this address, or too many logins at once.",
@@ -165,10 +201,7 @@ async fn change_password(app: App, mut call: Call) -> Result<Response, ApiError>
     )
 )]
 async fn login(app: App, mut call: Call) -> Result<Response, ApiError> {
-    // A foreign page must not log its visitor in as somebody else; JSON alone demands a preflight too.
-    if call.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
-        return Err(ApiError::forbidden("a page of another site may not log in"));
-    }
+    refuse_foreign(&call)?;
     let mut fields = call.fields().await?;
     let email = fields.required("email", |text: String| email(&text));
     let password = fields.required("password", |password: String| {
@@ -176,14 +209,87 @@ async fn login(app: App, mut call: Call) -> Result<Response, ApiError> {
     });
     fields.finish()?;
     let (email, password) = (email.unwrap_or_default(), password.unwrap_or_default());
-    let user = app.accounts.check(&email, &password, call.peer).await?;
-    let permissions = app.accounts.may_enter(&user.document, &call.headers).await?;
+    let attempt = Attempt { headers: &call.headers, peer: call.peer };
+    let user = app.accounts.check(&email, &password, &attempt, How::Password).await?;
+    app.accounts.may_enter(&user.document, &call.headers).await?;
+    if user.document.second_factor {
+        let step = Step::new(user.document.id, user.version, app.clock.now());
+        let login = step.sign(&app.vault);
+        let body = StepView { second_factor: true, login, ends_at: step.ends_at };
+        return http::accepted("/api/v1/session/code", &body);
+    }
+    enter(&app, &call, &user.document, How::Password).await
+}
+
+/// Log in, second step
+///
+/// For users with a second factor: within five minutes of the first step. Wrong codes make the next try wait.
+#[utoipa::path(
+    post,
+    path = "/api/v1/session/code",
+    tag = "session",
+    operation_id = "loginWithCode",
+    request_body(content = CodeBody, example = json!({ "login": "eyJ1c2Vy….mac", "code": "123456" })),
+    responses(
+        (status = 200, description = "The session.", body = SessionView, headers(("Set-Cookie"))),
+        (status = 401, description = "The code is wrong or was used, or the first step is over."),
+        (status = 403, description = "The account is suspended, or a page of another site asks."),
+    )
+)]
+async fn second_step(app: App, mut call: Call) -> Result<Response, ApiError> {
+    refuse_foreign(&call)?;
+    let mut fields = call.fields().await?;
+    let login = fields.required("login", Ok::<String, String>);
+    let code = code(&mut fields);
+    fields.finish()?;
+    let over =
+        || ApiError::unauthorized("the login took too long, or something changed meanwhile: begin anew");
+    let step = Step::read(&login.unwrap_or_default(), &app.vault, app.clock.now()).ok_or_else(over)?;
+    let user =
+        app.accounts.user(step.user).await?.filter(|user| user.version == step.version).ok_or_else(over)?;
+    app.accounts.may_enter(&user.document, &call.headers).await?;
+    let attempt = Attempt { headers: &call.headers, peer: call.peer };
+    let checked = app.accounts.check_code(&user, &code.unwrap_or_default(), &attempt, How::Code).await;
+    checked.map_err(|error| {
+        let is_wrong = error.status() == StatusCode::UNPROCESSABLE_ENTITY;
+        if is_wrong { ApiError::unauthorized("the code is wrong or was used already") } else { error }
+    })?;
+    enter(&app, &call, &user.document, How::Code).await
+}
+
+/// Begins a session, in place of one that the browser has, and makes the browser known to the user.
+async fn enter(app: &App, call: &Call, user: &User, how: How) -> Result<Response, ApiError> {
+    let permissions = app.accounts.may_enter(user, &call.headers).await?;
     if let Some(old) = token_of(&call.headers) {
         app.accounts.end_session(old).await?;
     }
-    let token = app.accounts.begin_session(user.document.id).await?;
-    let response = shown(&app.accounts, &user.document, &token, permissions)?;
-    Ok(http::with_header(response, header::SET_COOKIE, &cookie(&app, &call, &token, COOKIE_S)))
+    let attempt = Attempt { headers: &call.headers, peer: call.peer };
+    let token = app.accounts.begin_session(user, &attempt, how).await?;
+    let response = shown(&app.accounts, user, &token, permissions)?;
+    let response = http::with_header(response, header::SET_COOKIE, &cookie(app, call, &token, COOKIE_S));
+    let known = KnownBrowser::cookie(&app.vault, user.id, &call.headers, app.clock.now());
+    Ok(known.into_iter().fold(response, |response, cookie| add_cookie(app, call, response, &cookie)))
+}
+
+/// Adds a cookie to an answer that may have others.
+pub(in crate::account) fn add_cookie(
+    app: &App,
+    call: &Call,
+    mut response: Response,
+    cookie: &str,
+) -> Response {
+    if let Ok(cookie) = HeaderValue::from_str(&format!("{cookie}{}", secure(app, call))) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn refuse_foreign(call: &Call) -> Result<(), ApiError> {
+    // A foreign page must not log its visitor in as somebody else; JSON alone demands a preflight too.
+    if call.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return Err(ApiError::forbidden("a page of another site may not log in"));
+    }
+    Ok(())
 }
 
 fn shown(
@@ -203,7 +309,11 @@ fn shown(
 }
 
 fn cookie(app: &App, call: &Call, token: &str, max_age_s: i64) -> String {
-    let https = call.https || app.addresses.http_url(&app.config).starts_with("https:");
-    let secure = if https { "; Secure" } else { "" };
+    let secure = secure(app, call);
     format!("{SESSION_COOKIE}={token}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}")
+}
+
+fn secure(app: &App, call: &Call) -> &'static str {
+    let https = call.https || app.addresses.http_url(&app.config).starts_with("https:");
+    if https { "; Secure" } else { "" }
 }

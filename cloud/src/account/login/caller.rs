@@ -1,11 +1,12 @@
 //! From a request to whoever asks: by session, HTTP Basic or token.
 
+use super::Attempt;
 use super::basic::asking;
-use super::role::{Role, allowed};
-use super::tenant::AccountRecord;
-use super::token::{BY_HASH, PREFIX, Token, hash};
-use super::{Accounts, User};
 use crate::access::{Caller, Need, Permission, Permissions, Via};
+use crate::account::role::{Role, allowed};
+use crate::account::tenant::AccountRecord;
+use crate::account::token::{BY_HASH, PREFIX, Token, hash};
+use crate::account::{Accounts, User};
 use crate::http::ApiError;
 use crate::id::UserId;
 use crate::store::{Account, IndexKey, StoreError, Versioned};
@@ -42,14 +43,15 @@ impl Accounts {
         headers: &HeaderMap,
         peer: Option<SocketAddr>,
     ) -> Result<Caller, ApiError> {
+        let attempt = Attempt { headers, peer };
         let (user, via, limit) = match headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes) {
-            None => (self.by_session(method, headers).await?, Via::Session, None),
+            None => (self.by_session(method, &attempt).await?, Via::Session, None),
             Some(value) => match bearer(value) {
                 Some(token) => {
                     let (user, limit) = self.by_token(headers, token).await?;
                     (user, Via::Token, limit)
                 }
-                None => (self.by_basic(method, headers, value, peer).await?, Via::Basic, None),
+                None => (self.by_basic(method, value, &attempt).await?, Via::Basic, None),
             },
         };
         let permissions = self.permissions_of(&user.document, headers).await?;
@@ -67,7 +69,11 @@ impl Accounts {
     }
 
     /// Whether a user may have a session, and what they may do in it.
-    pub(super) async fn may_enter(&self, user: &User, headers: &HeaderMap) -> Result<Permissions, ApiError> {
+    pub(in crate::account) async fn may_enter(
+        &self,
+        user: &User,
+        headers: &HeaderMap,
+    ) -> Result<Permissions, ApiError> {
         if user.api_only {
             return Err(ApiError::forbidden("this user is for the API only"));
         }
@@ -119,7 +125,7 @@ impl Accounts {
         if noted.is_none_or(|noted| now.unix_ms() - noted.unix_ms() >= NOTED_MS) {
             let mut used = found.document.clone();
             used.last_used_at = Some(now);
-            match self.0.store.commit(self.0.store.batch().update(&found, &used)).await {
+            match self.0.store.commit(self.0.store.batch().rewrite(&found, &used)).await {
                 // Another request noted it, it was taken back, or the disk is full: the request goes on.
                 Ok(_) | Err(StoreError::Conflict { .. } | StoreError::Full { .. } | StoreError::NoRoom) => {}
                 Err(error) => return Err(error.into()),
