@@ -32,6 +32,7 @@ pub(super) fn details(page: &Page<'_>, operation: &Operation<'_>) -> Markup {
                 h3 { "Body" }
                 (schema("Body", &shape))
             }
+            @if operation.takes_file() { h3 { "Body" } p { "A file as it is, with its type in " code { "Content-Type" } "." } }
             h3 { "Answers" }
             @for answer in &good {
                 p { b { (answer.status) } " " (line(answer.description)) }
@@ -140,6 +141,9 @@ fn curl(page: &Page<'_>, operation: &Operation<'_>) -> String {
         let body = operation.example().cloned().unwrap_or_else(|| example(&shape));
         lines.push("-H 'Content-Type: application/json'".to_owned());
         lines.push(format!("-d {}", quoted(&body.to_string())));
+    }
+    if operation.takes_file() {
+        lines.push("-H 'Content-Type: text/plain' --data-binary @FILE".to_owned());
     }
     lines.join(" \\\n  ")
 }

@@ -126,19 +126,25 @@ impl<'a> Document<'a> {
         best.map(|(_, template, item)| self.operations(template, item, path)).unwrap_or_default()
     }
 
-    /// What can be done below an address, with the words that it adds: `/status` of an event.
+    /// What can be done below an address: with the words that it adds, as `/status` of an event, or by putting
+    /// something there under a name of its own.
     pub(super) fn below(self, path: &str) -> Vec<Operation<'a>> {
         let own = self.at(path);
         let own = own.first().map(|operation| operation.template);
         let count = segments(path).count();
         let mut below = Vec::new();
         for (template, item) in self.paths() {
-            let next = segments(template).nth(count);
-            let added = next.is_some_and(|next| !is_open(next));
+            let Some(next) = segments(template).nth(count) else { continue };
             let same = own.is_none_or(|own| segments(own).zip(segments(template)).all(|(a, b)| a == b));
-            if added && same && begins(template, path).is_some() {
-                below.extend(self.operations(template, item, path));
+            if !same || begins(template, path).is_none() {
+                continue;
             }
+            let mut found = self.operations(template, item, path);
+            if is_open(next) {
+                let is_last = segments(template).count() == count + 1;
+                found.retain(|operation| is_last && operation.method == Method::PUT);
+            }
+            below.extend(found);
         }
         below
     }
@@ -241,6 +247,12 @@ impl<'a> Operation<'a> {
         Some((schema::shape(self.document, schema), body["required"] == true))
     }
 
+    /// Whether its body is a file as it is.
+    pub(super) fn takes_file(&self) -> bool {
+        let contents = self.body_of().and_then(|body| body["content"].as_object());
+        contents.is_some_and(|contents| !contents.is_empty() && !contents.contains_key("application/json"))
+    }
+
     /// An example of its JSON body.
     pub(super) fn example(&self) -> Option<&'a Value> {
         let content = self.body_of()?["content"].get("application/json")?;
@@ -315,6 +327,9 @@ mod tests {
         assert_eq!(below[0].open_words(), ["name"]);
         assert_eq!(names(&document.below("/api/v1/devices")), ["GET /api/v1/devices/self/targets"]);
         assert!(document.below("/api/v1/events/evt_1/status").is_empty());
+        let files = document.below("/api/v1/files");
+        assert_eq!(names(&files), ["PUT /api/v1/files/{name}"]);
+        assert!(files[0].takes_file() && !document.at("/api/v1/events")[1].takes_file());
     }
 
     #[test]

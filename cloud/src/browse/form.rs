@@ -96,6 +96,7 @@ fn inputs(
     let etag = page.etag().filter(|_| changes || operation.heeds("if-match"));
     let now = now.filter(|_| own && operation.method != Method::POST);
     let kind = match (&body, shapes) {
+        (None, _) if operation.takes_file() => "file",
         (None, _) => "none",
         (Some(_), Some(_)) => "form",
         (Some(_), None) => "json",
@@ -117,7 +118,8 @@ fn inputs(
                         @if shapes.is_empty() { p.soft { "Nothing has to be said." } }
                     }
                 }
-                @if kind != "none" {
+                @if kind == "file" { (file(id)) }
+                @if matches!(kind, "form" | "json") {
                     div.pane data-pane="json" hidden[kind == "form"] {
                         label.label for={ (id) "-json" } { "Body as JSON" }
                         textarea.input.code id={ (id) "-json" } data-raw rows="8" spellcheck="false" {
@@ -155,6 +157,20 @@ fn words(operation: &Operation<'_>, id: &str) -> Markup {
                 }
                 @if let Some(parameter) = parameter { p.hint { (line(parameter.description)) } }
             }
+        }
+    }
+}
+
+/// A body that is a file as it is.
+fn file(id: &str) -> Markup {
+    html! {
+        div.field {
+            div.field-head { label for={ (id) "-file" } { "File" } em.required { "required" } }
+            input.input.file id={ (id) "-file" } type="file" data-file required;
+        }
+        div.field {
+            div.field-head { label for={ (id) "-type" } { "Content-Type" } }
+            input.input id={ (id) "-type" } data-type placeholder="as the browser knows it" spellcheck="false" autocomplete="off";
         }
     }
 }

@@ -110,7 +110,9 @@ pub(super) fn pager(body: &Node, query: &Query, count: usize) -> Markup {
 }
 
 /// The things one below the other; nothing where they are no objects.
-pub(super) fn table(things: &[Node], path: &str, has_single: bool, links: &Links) -> Markup {
+///
+/// `key` is the field that names one of them in a path, if one of them has an address.
+pub(super) fn table(things: &[Node], path: &str, key: Option<&str>, links: &Links) -> Markup {
     let columns = columns(things);
     html! {
         @if !columns.is_empty() {
@@ -119,7 +121,7 @@ pub(super) fn table(things: &[Node], path: &str, has_single: bool, links: &Links
                     thead { tr { @for column in &columns { th scope="col" { (column) } } } }
                     tbody {
                         @for thing in things {
-                            @let id = thing.get("id").and_then(Node::text).filter(|_| has_single);
+                            @let id = key.and_then(|key| thing.get(key)).and_then(Node::text);
                             tr {
                                 @for (place, column) in columns.iter().enumerate() {
                                     td data-label=(column) { (cell(thing.get(column), id.filter(|_| place == 0), path, links)) }
@@ -224,7 +226,7 @@ mod tests {
                 "created_at":"2030-05-01T12:00:00Z","updated_at":null},{"id":"evt_2"}]}"#,
         );
         let things = things(&body).unwrap();
-        let page = table(things, "/api/v1/events", true, &Links::default()).into_string();
+        let page = table(things, "/api/v1/events", Some("id"), &Links::default()).into_string();
         assert!(
             page.contains(
                 "<th scope=\"col\">title</th><th scope=\"col\">status</th><th scope=\"col\">created_at</th>"
@@ -232,6 +234,6 @@ mod tests {
             "{page}"
         );
         assert!(!page.contains("<script") && page.contains("/api/v1/events/evt_2\">(no name)</a>"), "{page}");
-        assert_eq!(table(&[node("1")], "/x", true, &Links::default()).into_string(), "");
+        assert_eq!(table(&[node("1")], "/x", None, &Links::default()).into_string(), "");
     }
 }

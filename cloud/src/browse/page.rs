@@ -188,9 +188,10 @@ impl Page<'_> {
                 @if let Some(problem) = problem { (problem_words(problem)) }
                 @if let (Some(things), Some(body)) = (things, &node) {
                     @let single = self.document.at(&format!("{}/x", self.path));
-                    @let single = single.iter().any(|one| one.method == Method::GET);
+                    @let single = single.iter().find(|one| one.method == Method::GET);
+                    @let key = single.map(|one| if one.template.ends_with("/{name}") { "name" } else { "id" });
                     @if things.is_empty() { (list::empty(self.query)) }
-                    (list::table(things, self.path, single, self.links))
+                    (list::table(things, self.path, key, self.links))
                     (list::pager(body, self.query, things.len()))
                 }
                 (self.headers_and_body(node.as_ref(), next.as_deref()))

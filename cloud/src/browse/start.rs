@@ -109,7 +109,13 @@ mod tests {
         let paths: Vec<&str> = index.iter().map(|resource| resource.path.as_str()).collect();
         assert_eq!(
             paths,
-            ["/api/v1/devices", "/api/v1/devices/self/targets", "/api/v1/events", "/api/v1/stream"]
+            [
+                "/api/v1/devices",
+                "/api/v1/devices/self/targets",
+                "/api/v1/events",
+                "/api/v1/files",
+                "/api/v1/stream"
+            ]
         );
         assert_eq!(index[2].methods, ["GET", "POST"]);
         assert_eq!(groups(document, &index), [("Events", "What is live."), ("Boxes", "Boxes.")]);

@@ -195,6 +195,19 @@ for (const [name, width, height] of [["at a desk", 1440, 900], ["on a telephone"
       assert.equal((await api("GET", "/roles")).data.some((one) => one.id === role.id), false);
     });
 
+    step("a file is put under its name, and its page leads to what became of it", async () => {
+      const file = `style-${width}.css`;
+      await shown("/include-files");
+      const put = await form(page, "put-include-files--name-");
+      await put.locator("[data-word=name]").fill(file);
+      await put.locator("[data-file]").setInputFiles({ name: "any.css", mimeType: "text/css", buffer: Buffer.from("b { color: red }") });
+      await put.locator("[type=submit]").click();
+      await result(page, 201);
+      await page.locator("#shown").getByRole("link", { name: file }).first().click();
+      await page.waitForURL(address(`/include-files/${file}`));
+      assert.equal((await api("GET", `/include-files/${file}`)).bytes, 16);
+    });
+
     step("a secret is shown once, to be copied, and stays until the page is left", async () => {
       await shown("/tokens");
       const make = await form(page, "post-tokens");

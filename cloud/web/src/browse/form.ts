@@ -99,7 +99,7 @@ function turnTo(form: HTMLFormElement, name: string): void {
 
 /** What is to be sent; `undefined` if there is no body. */
 function bodyOf(form: HTMLFormElement): Json | undefined {
-  if (form.dataset["body"] === "none") return undefined;
+  if (form.dataset["body"] === "none" || form.dataset["body"] === "file") return undefined;
   const inputs = pane(form, "form");
   let value: Json | undefined;
   if (isRaw(form)) {
@@ -141,8 +141,11 @@ async function submit(form: HTMLFormElement): Promise<void> {
   if ("changesOnly" in form.dataset && isFields(value) && Object.keys(value).length === 0) {
     return tell(form, ["Nothing was changed yet, so nothing was sent."]);
   }
-  const body = value === undefined ? undefined : JSON.stringify(value);
-  await carryOut(form, { method, path, body, etag: form.dataset["etag"], idempotent: "idempotent" in form.dataset }, value);
+  const file = form.querySelector<HTMLInputElement>("[data-file]")?.files?.[0];
+  const type = form.querySelector<HTMLInputElement>("[data-type]")?.value || file?.type || "application/octet-stream";
+  const body = file ?? (value === undefined ? undefined : JSON.stringify(value));
+  const sent = { method, path, body, type: file && type, etag: form.dataset["etag"], idempotent: "idempotent" in form.dataset };
+  await carryOut(form, sent, value);
 }
 
 async function carryOut(form: HTMLFormElement, sent: Sent, value: Json | undefined): Promise<void> {

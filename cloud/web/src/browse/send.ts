@@ -20,7 +20,9 @@ export interface FieldFault {
 export interface Sent {
   method: string;
   path: string;
-  body?: string | undefined;
+  body?: string | Blob | undefined;
+  /** The body's type, if it is no JSON. */
+  type?: string | undefined;
   etag?: string | undefined;
   idempotent?: boolean;
 }
@@ -34,12 +36,12 @@ async function session(): Promise<string> {
   return told.csrf ?? "";
 }
 
-async function once({ method, path, body, etag, idempotent }: Sent, key: string, signal?: AbortSignal): Promise<Response> {
+async function once({ method, path, body, type, etag, idempotent }: Sent, key: string, signal?: AbortSignal): Promise<Response> {
   const headers: Record<string, string> = { accept: "application/json, application/x-ndjson" };
   if (method !== "GET") {
     csrf ||= await session();
     headers["x-csrf-token"] = csrf;
-    if (body !== undefined) headers["content-type"] = "application/json";
+    if (body !== undefined) headers["content-type"] = type ?? "application/json";
     if (etag) headers["if-match"] = etag;
     if (idempotent) headers["idempotency-key"] = `"${key}"`;
   }
