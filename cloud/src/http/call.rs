@@ -139,7 +139,9 @@ impl Call {
 }
 
 /// A filter that takes the whole request, whatever its method.
-pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone + Send + Sync + 'static {
+///
+/// Boxed, so that the compiler sees its many parts once and not in each route's type.
+pub fn call() -> warp::filters::BoxedFilter<(Call,)> {
     warp::method()
         .and(warp::path::full())
         .and(warp::query::raw().or_else(|_| async { Ok::<_, warp::Rejection>((String::new(),)) }))
@@ -172,6 +174,7 @@ pub fn call() -> impl Filter<Extract = (Call,), Error = warp::Rejection> + Clone
                 }
             },
         )
+        .boxed()
 }
 
 fn into_bytes<S, B>(body: S) -> BoxStream<'static, Result<Bytes, warp::Error>>
