@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use super::cpu;
 use super::figure::Figure;
-use super::http::hammer;
+use super::http::{Ask, hammer};
 
 /// 4.4 Mbit/s make a two-second segment of 1.1 MB.
 const VIDEO_KBPS: u32 = 4400;
@@ -101,9 +101,10 @@ async fn stage() -> Result<Stage> {
 
 /// Milliseconds of the server's processor a request.
 async fn cost(server: &Process, address: &str, path: &str, requests: usize) -> Result<f64> {
-    hammer(address, path, CONNECTIONS, requests / 10).await?;
+    let ask = Ask::new(address, path);
+    hammer(&ask, CONNECTIONS, requests / 10).await?;
     let before = cpu::so_far(server.id())?;
-    hammer(address, path, CONNECTIONS, requests).await?;
+    hammer(&ask, CONNECTIONS, requests).await?;
     Ok((cpu::so_far(server.id())? - before) * 1000.0 / requests as f64)
 }
 

@@ -1,6 +1,7 @@
 //! Each figure beside a peer's on the same work, alternating, the median of at least three runs.
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and measures them")]
 
+mod api;
 mod capture;
 mod cpu;
 mod delivery;
@@ -48,13 +49,16 @@ struct Arguments {
 
 /// What can be measured, by name.
 const NAMES: &[&str] =
-    &["box", "ingest", "delivery", "glass", "store", "million", "postgres", "postgres-million", "queue"];
+    &["box", "ingest", "delivery", "api", "streams", "storm", "glass", "store", "million", "postgres", "postgres-million", "queue"];
 
 async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
     match name {
         "box" => capture::measure(runs).await,
         "ingest" => ingest::measure(runs).await,
         "delivery" => delivery::measure(runs).await,
+        "api" => api::answers(runs).await,
+        "streams" => api::streams().await,
+        "storm" => api::storm(runs).await,
         "store" => store::writes(runs).await,
         "million" => store::million(runs).await,
         "postgres" => postgres::writes(runs).await,

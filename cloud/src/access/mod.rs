@@ -8,4 +8,4 @@ mod table;
 pub use caller::{Caller, Via};
 pub use deprecation::Deprecation;
 pub use permission::{Permission, PermissionError, Permissions};
-pub use table::{Found, Need, Rule, Segment, Thing, find, rules};
+pub use table::{Found, Need, Rule, Segment, TEXT, Table, Thing, find, rules};

@@ -6,7 +6,8 @@ use http::Method;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-const TEXT: &str = include_str!("table.txt");
+/// The table as it is written.
+pub const TEXT: &str = include_str!("table.txt");
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::parse(TEXT)
@@ -98,13 +99,6 @@ impl Segment {
         let thing = Thing::ALL.into_iter().find(|thing| thing.name() == name);
         thing.map(Self::Id).ok_or_else(|| format!("`{{{name}}}` is not known"))
     }
-
-    fn fits(self, given: &str) -> bool {
-        match self {
-            Self::Literal(word) => word == given,
-            Self::Id(_) | Self::Name | Self::Rest => !given.is_empty(),
-        }
-    }
 }
 
 /// One line of the table.
@@ -131,14 +125,52 @@ pub enum Found<'a> {
     Nothing,
 }
 
-struct Table {
-    /// By the segment after the version, so that no request looks at all rules.
-    by_name: HashMap<&'static str, Vec<Rule>>,
+/// The routes, as a tree of their paths' segments: how many there are costs a request nothing.
+pub struct Table {
+    rules: Vec<Rule>,
+    tree: Node,
+}
+
+/// What may follow a path's beginning.
+#[derive(Default)]
+struct Node {
+    words: HashMap<&'static str, Node>,
+    /// Behind a segment that stands for any word.
+    open: Option<Box<Node>>,
+    /// The rules for everything below.
+    below: Vec<usize>,
+    /// The rules whose path ends here, one a method.
+    here: Vec<usize>,
+}
+
+impl Node {
+    /// Makes the place of a path.
+    fn place(&mut self, path: &[Segment]) -> &mut Vec<usize> {
+        match path.split_first() {
+            None => &mut self.here,
+            Some((Segment::Rest, _)) => &mut self.below,
+            Some((Segment::Literal(word), rest)) => self.words.entry(word).or_default().place(rest),
+            Some((Segment::Id(_) | Segment::Name, rest)) => self.open.get_or_insert_default().place(rest),
+        }
+    }
+
+    /// The rules of a path that was given; a word says more than what stands for any.
+    fn at(&self, path: Option<&str>) -> Option<&[usize]> {
+        let Some(path) = path else { return (!self.here.is_empty()).then_some(&self.here) };
+        let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let word = self.words.get(first).and_then(|node| node.at(rest));
+        if word.is_some() || first.is_empty() {
+            return word;
+        }
+        let open = self.open.as_ref().and_then(|node| node.at(rest));
+        open.or_else(|| (!self.below.is_empty()).then_some(&self.below))
+    }
 }
 
 impl Table {
-    fn parse(text: &'static str) -> Result<Self, String> {
-        let mut by_name: HashMap<&'static str, Vec<Rule>> = HashMap::new();
+    /// Reads a table; the error names the line.
+    pub fn parse(text: &'static str) -> Result<Self, String> {
+        let mut table = Self { rules: Vec::new(), tree: Node::default() };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let mut words = line.split_whitespace();
             let (Some(method), Some(path), Some(need)) = (words.next(), words.next(), words.next()) else {
@@ -153,42 +185,35 @@ impl Table {
                 name => Need::Permission(name.parse().map_err(|error| format!("`{line}`: {error}"))?),
             };
             let path = path.split('/').skip(1).map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
-            let name = match path.get(2).copied() {
-                Some(Segment::Literal(name)) => name,
-                None if path.len() == 2 => "",
-                _ => return Err(format!("`{line}` is not below /api/v1")),
-            };
-            let rules = by_name.entry(name).or_default();
-            if rules.iter().any(|rule| rule.method == method && rule.path == path) {
+            if path.len() != 2 && !matches!(path.get(2), Some(Segment::Literal(_))) {
+                return Err(format!("`{line}` is not below /api/v1"));
+            }
+            let place = table.tree.place(&path);
+            if place.iter().any(|at| table.rules[*at].method == method) {
                 return Err(format!("`{line}` stands twice"));
             }
-            rules.push(Rule { method, path, need, deprecation });
+            place.push(table.rules.len());
+            table.rules.push(Rule { method, path, need, deprecation });
         }
-        Ok(Self { by_name })
+        Ok(table)
     }
 
-    fn find(&self, method: &Method, path: &str) -> Found<'_> {
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let rules =
-            self.by_name.get(segments.get(2).copied().unwrap_or_default()).map_or(&[][..], Vec::as_slice);
-        let mut fitting: Vec<&Rule> = rules.iter().filter(|rule| fits(&rule.path, &segments)).collect();
-        // A word says more than what stands for any.
-        let open = |rule: &Rule| rule.path.iter().filter(|part| !matches!(part, Segment::Literal(_))).count();
-        let fewest = fitting.iter().map(|rule| open(rule)).min();
-        fitting.retain(|rule| Some(open(rule)) == fewest);
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
-        if let Some(rule) = fitting.iter().find(|rule| rule.method == *method) {
-            let named = rule.path.iter().zip(&segments).find_map(|(part, given)| match part {
-                Segment::Id(thing) => Some((*thing, (*given).to_owned())),
+    /// What a request needs.
+    pub fn find(&self, method: &Method, path: &str) -> Found<'_> {
+        let Some(at) = path.strip_prefix('/').and_then(|path| self.tree.at(Some(path))) else {
+            return Found::Nothing;
+        };
+        let rules = at.iter().map(|at| &self.rules[*at]);
+        let wanted = if *method == Method::HEAD { &Method::GET } else { method };
+        if let Some(rule) = rules.clone().find(|rule| rule.method == *wanted) {
+            let named = rule.path.iter().zip(path.split('/').skip(1)).find_map(|(part, given)| match part {
+                Segment::Id(thing) => Some((*thing, given.to_owned())),
                 _ => None,
             });
             return Found::Route(rule, named);
         }
-        if fitting.is_empty() {
-            return Found::Nothing;
-        }
         let mut methods = Vec::new();
-        for rule in fitting {
+        for rule in rules {
             match rule.method {
                 Method::GET => methods.extend(["GET", "HEAD"]),
                 Method::POST => methods.push("POST"),
@@ -201,16 +226,6 @@ impl Table {
     }
 }
 
-fn fits(path: &[Segment], segments: &[&str]) -> bool {
-    let fits = |(part, given): (&Segment, &&str)| part.fits(given);
-    match path.split_last() {
-        Some((Segment::Rest, before)) => {
-            segments.len() >= path.len() && before.iter().zip(segments).all(fits)
-        }
-        _ => path.len() == segments.len() && path.iter().zip(segments).all(fits),
-    }
-}
-
 /// What a request of the API needs.
 pub fn find(method: &Method, path: &str) -> Found<'static> {
     TABLE.find(method, path)
@@ -218,7 +233,7 @@ pub fn find(method: &Method, path: &str) -> Found<'static> {
 
 /// All routes.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    TABLE.by_name.values().flatten()
+    TABLE.rules.iter()
 }
 
 #[cfg(test)]

@@ -43,7 +43,20 @@ impl Nginx {
     /// # Errors
     /// As [`Nginx::rtmp`].
     pub async fn http(directory: &Path, name: &str, port: u16, root: &Path) -> Result<Self> {
-        let root = root.display();
+        Self::serving(directory, name, port, &format!("root {};", root.display())).await
+    }
+
+    /// Starts an HTTP server that answers everything with one JSON text.
+    ///
+    /// # Errors
+    /// As [`Nginx::rtmp`].
+    pub async fn fixed(directory: &Path, name: &str, port: u16, body: &str) -> Result<Self> {
+        let quoted = body.replace('\\', "\\\\").replace('\'', "\\'");
+        let serve = format!("default_type application/json; location / {{ return 200 '{quoted}'; }}");
+        Self::serving(directory, name, port, &serve).await
+    }
+
+    async fn serving(directory: &Path, name: &str, port: u16, serve: &str) -> Result<Self> {
         let temporary = directory.join(name).join("tmp");
         let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
@@ -52,7 +65,7 @@ impl Nginx {
         fs::create_dir_all(&temporary).context("creating nginx's folder")?;
         let http = format!(
             "http {{ {paths} access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; \
-             server {{ listen 127.0.0.1:{port}; root {root}; }} }}"
+             server {{ listen 127.0.0.1:{port}; {serve} }} }}"
         );
         Self::start(directory, name, port, &http).await
     }
