@@ -11,7 +11,8 @@ use crate::recording::{self, DeleteMedia};
 use crate::store::upkeep;
 use crate::tenant::{self, DeleteAccount};
 use crate::{
-    account, app, broker, cluster, control, device, hook, idempotency, ingest, job, live, mail, media, personal, tls,
+    account, app, broker, cluster, control, device, hook, idempotency, ingest, job, live, mail, media,
+    personal, tls,
 };
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

@@ -111,7 +111,8 @@ pub(crate) async fn streams() -> Result<Vec<Figure>> {
     let cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
     let token = cloud.api.post("tokens", &json!({ "name": "bench" })).await?;
     let token = token["token"].as_str().context("the token is shown")?;
-    let ask = Ask::new(&cloud.ports.http, "/api/v1/stream").with(&format!("Authorization: Bearer {token}\r\n"));
+    let ask =
+        Ask::new(&cloud.ports.http, "/api/v1/stream").with(&format!("Authorization: Bearer {token}\r\n"));
     // The first ones pay for what all share.
     let mut open = follow(&ask, STREAMS / 10).await?;
     sleep(Duration::from_secs(2)).await;
@@ -133,7 +134,8 @@ async fn follow(ask: &Ask, count: usize) -> Result<Vec<TcpStream>> {
         stream.write_all(ask.head().as_bytes()).await?;
         let (mut seen, mut piece) = (Vec::new(), [0; 1024]);
         while !seen.windows(11).any(|window| window == b"event:alive") {
-            let read = timeout(Duration::from_secs(10), stream.read(&mut piece)).await.context("no event")??;
+            let read =
+                timeout(Duration::from_secs(10), stream.read(&mut piece)).await.context("no event")??;
             ensure!(read > 0, "the stream ended: {}", String::from_utf8_lossy(&seen));
             seen.extend_from_slice(&piece[..read]);
         }
@@ -146,7 +148,8 @@ async fn follow(ask: &Ask, count: usize) -> Result<Vec<TcpStream>> {
 pub(crate) async fn storm(runs: usize) -> Result<Vec<Figure>> {
     let directory = tempfile::tempdir()?;
     let environment = vec![("STAGEBOX_HTTP__TRUSTED_PROXIES".to_owned(), "[\"127.0.0.0/8\"]".into())];
-    let cloud = Cloud::start(directory.path(), &CloudOptions { environment, ..CloudOptions::default() }).await?;
+    let cloud =
+        Cloud::start(directory.path(), &CloudOptions { environment, ..CloudOptions::default() }).await?;
     let token = cloud.api.post("tokens", &json!({ "name": "bench" })).await?;
     let token = token["token"].as_str().context("the token is shown")?;
     let ask =

@@ -105,7 +105,8 @@ async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<(u16, u64)>
         ensure!(head.len() < 64 * 1024, "a head of over 64 KiB");
     };
     let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
-    let status = text.strip_prefix("http/1.1 ").and_then(|text| text.get(..3)).and_then(|text| text.parse().ok());
+    let status =
+        text.strip_prefix("http/1.1 ").and_then(|text| text.get(..3)).and_then(|text| text.parse().ok());
     let status: u16 = status.context("no HTTP/1.1 status")?;
     let length = text
         .lines()

@@ -48,8 +48,20 @@ struct Arguments {
 }
 
 /// What can be measured, by name.
-const NAMES: &[&str] =
-    &["box", "ingest", "delivery", "api", "streams", "storm", "glass", "store", "million", "postgres", "postgres-million", "queue"];
+const NAMES: &[&str] = &[
+    "box",
+    "ingest",
+    "delivery",
+    "api",
+    "streams",
+    "storm",
+    "glass",
+    "store",
+    "million",
+    "postgres",
+    "postgres-million",
+    "queue",
+];
 
 async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
     match name {

@@ -1,6 +1,6 @@
 //! An account's users: made, changed and taken away, and never so that nobody can administer it.
 
-use super::document::{BY_AGE, BY_ROLE};
+use super::document::BY_ROLE;
 use super::letters::Letter;
 use super::login::record::How;
 use super::login::{Attempt, password};
@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::http::ApiError;
 use crate::id::{RoleId, UserId};
 use crate::personal::Export;
-use crate::store::{Account, Batch, Cursor, IndexKey, Page, Scan, StoreError, Versioned};
+use crate::store::{Account, Batch, IndexKey, Page, Scan, StoreError, Versioned};
 use http::StatusCode;
 
 /// What a new user is made of.

@@ -48,7 +48,7 @@ impl Devices {
         wanted: &Wanted,
     ) -> Result<Page<DeviceView>, DeviceError> {
         let scan = wanted.scan(IndexKey::of(account));
-        let online = wanted.values.first().map(|value| value == "true");
+        let online = wanted.value("online").map(|value| value == "true");
         let Some(online) = online else { return self.page(scan).await };
         let page = self.store().scan::<Presence>(scan).await?;
         let mut items = Vec::with_capacity(page.items.len());

@@ -218,9 +218,8 @@ impl Wanted {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let fits = |thing: &serde_json::Value| {
-            self.given.iter().all(|(name, value)| text(&thing[*name]) == *value)
-        };
+        let fits =
+            |thing: &serde_json::Value| self.given.iter().all(|(name, value)| text(&thing[*name]) == *value);
         let key = |(place, thing): (usize, serde_json::Value)| match self.way.index {
             IN_PLACE => (format!("{place:08}"), thing),
             _ => (format!("{}\0{}", text(&thing[self.way.sort]), text(&thing[id])), thing),
@@ -328,7 +327,8 @@ mod tests {
     fn a_request_is_served_by_the_index_that_fits() {
         let index = |query: &str| {
             let wanted = read(query).unwrap();
-            (wanted.way.index, wanted.falling, wanted.values.join(","))
+            let values: Vec<&str> = wanted.given.iter().map(|(_, value)| value.as_str()).collect();
+            (wanted.way.index, wanted.falling, values.join(","))
         };
         assert_eq!(index(""), ("number", true, String::new()));
         assert_eq!(index("sort=created_at&fields=id"), ("number", false, String::new()));
@@ -336,6 +336,29 @@ mod tests {
         assert_eq!(index("sort=-name&limit=7"), ("name", true, String::new()));
         assert_eq!(index("online=true"), ("online", true, "true".to_owned()));
         assert_eq!(index("online=true&colour=Red"), ("colour_online", false, "red,true".to_owned()));
+    }
+
+    #[test]
+    fn what_is_looked_through_takes_any_of_its_filters() {
+        static LOG: Listing = Listing {
+            path: "/log",
+            filters: THINGS.filters,
+            ways: &[Way::looked_through(&["online", "colour"], "seq", IN_JOURNAL)],
+        };
+        let read =
+            |query: &str| LOG.read(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect());
+        for (query, online, colour) in [
+            ("", None, None),
+            ("colour=Red", None, Some("red")),
+            ("colour=Red&online=true", Some("true"), Some("red")),
+        ] {
+            let wanted = read(query).unwrap();
+            assert_eq!((wanted.value("online"), wanted.value("colour")), (online, colour), "{query}");
+        }
+        let after = |query| read(query).unwrap().tag;
+        assert_eq!(after("colour=a&online=true"), after("online=true&colour=A"));
+        assert_ne!(after("colour=true"), after("online=true"), "a value belongs to its filter");
+        assert!(read("sort=name").is_err());
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::cluster::{CLIENT_ADDRESS, Role};
 use crate::http::Peer;
 use crate::idempotency::{self, Key};
 use crate::{
-    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, log, media, openapi,
-    personal, player, viewing,
+    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, log, media,
+    openapi, personal, player, viewing,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;

@@ -43,7 +43,7 @@ use crate::store::{
     Account, Batch, Cursor, Document, IndexKey, NewEntry, Page, Priority, Queue, QueueError, Scan, Store,
     StoreError,
 };
-use document::BY_KIND;
+use document::{BY_KIND, BY_TIME};
 pub(crate) use node::Node;
 use runner::Runner;
 use serde_json::Value;

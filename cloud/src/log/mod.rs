@@ -9,7 +9,7 @@ mod names;
 mod read;
 
 pub(crate) use entry::shown;
-pub use http::{Operations, routes};
 pub(crate) use http::LISTING;
+pub use http::{Operations, routes};
 pub(crate) use names::Names;
 pub(crate) use read::is_worth_telling;

@@ -128,7 +128,12 @@ fn of_list(listing: &Listing) -> Vec<Value> {
 /// What goes together, as a list.
 fn ways(listing: &Listing) -> String {
     let way = |way: &crate::http::listing::Way| {
-        let filters = way.filters.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(if way.loose { ", " } else { " and " });
+        let filters = way
+            .filters
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(if way.loose { ", " } else { " and " });
         let order = if way.falling { format!("-{}", way.sort) } else { way.sort.to_owned() };
         let filters = match (filters.is_empty(), way.loose) {
             (true, _) => "all".to_owned(),

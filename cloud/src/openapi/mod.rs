@@ -14,8 +14,8 @@ pub(crate) use http::{docs_routes, routes};
 
 use crate::access::Rule;
 use crate::{
-    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, log, media, personal,
-    recording, settings,
+    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, log, media,
+    personal, recording, settings,
 };
 use serde_json::{Value, json};
 use std::sync::LazyLock;

@@ -69,7 +69,11 @@ async fn every_address_has_a_page_for_whoever_may_read_it() {
         let program = browser.client.get(format!("{}{path}", server.url)).header("cookie", &browser.cookie);
         let program = program.send().await.unwrap().status();
         assert!(
-            program == 200 || path.contains("/none") || path.contains("/self/") || path.ends_with("/hook") || path.ends_with("/export"),
+            program == 200
+                || path.contains("/none")
+                || path.contains("/self/")
+                || path.ends_with("/hook")
+                || path.ends_with("/export"),
             "{path}"
         );
         let page = browser.page(&path).await;

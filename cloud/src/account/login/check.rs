@@ -3,10 +3,11 @@
 use super::Attempt;
 use super::browser::KnownBrowser;
 use super::record::{How, Noted};
-use super::throttle::{Throttle, Tried, source};
+use super::throttle::{Throttle, Tried};
 use crate::account::document::{BY_EMAIL, email_key};
 use crate::account::{Accounts, User};
 use crate::http::ApiError;
+use crate::http::source;
 use crate::id::UserId;
 use crate::store::{IndexKey, Versioned};
 use std::sync::{Mutex, MutexGuard, PoisonError};

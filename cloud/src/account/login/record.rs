@@ -4,9 +4,9 @@
 //! the user, and by itself after some months. What is repeated is counted up in that document, not told again and again.
 
 use super::Attempt;
-use crate::http::source;
 use crate::account::{Accounts, User};
 use crate::clock::Timestamp;
+use crate::http::source;
 use crate::id::{LoginId, UserId};
 use crate::store::{Account, Batch, Document, Index, IndexKey, Owner, Scan, Store, StoreError};
 use serde::{Deserialize, Serialize};
