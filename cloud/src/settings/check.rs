@@ -22,14 +22,15 @@ impl Kind {
                 Ok(text.into())
             }
             Self::Colour => {
-                let text = line(&value, 7)?.to_ascii_lowercase();
+                let wrong = || "must be a colour such as #c2410c, or empty".to_owned();
+                let text = line(&value, 7).map_err(|_| wrong())?.to_ascii_lowercase();
                 let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6);
                 let is_colour =
                     digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
                 if text.is_empty() || is_colour {
                     Ok(text.into())
                 } else {
-                    Err("must be a colour such as #c2410c, or empty".to_owned())
+                    Err(wrong())
                 }
             }
             Self::TimeZone => {
@@ -100,7 +101,8 @@ mod tests {
         ] {
             assert_eq!(kind.check(value.clone()), Ok(value));
         }
-        assert_eq!(Kind::Colour.check(json!(" #AABBCC ")), Ok(json!("#aabbcc")));
+        assert_eq!(Kind::Colour.check(json!("#AABBCC")), Ok(json!("#aabbcc")));
+        assert_eq!(Kind::Text(3).check(json!(" a ")), Ok(json!("a")));
         for (kind, value) in [
             (Kind::Flag, json!("yes")),
             (Kind::Text(3), json!("four")),
@@ -111,6 +113,7 @@ mod tests {
             (number, json!(2.5)),
             (number, json!("3")),
             (Kind::Colour, json!("red")),
+            (Kind::Colour, json!(" #AABBCC ")),
             (Kind::Colour, json!("#12345g")),
             (Kind::TimeZone, json!("Europe/Atlantis")),
             (Kind::TimeZone, json!("../../etc/passwd")),
