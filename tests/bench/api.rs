@@ -1,6 +1,7 @@
 //! The API: an authenticated answer against nginx with a fixed body, idle event streams, a storm of wrong passwords.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -34,6 +35,19 @@ const STORM_LASTS: Duration = Duration::from_secs(20);
 /// Requests a second whose times are looked at meanwhile.
 const OTHERS_RATE: u64 = 200;
 
+/// A cloud that asks nobody to slow down, with the quotas at work.
+async fn start(directory: &Path, trusted: &str) -> Result<Cloud> {
+    let unlimited = || "{ per_s = 1000000, burst = 10000000 }".into();
+    let mut environment = vec![
+        ("STAGEBOX_HTTP__TRUSTED_PROXIES".to_owned(), trusted.into()),
+        ("STAGEBOX_HTTP__MAX_CONNECTIONS_PER_ADDRESS".to_owned(), "5000".into()),
+    ];
+    for of in ["USER", "ACCOUNT", "ADDRESS"] {
+        environment.push((format!("STAGEBOX_HTTP__RATES__{of}"), unlimited()));
+    }
+    Cloud::start(directory, &CloudOptions { environment, ..CloudOptions::default() }).await
+}
+
 /// Milliseconds of the server's processor a request.
 async fn cost(server: &Process, ask: &Ask) -> Result<f64> {
     hammer(ask, CONNECTIONS, REQUESTS / 10).await?;
@@ -49,7 +63,7 @@ fn basic(email: &str, password: &str) -> String {
 /// One event by token and by Basic, each against nginx with its body; and what a lookup among more routes costs.
 pub(crate) async fn answers(runs: usize) -> Result<Vec<Figure>> {
     let directory = tempfile::tempdir()?;
-    let cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
+    let cloud = start(directory.path(), "[]").await?;
     let event = cloud.api.post("events", &json!({ "title": "Bench" })).await?;
     let path = format!("/api/v1/events/{}", event["id"].as_str().context("the event has an id")?);
     let token = cloud.api.post("tokens", &json!({ "name": "bench" })).await?;
@@ -108,7 +122,7 @@ fn lookup_ms(table: &access::Table, path: &str) -> f64 {
 /// What one more idle event stream costs the server.
 pub(crate) async fn streams() -> Result<Vec<Figure>> {
     let directory = tempfile::tempdir()?;
-    let cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
+    let cloud = start(directory.path(), "[]").await?;
     let token = cloud.api.post("tokens", &json!({ "name": "bench" })).await?;
     let token = token["token"].as_str().context("the token is shown")?;
     let ask =

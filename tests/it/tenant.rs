@@ -243,7 +243,8 @@ pub(crate) async fn records(directory: &Path, name: &str) -> Result<Vec<String>>
 }
 
 /// Kinds that come, go and change by themselves.
-pub(crate) const MOMENTARY: [&str; 10] = [
+pub(crate) const MOMENTARY: [&str; 11] = [
+    "login",
     "storage_use",
     "node",
     "ingest_owner",

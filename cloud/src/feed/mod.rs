@@ -11,16 +11,18 @@
 mod stream;
 
 use crate::app::App;
+use crate::http::places::Places;
 use crate::http::{self, ApiError, Call, Response, Routes, answer};
+use crate::store::Account;
 use ::http::{Method, header};
-use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::{OpenApi, ToSchema};
 use warp::{Filter, Reply};
 
 /// Streams at a time: pages of one browser share one.
-const MAX_STREAMS: usize = 200;
+const MAX_STREAMS: usize = 4_000;
+/// Of those, streams of one account.
+const MAX_OF_ACCOUNT: usize = 1_500;
 
 /// The operations in the API's document.
 #[derive(OpenApi)]
@@ -65,10 +67,10 @@ struct LastEventId {
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    let places = Arc::new(Semaphore::new(MAX_STREAMS));
+    let places = Places::new(MAX_STREAMS, MAX_OF_ACCOUNT);
     warp::path!("api" / "v1" / "stream")
         .and(http::call())
-        .then(move |call| answer(open(app.clone(), Arc::clone(&places), call)))
+        .then(move |call| answer(open(app.clone(), places.clone(), call)))
         .boxed()
 }
 
@@ -82,7 +84,7 @@ pub fn routes(app: App) -> Routes {
 /// - `alive`, when nothing else was sent for ten seconds: `{}`
 /// - `reset`, when more was missed than is kept: `{}`; read everything anew
 ///
-/// There are 200 such streams at a time.
+/// There are 4 000 such streams at a time, 1 500 of them of one account.
 #[utoipa::path(
     get,
     path = "/api/v1/stream",
@@ -95,7 +97,7 @@ pub fn routes(app: App) -> Routes {
         (status = 400, description = "`Last-Event-ID` is no id of this stream."),
     )
 )]
-async fn open(app: App, places: Arc<Semaphore>, call: Call) -> Result<Response, ApiError> {
+async fn open(app: App, places: Places<Account>, call: Call) -> Result<Response, ApiError> {
     if call.method != Method::GET {
         return Err(ApiError::method_not_allowed(&["GET"]));
     }
@@ -106,9 +108,11 @@ async fn open(app: App, places: Arc<Semaphore>, call: Call) -> Result<Response, 
                 ApiError::bad_request("Last-Event-ID must be the id of an event of this stream")
             })?),
         };
-    let place: OwnedSemaphorePermit =
-        places.try_acquire_owned().map_err(|_| ApiError::unavailable("too many pages follow: close some"))?;
-    let events = ReceiverStream::new(stream::follow(app, call.caller()?, cursor, call.headers, place));
+    let caller = call.caller()?;
+    let place = places
+        .take(caller.account)
+        .ok_or_else(|| ApiError::unavailable("too many pages and programs follow changes: close some"))?;
+    let events = ReceiverStream::new(stream::follow(app, caller, cursor, call.headers, place));
     let response = warp::sse::reply(events).into_response();
     Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"))
 }

@@ -3,13 +3,14 @@
 
 use crate::access::{Caller, Permission};
 use crate::app::App;
-use crate::store::{Change, Entry, StoreError};
+use crate::http::places::Place;
+use crate::store::{Account, Change, Entry, StoreError};
 use http::{HeaderMap, Method};
 use serde_json::json;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use warp::sse::Event;
 
 /// After this much quiet a heartbeat goes out, and the login is looked at again.
@@ -44,7 +45,7 @@ pub(super) fn follow(
     caller: Caller,
     cursor: Option<u64>,
     headers: HeaderMap,
-    place: OwnedSemaphorePermit,
+    place: Place<Account>,
 ) -> Receiver {
     let (sender, receiver) = mpsc::channel(QUEUE);
     tokio::spawn(async move {

@@ -19,7 +19,7 @@ pub(crate) mod listing;
 mod origin;
 mod pace;
 mod parameters;
-mod places;
+pub(crate) mod places;
 mod problem;
 mod quota;
 mod range;

@@ -1,53 +1,70 @@
-//! Places for connections: so many in all, and so many of one address.
+//! Places for connections and streams: so many in all, and so many of one address or account.
 
-use super::quota::source;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts the connections of each address.
-#[derive(Debug, Clone)]
-pub(super) struct Places(Arc<Inner>);
+/// Counts the places of each.
+#[derive(Debug)]
+pub(crate) struct Places<K>(Arc<Inner<K>>);
 
 #[derive(Debug)]
-struct Inner {
+struct Inner<K> {
     most: usize,
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    most_of_one: usize,
+    taken: Mutex<Taken<K>>,
 }
 
-/// A connection's place, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Places,
-    address: IpAddr,
+struct Taken<K> {
+    count: usize,
+    by_one: HashMap<K, usize>,
 }
 
-impl Places {
-    /// So many for each address.
-    pub(super) fn new(most: usize) -> Self {
-        Self(Arc::new(Inner { most, taken: Mutex::default() }))
+/// A place, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place<K: Eq + Hash> {
+    places: Places<K>,
+    of: K,
+}
+
+impl<K> Clone for Places<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Eq + Hash + Copy> Places<K> {
+    /// So many in all, and so many for each.
+    pub(crate) fn new(most: usize, most_of_one: usize) -> Self {
+        let taken = Mutex::new(Taken { count: 0, by_one: HashMap::new() });
+        Self(Arc::new(Inner { most, most_of_one, taken }))
     }
 
-    /// A place for one more connection of an address, unless it has all it may have.
-    pub(super) fn take(&self, peer: SocketAddr) -> Option<Place> {
-        let address = source(Some(peer));
+    /// One more place for `of`, unless all are taken, or all that it may have.
+    pub(crate) fn take(&self, of: K) -> Option<Place<K>> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(address).or_default();
-        if *count >= self.0.most {
+        if taken.count >= self.0.most {
+            return None;
+        }
+        let count = taken.by_one.entry(of).or_default();
+        if *count >= self.0.most_of_one {
             return None;
         }
         *count += 1;
-        Some(Place { places: self.clone(), address })
+        taken.count += 1;
+        Some(Place { places: self.clone(), of })
     }
 }
 
-impl Drop for Place {
+impl<K: Eq + Hash> Drop for Place<K> {
     fn drop(&mut self) {
         let mut taken = self.places.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.address) {
+        taken.count -= 1;
+        if let Some(count) = taken.by_one.get_mut(&self.of) {
             *count -= 1;
             if *count == 0 {
-                taken.remove(&self.address);
+                taken.by_one.remove(&self.of);
             }
         }
     }
@@ -58,16 +75,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_its_places_and_leaves_nothing_behind() {
-        let places = Places::new(2);
-        let peer = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let first = places.take(peer("192.0.2.1:1")).unwrap();
-        let _second = places.take(peer("192.0.2.1:2")).unwrap();
-        assert!(places.take(peer("192.0.2.1:3")).is_none());
-        let other = places.take(peer("192.0.2.2:1")).unwrap();
+    fn each_has_its_places_and_leaves_nothing_behind() {
+        let places = Places::new(3, 2);
+        let first = places.take('a').unwrap();
+        let _second = places.take('a').unwrap();
+        assert!(places.take('a').is_none(), "it has all that it may have");
+        let other = places.take('b').unwrap();
+        assert!(places.take('c').is_none(), "all are taken");
         drop(first);
-        let again = places.take(peer("192.0.2.1:3")).unwrap();
+        let again = places.take('a').unwrap();
         drop((again, other));
-        assert_eq!(places.0.taken.lock().unwrap().len(), 1);
+        let taken = places.0.taken.lock().unwrap();
+        assert_eq!((taken.count, taken.by_one.len()), (1, 1));
     }
 }

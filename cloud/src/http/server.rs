@@ -4,11 +4,12 @@
 use super::connection::{self, Connections};
 use super::places::{Place, Places};
 use super::problem::ApiError;
+use super::quota::source;
 use super::router::Router;
 use crate::app::{Addresses, App};
 use crate::config::{Http, Listen};
 use socket2::SockRef;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -93,7 +94,7 @@ impl Server {
         let limit = Duration::from_millis(config.drain_ms);
         let server = Arc::new(Serving {
             places: Arc::new(Semaphore::new(config.max_connections)),
-            of_address: Places::new(config.max_connections_per_address),
+            of_address: Places::new(usize::MAX, config.max_connections_per_address),
             connections: Connections::new(&app, router),
             running: TaskTracker::new(),
             app,
@@ -120,7 +121,7 @@ async fn bind(field: &'static str, address: SocketAddr) -> Result<TcpListener, S
 struct Serving {
     app: App,
     places: Arc<Semaphore>,
-    of_address: Places,
+    of_address: Places<IpAddr>,
     connections: Connections,
     running: TaskTracker,
 }
@@ -192,11 +193,11 @@ impl Serving {
     }
 
     /// Behind a trusted proxy are many clients: it needs no place of its address.
-    fn place(&self, peer: SocketAddr) -> Result<Option<Place>, ()> {
+    fn place(&self, peer: SocketAddr) -> Result<Option<Place<IpAddr>>, ()> {
         if self.connections.trusts(peer) {
             return Ok(None);
         }
-        self.of_address.take(peer).map(Some).ok_or(())
+        self.of_address.take(source(Some(peer))).map(Some).ok_or(())
     }
 }
 

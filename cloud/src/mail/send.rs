@@ -1,4 +1,5 @@
 //! Mail out of this process: one connection a mail, encrypted as the configuration says.
+#![allow(clippy::disallowed_methods, reason = "a driver: a server that stays silent is left")]
 
 use super::config::Encryption;
 use super::{Mail, MailConfig, MailError};
@@ -10,8 +11,12 @@ use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Ex
 use std::path::Path;
 use std::time::Duration;
 
-/// How long the server may take for each step.
-const STEP: Duration = Duration::from_secs(10);
+/// How long the server may take to take the connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long it may take until it can be sent to; a server that expects TLS at once stays silent otherwise.
+const READY: Duration = Duration::from_secs(15);
+/// How long it may take for a mail, from the first byte.
+const WHOLE: Duration = Duration::from_secs(60);
 /// Longest password file.
 const MAX_PASSWORD: usize = 4096;
 
@@ -30,14 +35,15 @@ impl Sender {
     pub(crate) async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let message = self.message(mail)?;
         let (server, transport) = self.transport().await?;
-        transport.send(message).await.map(|_| ()).map_err(|error| MailError::of(&server, true, &error))
+        let sent = in_time(WHOLE, &server, transport.send(message)).await?;
+        sent.map(|_| ()).map_err(|error| MailError::of(&server, true, &error))
     }
 
     /// Connects, encrypts and logs in, and sends nothing.
     pub(super) async fn try_out(&self) -> Result<(), MailError> {
         let (server, transport) = self.transport().await?;
-        let tried =
-            transport.test_connection().await.map_err(|error| MailError::of(&server, false, &error))?;
+        let tried = in_time(READY, &server, transport.test_connection()).await?;
+        let tried = tried.map_err(|error| MailError::of(&server, false, &error))?;
         let detail = "it does not answer as a mail server does".to_owned();
         if tried { Ok(()) } else { Err(MailError::Away { server, detail }) }
     }
@@ -83,7 +89,7 @@ impl Sender {
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(server.as_str())
             .port(config.port())
             .tls(tls)
-            .timeout(Some(STEP));
+            .timeout(Some(CONNECT));
         if let Some(user) = &config.user {
             builder = builder.credentials(Credentials::new(user.clone(), self.password().await?));
         }
@@ -108,6 +114,14 @@ impl Sender {
         }
         Ok(line)
     }
+}
+
+/// The transport waits for answers without an end.
+async fn in_time<T>(limit: Duration, server: &str, doing: impl Future<Output = T>) -> Result<T, MailError> {
+    tokio::time::timeout(limit, doing).await.map_err(|_| MailError::Away {
+        server: server.to_owned(),
+        detail: format!("it did not answer in {} seconds: is `mail.encryption` right?", limit.as_secs()),
+    })
 }
 
 /// An address as every mail server takes it: its host in ASCII (RFC 5891); a name in front of it must be that already.

@@ -27,11 +27,7 @@ impl Kind {
                 let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6);
                 let is_colour =
                     digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-                if text.is_empty() || is_colour {
-                    Ok(text.into())
-                } else {
-                    Err(wrong())
-                }
+                if text.is_empty() || is_colour { Ok(text.into()) } else { Err(wrong()) }
             }
             Self::TimeZone => {
                 let text = line(&value, 60)?;

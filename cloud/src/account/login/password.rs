@@ -13,8 +13,6 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Checks at a time: each takes 19 MB and a core for a tenth of a second.
-const PARALLEL: usize = 2;
 /// Checks that may wait for their turn.
 const WAITING: usize = 32;
 /// How long a check may wait.
@@ -71,6 +69,11 @@ impl ToSchema for NewPassword {
     }
 }
 
+/// Checks at a time: each takes 19 MB and a core for some hundredths of a second, and half of the cores are for others.
+fn parallel() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
 fn hash(password: &str) -> Result<String, AccountError> {
     let wrong = |error: argon2::password_hash::Error| AccountError::Hash(error.to_string());
     let salt = SaltString::encode_b64(&random_bytes::<16>()).map_err(wrong)?;
@@ -80,7 +83,7 @@ fn hash(password: &str) -> Result<String, AccountError> {
 impl Passwords {
     pub(in crate::account) fn new() -> Self {
         Self {
-            turns: Arc::new(Semaphore::new(PARALLEL)),
+            turns: Arc::new(Semaphore::new(parallel())),
             queue: Arc::new(Semaphore::new(WAITING)),
             nobody: Arc::default(),
         }
