@@ -84,9 +84,12 @@ async fn page(router: &Router, app: &App, mut request: Request<Incoming>) -> Res
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let known: Vec<HeaderValue> = request.headers().get_all(header::IF_NONE_MATCH).iter().cloned().collect();
     let who = match who(app, &request).await {
-        Err(error) if error.status() == StatusCode::UNAUTHORIZED && !is_public(&request) => {
-            return elsewhere(&login(&asked));
-        }
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED && is_public(&request) => Err(error),
+        Err(error) => match router.count(&request) {
+            Err(too_many) => Err(too_many),
+            Ok(()) if error.status() == StatusCode::UNAUTHORIZED => return elsewhere(&login(&asked)),
+            Ok(()) => Err(error),
+        },
         who => who,
     };
     as_program(&mut request, &query);

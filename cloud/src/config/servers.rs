@@ -65,7 +65,7 @@ pub struct Http {
     pub body_bytes_per_s: u64,
     /// How long a request's header may take to come, and an HTTP/1.1 connection may wait for one.
     pub header_ms: u64,
-    /// How long a connection without a request is kept.
+    /// How long a connection without a request is kept, or one whose client takes nothing of what is there for it.
     pub idle_ms: u64,
     /// Connections at a time.
     pub max_connections: usize,
@@ -177,8 +177,8 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     if http.max_body_bytes < 1024 {
         return Err(("http.max_body_bytes", "must be at least 1024".to_owned()));
     }
-    if http.max_connections == 0 {
-        return Err(("http.max_connections", "must be at least 1".to_owned()));
+    if http.max_connections < 2 {
+        return Err(("http.max_connections", "must be at least 2, one for each listener".to_owned()));
     }
     if http.max_connections_per_address == 0 {
         return Err(("http.max_connections_per_address", "must be at least 1".to_owned()));

@@ -8,7 +8,7 @@ use crate::broker::{AdminCommand, Credential, Verifier};
 use crate::clock::{Clock, Timestamp};
 use crate::event::{Events, Input};
 use crate::id::{BoxId, EventId, UserId, random_bytes};
-use crate::store::{Account, Scan, Store, Versioned};
+use crate::store::{Account, Scan, Store, Versioned, rider};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stagebox_protocol::{Command, CommandId, CommandResponse, Reported, ResponseStatus, Telemetry};
@@ -238,6 +238,8 @@ impl Devices {
         };
         let (reply, answer) = oneshot::channel();
         let requests = self.requests().ok_or(DeviceError::NoBroker)?;
+        // From here on nobody knows whether the box has done it: it is not asked a second time for the same request.
+        rider::depart(&self.0.store).await?;
         requests.send(Request::Ask { device: *id, asked, reply }).await.map_err(|_| DeviceError::NoBroker)?;
         match answer.await.map_err(|_| DeviceError::NoBroker)? {
             Answer::Response(response) if response.status == ResponseStatus::Rejected => {

@@ -15,6 +15,8 @@ use warp::sse::Event;
 
 /// After this much quiet a heartbeat goes out, and the login is looked at again.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How long a full queue is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Entries that are read at a time.
 const AT_ONCE: usize = 64;
 /// Events that wait for a slow reader.
@@ -63,7 +65,11 @@ pub(super) fn follow(
 }
 
 async fn send(sender: &Sender, event: Event) -> Result<(), End> {
-    sender.send(Ok(event)).await.map_err(|_| End::Gone)
+    match tokio::time::timeout(PATIENCE, sender.send(Ok(event))).await {
+        Ok(Ok(())) => Ok(()),
+        // Gone, or somebody who reads nothing: they begin anew, and show once more who they are.
+        Ok(Err(_)) | Err(_) => Err(End::Gone),
+    }
 }
 
 async fn drive(

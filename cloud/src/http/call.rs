@@ -211,8 +211,9 @@ pub(super) async fn whole<E>(
         return Err(ApiError::too_large(limits.bytes));
     }
     let (began, mut whole) = (Instant::now(), BytesMut::new());
+    let mut last = began;
     loop {
-        let deadline = limits.deadline(began, whole.len() as u64);
+        let deadline = limits.deadline(began, last, whole.len() as u64);
         let Ok(piece) = tokio::time::timeout_at(deadline.into(), body.next()).await else {
             let words =
                 format!("the body came too slowly: send at least {} bytes a second", limits.bytes_per_s);
@@ -225,6 +226,7 @@ pub(super) async fn whole<E>(
             return Err(ApiError::too_large(limits.bytes));
         }
         whole.extend_from_slice(&piece);
+        last = Instant::now();
     }
 }
 

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Http;
 use crate::tls::PROOF_PROTOCOL;
+use futures_util::FutureExt as _;
 use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -23,6 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -160,12 +162,16 @@ impl Connection {
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = shared.has_to_end(&activity) => None,
+            () = shared.is_stuck(&activity) => return,
         };
         let ended = match ended {
             Some(ended) => ended,
             None => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    () = shared.is_stuck(&activity) => return,
+                }
             }
         };
         if let Err(error) = ended {
@@ -193,7 +199,8 @@ impl Connection {
             extensions.insert(Peer(origin.client));
             extensions.insert(Https(origin.https));
             extensions.insert(shared.body);
-            (shared.router.call(request).await, origin.https)
+            let answered = AssertUnwindSafe(shared.router.call(request)).catch_unwind().await;
+            (answered.unwrap_or_else(|_| ApiError::panicked().into_response()), origin.https)
         };
         let (mut response, https) = id.clone().during(answer).instrument(span.clone()).await;
         if let Some(line) = &mut line {
@@ -228,6 +235,22 @@ impl Shared {
         tokio::select! {
             () = self.shutdown.cancelled() => tokio::time::sleep(self.last_requests).await,
             () = self.idles(activity) => {}
+        }
+    }
+
+    /// Returns when the client has for long taken next to nothing of what is there for it: an HTTP/2 client that opens
+    /// no window looks alive to the kernel.
+    async fn is_stuck(&self, activity: &Activity) {
+        let every = self.idle / 2;
+        let least = every.as_millis() as u64 * self.body.bytes_per_s / 1000;
+        let mut before = activity.outbound();
+        loop {
+            tokio::time::sleep(every).await;
+            let now = activity.outbound();
+            if now.is_stuck_since(&before, least) {
+                return;
+            }
+            before = now;
         }
     }
 

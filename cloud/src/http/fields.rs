@@ -11,6 +11,9 @@ use utoipa::{PartialSchema, ToSchema};
 /// Names of unknown fields that an error lists at most.
 const MAX_UNKNOWN: usize = 20;
 
+/// Longest detail of a field that has the wrong type, in characters.
+const MAX_WORDS: usize = 200;
+
 /// The fields of a request that have not been asked for yet.
 #[derive(Debug, Default)]
 pub struct Fields {
@@ -39,6 +42,15 @@ impl<T> Parsed<T> {
     }
 }
 
+/// What is wrong, without all of a long text that is in the wrong place.
+fn short(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    match words.char_indices().nth(MAX_WORDS) {
+        Some((at, _)) => format!("{}…", &words[..at]),
+        None => words,
+    }
+}
+
 impl Fields {
     /// Reads a JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
@@ -64,7 +76,7 @@ impl Fields {
             Some(Value::Null) => Parsed::Null,
             Some(value) => {
                 let parsed =
-                    serde_json::from_value::<J>(value).map_err(|error| error.to_string()).and_then(parse);
+                    serde_json::from_value::<J>(value).map_err(|error| short(&error)).and_then(parse);
                 match parsed {
                     Ok(value) => Parsed::Value(value),
                     Err(detail) => {

@@ -16,9 +16,11 @@ pub(crate) struct BodyLimits {
 impl BodyLimits {
     /// Until when the next piece of a body must have come, of which `came` bytes are there.
     ///
-    /// A whole body of this size can thus take no longer, however it is cut into pieces.
-    pub(super) fn deadline(&self, began: Instant, came: u64) -> Instant {
-        began + self.wait + Duration::from_millis(came.saturating_mul(1000) / self.bytes_per_s.max(1))
+    /// A whole body of this size can thus take no longer, however it is cut into pieces; and what came quickly at
+    /// first, of which the `last` piece came then, may not stand still for longer than a body without a byte.
+    pub(super) fn deadline(&self, began: Instant, last: Instant, came: u64) -> Instant {
+        let whole = Duration::from_millis(came.saturating_mul(1000) / self.bytes_per_s.max(1));
+        (began + whole).min(last) + self.wait
     }
 }
 
@@ -34,13 +36,16 @@ mod tests {
         let cut = |bytes_per_s: u64| {
             (1..2_000_000).find_map(|came| {
                 let now = began + Duration::from_millis(came * 1000 / bytes_per_s);
-                (now > limits.deadline(began, came - 1)).then_some(now - began)
+                (now > limits.deadline(began, now, came - 1)).then_some(now - began)
             })
         };
         // One byte a second is cut after ten of them.
         assert_eq!(cut(1).unwrap().as_secs(), 11);
         assert!(cut(900).unwrap() > Duration::from_secs(60));
         assert_eq!(cut(1024), None);
-        assert_eq!(limits.deadline(began, 1 << 20) - began, Duration::from_secs(10 + 1024));
+        let later = began + Duration::from_secs(2000);
+        assert_eq!(limits.deadline(began, later, 1 << 20) - began, Duration::from_secs(10 + 1024));
+        // A megabyte at once buys no quarter of an hour.
+        assert_eq!(limits.deadline(began, began, 1 << 20) - began, Duration::from_secs(10));
     }
 }

@@ -142,6 +142,11 @@ impl ApiError {
     /// 500: what is wrong is logged, not told.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(%error, "a request failed");
+        Self::panicked()
+    }
+
+    /// 500 after a panic, which the log has already.
+    pub(crate) fn panicked() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says why")
     }
 

@@ -27,6 +27,9 @@ use tower_service::Service;
 use tracing::Instrument as _;
 use warp::{Filter, Rejection};
 
+/// Largest body of whoever need not say who they are, in bytes.
+const MAX_PUBLIC_BODY: u64 = 16 * 1024;
+
 type Answer = BoxFuture<'static, Response>;
 /// A request's body as it comes, or as it was read before.
 type Inbound = Either<Incoming, Full<Bytes>>;
@@ -145,6 +148,12 @@ impl Router {
         response
     }
 
+    /// Counts a request that is not answered by the API after all, as one of its address.
+    pub(crate) fn count(&self, request: &Request<Incoming>) -> Result<(), ApiError> {
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+        self.0.quota.address(peer, self.0.app.uptime()).map(|_| ())
+    }
+
     /// Looks whether a request may be made.
     pub(crate) async fn may(&self, request: &mut Request<Incoming>) -> Result<(), ApiError> {
         self.admit(request, &mut Beside::default(), true).await.map(|_| ())
@@ -172,6 +181,10 @@ impl Router {
             Ok(Some(caller)) => caller,
             nobody => {
                 beside.quota = of_address()?;
+                // Whoever has not said who they are has not much to say.
+                let limits = app.config.http.body_limits();
+                let bytes = limits.bytes.min(MAX_PUBLIC_BODY);
+                request.extensions_mut().insert(BodyLimits { bytes, ..limits });
                 return nobody.map(|_| (rule, slice));
             }
         };

@@ -22,6 +22,32 @@ pub(super) struct Activity {
     begun: AtomicU64,
     /// An answer was given before all of its request was read.
     cut: AtomicBool,
+    /// Answers that have something to send, or may have: nobody has asked them of late.
+    held: AtomicUsize,
+    /// Bytes of answers that are on their way within this process.
+    owed: AtomicUsize,
+    /// Bytes that were written so far.
+    written: AtomicU64,
+    /// How often nothing was left to be written.
+    emptied: AtomicU64,
+}
+
+/// What there is for a client to take, at some moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outbound {
+    waits: bool,
+    written: u64,
+    emptied: u64,
+}
+
+impl Outbound {
+    /// Whether something has waited ever since, of which fewer than `least` bytes were taken.
+    pub(super) fn is_stuck_since(&self, before: &Self, least: u64) -> bool {
+        self.waits
+            && before.waits
+            && self.emptied == before.emptied
+            && self.written.saturating_sub(before.written) < least
+    }
 }
 
 impl Activity {
@@ -45,6 +71,36 @@ impl Activity {
     /// Notes that more of a request comes in than anybody reads.
     pub(super) fn cut(&self) {
         self.cut.store(true, Ordering::Release);
+    }
+
+    /// Notes that bytes were written: of an answer, or of what goes before it.
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.written.fetch_add(bytes as u64, Ordering::AcqRel);
+        let left = |owed: usize| Some(owed.saturating_sub(bytes));
+        let before = self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, left);
+        if before.is_ok_and(|owed| owed <= bytes) && self.held.load(Ordering::Acquire) == 0 {
+            self.emptied.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn hold(&self) {
+        self.held.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn let_go(&self) {
+        if self.held.fetch_sub(1, Ordering::AcqRel) == 1 && self.owed.load(Ordering::Acquire) == 0 {
+            self.emptied.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// What there is to be taken now.
+    pub(super) fn outbound(&self) -> Outbound {
+        let (held, owed) = (self.held.load(Ordering::Acquire), self.owed.load(Ordering::Acquire));
+        Outbound {
+            waits: held > 0 || owed > 0,
+            written: self.written.load(Ordering::Acquire),
+            emptied: self.emptied.load(Ordering::Acquire),
+        }
     }
 
     /// Whether more of a request comes in than anybody reads.
@@ -127,12 +183,24 @@ pub(super) struct Sent {
     body: Inner,
     line: Option<Box<Line>>,
     span: Span,
-    _busy: Busy,
+    busy: Busy,
+    /// Whether it counts as one that has something to send.
+    held: bool,
 }
 
 impl Sent {
     pub(super) fn new(body: Inner, line: Option<Box<Line>>, span: Span, busy: Busy) -> Self {
-        Self { body, line, span, _busy: busy }
+        busy.0.hold();
+        Self { body, line, span, busy, held: true }
+    }
+
+    fn set_held(&mut self, held: bool) {
+        match (self.held, held) {
+            (false, true) => self.busy.0.hold(),
+            (true, false) => self.busy.0.let_go(),
+            _ => {}
+        }
+        self.held = held;
     }
 }
 
@@ -145,8 +213,17 @@ impl Body for Sent {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, warp::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let (Some(line), Poll::Ready(Some(Ok(frame)))) = (&mut self.line, &polled) {
-            line.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.busy.0.owed.fetch_add(bytes, Ordering::AcqRel);
+                if let Some(line) = &mut self.line {
+                    line.bytes += bytes as u64;
+                }
+                self.set_held(true);
+            }
+            // It waits itself, or is through.
+            _ => self.set_held(false),
         }
         polled
     }
@@ -162,8 +239,36 @@ impl Body for Sent {
 
 impl Drop for Sent {
     fn drop(&mut self) {
+        self.set_held(false);
         if let Some(line) = self.line.take() {
             self.span.in_scope(|| line.write());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_takes_nothing_of_what_waits_is_stuck() {
+        let activity = Activity::default();
+        let stuck = |before: Outbound| activity.outbound().is_stuck_since(&before, 100);
+        let idle = activity.outbound();
+        activity.hold();
+        assert!(!stuck(idle), "there was nothing to take before");
+        let waits = activity.outbound();
+        assert!(stuck(waits));
+        activity.owed.fetch_add(1000, Ordering::AcqRel);
+        activity.let_go();
+        assert!(stuck(waits), "its bytes are still in this process");
+        activity.wrote(99);
+        assert!(stuck(waits));
+        activity.wrote(1);
+        assert!(!stuck(waits), "it takes what it must");
+        let slow = activity.outbound();
+        activity.wrote(900);
+        activity.hold();
+        assert!(!stuck(slow), "it had taken all for a moment");
     }
 }

@@ -117,6 +117,22 @@ async fn bind(field: &'static str, address: SocketAddr) -> Result<TcpListener, S
     TcpListener::bind(address).await.map_err(|source| ServeError { field, address, source })
 }
 
+/// A connection that is counted until this is dropped.
+struct Open(Arc<Counters>);
+
+impl Open {
+    fn one_more(counters: &Arc<Counters>) -> Self {
+        counters.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counters))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What both listeners share.
 struct Serving {
     app: App,
@@ -183,12 +199,10 @@ impl Serving {
         // A reader that takes nothing is cut off by the kernel, and with it what is held for it.
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
         let answered = self.connections.answer(stream, peer, acceptor);
-        let counters = Arc::clone(&self.app.http_counters);
+        let open = Open::one_more(&self.app.http_counters);
         self.running.spawn(async move {
-            counters.connections.fetch_add(1, Ordering::Relaxed);
             answered.await;
-            counters.connections.fetch_sub(1, Ordering::Relaxed);
-            drop((place, of_address));
+            drop((open, place, of_address));
         });
     }
 

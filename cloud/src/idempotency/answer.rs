@@ -18,7 +18,7 @@ const KEPT: [HeaderName; 6] = [
     header::RETRY_AFTER,
 ];
 /// Largest body that is kept.
-const MOST: usize = 256 * 1024;
+const MOST: usize = 64 * 1024;
 
 /// What is sealed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ impl Answer {
     /// Takes an answer apart and puts it together again; none where it cannot be kept.
     pub(super) async fn of(response: Response) -> (Option<Self>, Response) {
         let (parts, body) = response.into_parts();
-        let Ok(body) = Limited::new(body, 64 * MOST).collect().await.map(|body| body.to_bytes()) else {
+        let Ok(body) = Limited::new(body, 256 * MOST).collect().await.map(|body| body.to_bytes()) else {
             let lost = crate::http::ApiError::unavailable("the answer broke off").into_response();
             return (None, lost);
         };

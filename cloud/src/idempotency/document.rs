@@ -106,7 +106,8 @@ impl Document for KeyedRequest {
 
 /// Rides along with a request's first change: it has taken effect, whatever became of its answer.
 ///
-/// Only one can be made of a request, so that a second run of it cannot take effect as well.
+/// Only one can be made of a request, so that a second run of it cannot take effect as well; it stays as long as the key is
+/// known, for a process that was taken for dead and wakes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     pub(super) id: String,

@@ -1,6 +1,6 @@
 //! `Idempotency-Key` as a client sends it (draft-ietf-httpapi-idempotency-key-header).
 
-use crate::access::Caller;
+use crate::access::{Caller, Via};
 use crate::http::ApiError;
 use http::{HeaderMap, HeaderName, Method};
 use sha2::{Digest as _, Sha256};
@@ -32,11 +32,16 @@ impl Key {
         })
     }
 
-    /// What it is kept under: each user has keys of their own.
+    /// What it is kept under: each user has keys of their own, and each set of permissions that tokens limit them to:
+    /// whoever may less is not shown what was answered to whoever may more.
     pub(super) fn id(&self, caller: &Caller) -> String {
         let mut hash = Sha256::new();
         hash.update(caller.account.0.to_be_bytes());
         hash.update(caller.user.to_string());
+        hash.update([0]);
+        if caller.via == Via::Token {
+            hash.update(serde_json::to_vec(&caller.permissions).unwrap_or_default());
+        }
         hash.update([0]);
         hash.update(&self.0);
         hex::encode(hash.finalize())

@@ -28,9 +28,9 @@ use answer::Answer;
 use document::{Mark, State};
 use futures_util::FutureExt as _;
 use http::{HeaderValue, StatusCode, header};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a key is known.
@@ -51,16 +51,38 @@ struct Inner {
     cluster: Cluster,
     /// Which start of this process it is.
     start: String,
+    /// The requests that this process is about.
+    flying: Mutex<HashSet<String>>,
     /// How many keys an account has, as far as this process knows.
     counts: Mutex<HashMap<crate::store::Account, usize>>,
     /// How many an account has at most.
     most: usize,
 }
 
+/// This process is about a request, until this is dropped.
+struct Flight {
+    idempotency: Idempotency,
+    id: String,
+}
+
+impl Flight {
+    /// Begins one, unless there is one.
+    fn of(idempotency: &Idempotency, id: &str) -> Option<Self> {
+        let is_first = idempotency.flying().insert(id.to_owned());
+        is_first.then(|| Self { idempotency: idempotency.clone(), id: id.to_owned() })
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.idempotency.flying().remove(&self.id);
+    }
+}
+
 /// What a key says of a request.
 enum Claim {
-    /// Nobody has done it: it is this process's to do.
-    Do(Versioned<KeyedRequest>),
+    /// Nobody has done it: it is this process's to do, as long as the flight lasts.
+    Do(Versioned<KeyedRequest>, Flight),
     /// It was answered so.
     Replay(Answer),
 }
@@ -109,6 +131,7 @@ impl Idempotency {
             clock: clock.clone(),
             cluster: cluster.clone(),
             start: hex::encode(random_bytes::<8>()),
+            flying: Mutex::default(),
             counts: Mutex::default(),
             most: sweep::MOST,
         }))
@@ -126,17 +149,14 @@ impl Idempotency {
         work: impl Future<Output = Response>,
     ) -> Result<Response, ApiError> {
         let id = key.id(caller);
-        let request = match self.claim(caller, &id, print).await? {
+        let (request, _flight) = match self.claim(caller, &id, print).await? {
             Claim::Replay(answer) => return Ok(answer.replay()),
-            Claim::Do(request) => request,
+            Claim::Do(request, flight) => (request, flight),
         };
         self.note(caller.account).await;
         let mark = self.0.store.batch().create(&Mark { id: id.clone() });
         let (done, ride) = rider::with(mark, AssertUnwindSafe(work).catch_unwind()).await?;
-        let response = done.unwrap_or_else(|_| {
-            let words = "the server failed; its log says why";
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", words).into_response()
-        });
+        let response = done.unwrap_or_else(|_| ApiError::panicked().into_response());
         let status = response.status();
         let (answer, response) = Answer::of(response).await;
         match self.settle(request, ride, answer.filter(|_| answer::is_final(status))).await {
@@ -194,11 +214,12 @@ impl Idempotency {
                 Some(known) => batch.update(known, &new),
                 None => batch.create(&new),
             };
+            let Some(flight) = Flight::of(self, id) else { return Err(Refusal::Running) };
             match store.commit(batch).await {
                 Ok(receipt) => {
                     // The last op is the request's own.
                     let version = receipt.versions.last().copied().unwrap_or(1);
-                    return Ok(Claim::Do(Versioned { version, document: new }));
+                    return Ok(Claim::Do(Versioned { version, document: new }, flight));
                 }
                 // Another one with the same key was quicker.
                 Err(StoreError::Conflict { .. }) => {}
@@ -211,7 +232,8 @@ impl Idempotency {
     /// Whether the process that took a request is still about it.
     async fn runs(&self, node: &str, start: &str, request: &KeyedRequest) -> Result<bool, StoreError> {
         if start == self.0.start {
-            return Ok(true);
+            // Not if the store was away when it was to be kept what came of it.
+            return Ok(self.flying().contains(&request.id));
         }
         self.0.cluster.has_run_since(node, request.begun_at).await
     }
@@ -253,7 +275,6 @@ impl Idempotency {
                 }
                 None => batch.delete(&current),
             };
-            let batch = mark.iter().fold(batch, crate::store::Batch::delete);
             match store.commit(batch).await {
                 Ok(_) if by_another => return Err(Refusal::Lost),
                 Ok(_) => return Ok(()),
@@ -262,6 +283,10 @@ impl Idempotency {
             }
         }
         Err(StoreError::Conflict { kind: "keyed_request", id }.into())
+    }
+
+    fn flying(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.flying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_own(&self, request: &KeyedRequest) -> bool {

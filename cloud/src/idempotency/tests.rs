@@ -1,7 +1,7 @@
 //! What a key promises, also when the server ends between what was done and its answer.
 
 use super::document::{KeyedRequest, Mark, State};
-use super::{Idempotency, Key, print};
+use super::{Claim, Idempotency, Key, print};
 use crate::access::{Caller, Permissions, Via};
 use crate::clock::{Clock, Timestamp};
 use crate::cluster::Cluster;
@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::http::{ApiError, Response};
 use crate::id::UserId;
 use crate::secret::{Rotation, Vault};
+use crate::store::rider::{self, Ride};
 use crate::store::{Account, Document, Owner, Progress, Store};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -218,6 +219,30 @@ async fn a_failure_is_not_kept_but_what_it_did_is_known() {
     let wrong = async { ApiError::field("title", "is required").into_response() };
     assert_eq!(process.once(&stage.caller, &key("c"), print(), wrong).await.unwrap().status(), 422);
     assert_eq!(stage.ask(&process, "c").await.unwrap().status(), 422, "what is wrong stays wrong");
+}
+
+#[tokio::test]
+async fn what_a_process_gave_up_is_done_at_the_next_try() {
+    let stage = Stage::set();
+    let process = stage.process();
+    let print = print(&Method::POST, "/things", b"{}");
+    let id = key("a").id(&stage.caller);
+    // As it is when the store goes away before it could be kept what came of it.
+    let Ok(Claim::Do(_, flight)) = process.claim(&stage.caller, &id, print).await else {
+        panic!("it is free")
+    };
+    assert_eq!(stage.ask(&process, "a").await.unwrap_err().status(), 409, "somebody is about it");
+    drop(flight);
+    assert_eq!(stage.ask(&process, "a").await.unwrap().status(), 201);
+    assert_eq!(stage.made(), 1);
+    // Whoever was taken for dead and wakes finds the mark of who did it.
+    assert!(stage.store.get::<Mark>(&id).await.unwrap().is_some());
+    let (_, ride) = rider::with(stage.store.batch().create(&Mark { id }), async {
+        stage.store.create(Thing { id: "late".into() }).await.unwrap_err()
+    })
+    .await
+    .unwrap();
+    assert_eq!(ride, Ride::Waited);
 }
 
 #[tokio::test]

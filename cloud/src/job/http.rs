@@ -3,17 +3,18 @@
 use super::listing::LISTING;
 use super::{JobView, progress, results};
 use crate::app::App;
+use crate::http::places::Places;
 use crate::http::{self, ApiError, Call, Listed, Response, Routes, answer};
 use crate::id::JobId;
 use crate::store::IndexKey;
 use ::http::Method;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use warp::Filter;
 
 /// Progress streams at a time.
-const MAX_STREAMS: usize = 200;
+const MAX_STREAMS: usize = 1_000;
+/// Of those, streams of one account.
+const MAX_OF_ACCOUNT: usize = 200;
 
 /// The operations in the API's document.
 #[derive(OpenApi)]
@@ -25,7 +26,7 @@ type JobList = Listed<JobView>;
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
     let (all_app, one_app, retry_app, results_app) = (app.clone(), app.clone(), app.clone(), app.clone());
-    let places = Arc::new(Semaphore::new(MAX_STREAMS));
+    let places = Places::new(MAX_STREAMS, MAX_OF_ACCOUNT);
     let all = warp::path!("api" / "v1" / "jobs")
         .and(http::call())
         .then(move |call| answer(list(all_app.clone(), call)));
@@ -40,7 +41,7 @@ pub fn routes(app: App) -> Routes {
         .then(move |id, call| answer(results::list(results_app.clone(), id, call)));
     let progress = warp::path!("api" / "v1" / "jobs" / JobId / "progress")
         .and(http::call())
-        .then(move |id, call| answer(progress::open(app.clone(), Arc::clone(&places), id, call)));
+        .then(move |id, call| answer(progress::open(app.clone(), places.clone(), id, call)));
     all.or(one).unify().or(retry).unify().or(progress).unify().or(results).unify().boxed()
 }
 

@@ -5,14 +5,14 @@ use super::JobView;
 use super::http::found;
 use crate::access::Permission;
 use crate::app::App;
+use crate::http::places::{Place, Places};
 use crate::http::{self, ApiError, Call, Response};
 use crate::id::JobId;
 use crate::store::Account;
 use ::http::{HeaderMap, Method, header};
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
 use warp::Reply;
@@ -20,6 +20,8 @@ use warp::sse::Event;
 
 /// After this much quiet a heartbeat goes out, and the login is looked at again.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How long a full queue is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The job is read this often at most, however much else changes.
 const AT_MOST_EVERY: Duration = Duration::from_millis(200);
 /// Events that wait for a slow reader.
@@ -58,7 +60,8 @@ enum StreamEventName {
 ///
 /// Server-sent events: `progress` at once and at each change, with the job as `readJob` answers it; `end` when it has
 /// ended, with the job (`{}` if it is forgotten), after which the stream closes; `alive` with `{}` when nothing else
-/// was sent for ten seconds. There are 200 such streams at a time.
+/// was sent for ten seconds. There are 1 000 such streams at a time, 200 of them
+/// of one account.
 #[utoipa::path(
     get,
     path = "/api/v1/jobs/{job}/progress",
@@ -69,7 +72,7 @@ enum StreamEventName {
 )]
 pub(super) async fn open(
     app: App,
-    places: Arc<Semaphore>,
+    places: Places<Account>,
     id: JobId,
     call: Call,
 ) -> Result<Response, ApiError> {
@@ -77,10 +80,11 @@ pub(super) async fn open(
         return Err(ApiError::method_not_allowed(&["GET"]));
     }
     found(&app, &id).await?;
-    let place =
-        places.try_acquire_owned().map_err(|_| ApiError::unavailable("too many pages follow: close some"))?;
-    let (sender, receiver) = mpsc::channel(QUEUE);
     let account = call.caller()?.account;
+    let place = places
+        .take(account)
+        .ok_or_else(|| ApiError::unavailable("too many pages and programs follow jobs: close some"))?;
+    let (sender, receiver) = mpsc::channel(QUEUE);
     tokio::spawn(follow(app, account, id, call.headers, sender, place));
     let response = warp::sse::reply(ReceiverStream::new(receiver)).into_response();
     Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"))
@@ -92,7 +96,7 @@ async fn follow(
     id: JobId,
     headers: HeaderMap,
     sender: Sender,
-    _place: OwnedSemaphorePermit,
+    _place: Place<Account>,
 ) {
     tokio::select! {
         // However it ended, the stream does with it.
@@ -144,7 +148,11 @@ async fn drive(
 }
 
 async fn send(sender: &Sender, event: Event) -> Result<(), Gone> {
-    sender.send(Ok(event)).await.map_err(|_| Gone)
+    match tokio::time::timeout(PATIENCE, sender.send(Ok(event))).await {
+        Ok(Ok(())) => Ok(()),
+        // Gone, or somebody who reads nothing.
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
 }
 
 fn event(name: &str, job: &JobView) -> Event {

@@ -3,11 +3,16 @@
 use crate::clock::Timestamp;
 use crate::id::UserId;
 use crate::store::{Account, Change, Entry, Store, StoreError};
+use std::time::Duration;
 
 /// Entries that are read at a time.
 const PIECE: u64 = 200;
 /// Entries that one request looks at: a filter that nothing fits must come to an end.
 const MOST: u64 = 5_000;
+
+/// How far an entry's time may be from that of its neighbours: each process has a clock of its own, and takes the time when
+/// it begins to write.
+const SLACK: Duration = Duration::from_secs(600);
 
 /// Which entries are wanted.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +35,7 @@ impl Filter {
         self.user.is_none_or(by)
             && self.kind.as_ref().is_none_or(|kind| *kind == entry.kind)
             && self.id.as_ref().is_none_or(|id| *id == entry.id)
+            && self.since.is_none_or(|since| entry.at >= since)
             && self.until.is_none_or(|until| entry.at < until)
             && is_worth_telling(entry)
     }
@@ -77,7 +83,7 @@ pub(super) async fn backwards(
         looked += before - 1 - after;
         let is_last = page.reset || page.entries.is_empty();
         for entry in page.entries.into_iter().rev().filter(|entry| entry.seq < before) {
-            if filter.since.is_some_and(|since| entry.at < since) {
+            if filter.since.is_some_and(|since| entry.at.plus(SLACK) < since) {
                 return Ok(Part { entries, next: None });
             }
             let seq = entry.seq;
@@ -114,11 +120,11 @@ pub(super) async fn forwards(
         };
         looked += page.entries.len() as u64;
         for entry in page.entries {
-            if filter.until.is_some_and(|until| entry.at >= until) {
+            if filter.until.is_some_and(|until| entry.at >= until.plus(SLACK)) {
                 return Ok(Part { entries, next: None });
             }
             let seq = entry.seq;
-            if filter.since.is_none_or(|since| entry.at >= since) && filter.fits(&entry) {
+            if filter.fits(&entry) {
                 entries.push(entry);
                 if entries.len() == limit {
                     return Ok(Part { entries, next: Some(seq) });

@@ -2,6 +2,7 @@
 
 use super::bytes;
 use crate::http::{self as web, ApiError, Call, Response, Routes, answer};
+use ::bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -98,7 +99,11 @@ fn page(name: &str, call: &Call) -> Result<Response, ApiError> {
         }
         _ => return Err(missing()),
     };
-    let mut response = Response::new(bytes.into_owned().into());
+    let bytes = match bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    let mut response = Response::new(bytes.into());
     let kept = HeaderValue::from_static("public, max-age=3600");
     response.headers_mut().insert(header::CACHE_CONTROL, kept);
     Ok(web::with_header(response, header::CONTENT_TYPE, &kind))

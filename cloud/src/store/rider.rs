@@ -2,6 +2,7 @@
 //!
 //! Whoever must know after a crash whether the work took effect lets a mark ride along.
 
+use super::Store;
 use super::batch::Batch;
 use super::engine::{RawOp, Receipt};
 use super::error::StoreError;
@@ -46,6 +47,18 @@ pub(crate) async fn with<T>(batch: Batch, work: impl Future<Output = T>) -> Resu
         Place::Arrived => Ride::Arrived,
     };
     Ok((done, ride))
+}
+
+/// Has what waits to ride along written now, by itself: before work takes effect where the store knows nothing of it.
+pub(crate) async fn depart(store: &Store) -> Result<(), StoreError> {
+    along(Vec::new(), |ops| async {
+        match ops.is_empty() {
+            true => Ok(Receipt::default()),
+            false => store.seat.commit(ops).await,
+        }
+    })
+    .await
+    .map(|_| ())
 }
 
 /// Has `commit` carry out what the task's work wants written, with what waits to ride along.

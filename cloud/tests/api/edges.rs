@@ -239,17 +239,26 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// `GET /healthz` by HPACK's static table, and a literal path and authority.
-fn get_healthz() -> Vec<u8> {
-    let mut block = vec![0x82, 0x86, 0x04, 8];
-    block.extend_from_slice(b"/healthz");
+/// A `GET` by HPACK's static table, and a literal path and authority.
+fn get(path: &str) -> Vec<u8> {
+    let mut block = vec![0x82, 0x86, 0x04, path.len() as u8];
+    block.extend_from_slice(path.as_bytes());
     block.extend_from_slice(&[0x01, 1, b'x']);
     block
 }
 
+fn get_healthz() -> Vec<u8> {
+    get("/healthz")
+}
+
 async fn open_h2(server: &Server) -> TcpStream {
+    open_h2_with(server, &[]).await
+}
+
+/// With settings (RFC 9113, 6.5.1).
+async fn open_h2_with(server: &Server, settings: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address(server)).await.unwrap();
-    let settings = frame(4, 0, 0, &[]);
+    let settings = frame(4, 0, 0, settings);
     stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings].concat()).await.unwrap();
     stream
 }
@@ -319,4 +328,58 @@ async fn an_idle_connection_ends() {
     assert!(rest.starts_with("HTTP/1.1 200 "), "{rest}");
     let second = flood(open_h2(&server).await, std::iter::once(frame(1, 0x5, 1, &get_healthz()))).await;
     assert!(second, "one of HTTP/2 ends too");
+}
+
+#[tokio::test]
+async fn a_reader_who_takes_nothing_is_cut() {
+    let server = Server::start_with(|config| {
+        config.http.header_ms = 100_000;
+        config.http.idle_ms = 1_000;
+    })
+    .await;
+    let whole = frame(1, 0x5, 1, &get("/api/docs/swagger-ui-bundle.js"));
+    for window in [0u32, 1, 1000] {
+        // SETTINGS_INITIAL_WINDOW_SIZE
+        let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
+        let mut stream = open_h2_with(&server, &settings).await;
+        stream.write_all(&whole).await.unwrap();
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(STEP, stream.read_to_end(&mut rest)).await;
+        assert!(read.is_ok(), "a window of {window} keeps the connection");
+    }
+    // One who reads slowly, but reads, gets all of it, far beyond what an idle one may stay.
+    let mut slow = TcpStream::connect(address(&server)).await.unwrap();
+    socket2::SockRef::from(&slow).set_recv_buffer_size(8 * 1024).unwrap();
+    slow.write_all(b"GET /api/docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let (mut total, mut piece) = (0, vec![0; 40_000]);
+    loop {
+        let read = tokio::time::timeout(STEP, slow.read(&mut piece)).await.unwrap().unwrap();
+        total += read;
+        if read == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    assert!(total > 1_000_000, "{total} bytes came");
+    assert_well(&server).await;
+}
+
+#[tokio::test]
+async fn what_comes_at_once_may_not_stand_still() {
+    let server = Server::start_with(|config| config.http.body_wait_ms = 500).await;
+    let login = basic(EMAIL, &server.password);
+    let head = |more: &str, length: usize| {
+        format!(
+            "POST /api/v1/{more}content-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        )
+    };
+    // At the rate that is asked for this much would buy more than ten minutes.
+    let begun = head(&format!("events HTTP/1.1\r\nhost: x\r\nauthorization: {login}\r\n"), 1_000_000);
+    let answered = exchange(&server, &[begun.as_bytes(), &[b' '; 900_000]].concat()).await;
+    assert_problem(&answered, 408);
+    // Whoever has not said who they are has not much to say.
+    let stranger = head("session HTTP/1.1\r\nhost: x\r\n", 20_000);
+    assert_problem(&exchange(&server, &[stranger.as_bytes(), &[b' '; 20_000]].concat()).await, 413);
 }
