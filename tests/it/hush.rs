@@ -23,6 +23,8 @@ const HOOK: &str = "hook-hush-2b6e1f";
 /// Everything that our own programs would say.
 const LOUD: &str = "info,stagebox_cloud=trace,stagebox_agent=trace,stagebox_media=trace";
 
+const ANNAS: &str = "annas password hush-77aa10";
+
 /// What is secret, each with a name for the message.
 #[derive(Default)]
 struct Secrets(Vec<(&'static str, String)>);
@@ -133,6 +135,20 @@ async fn no_secret_of_a_whole_run_is_shown_anywhere() -> Result<()> {
     wait_until("the receiver is told", STEP, || async { Ok((receiver.told().len() > 2).then_some(())) })
         .await?;
     drop(receiver);
+
+    // Logins: a token, another user's password, and the secret of an authenticator app.
+    let token = cloud.api.post("tokens", &json!({ "name": "hush" })).await?;
+    secrets.add("token", token["token"].as_str().unwrap_or_default())?;
+    let roles = cloud.api.get("roles").await?;
+    let user = json!({ "email": "anna@example.org", "role": roles["data"][0]["id"], "password": ANNAS });
+    cloud.api.post("users", &user).await?;
+    secrets.add("user's password", ANNAS)?;
+    let anna = Api::new(cloud.api.base(), "anna@example.org", ANNAS);
+    let begun = anna.post("second-factor", &json!({ "password": ANNAS })).await?;
+    secrets.add("second factor", begun["secret"].as_str().unwrap_or_default())?;
+    told.push(
+        error(&anna, reqwest::Method::POST, "second-factor/confirm", json!({ "code": "000000" })).await,
+    );
 
     // What goes wrong is told too, and must not tell more.
     let lost = format!("rtmp://{}/live/nosuchkey-hush-5f0d", cloud.ports.rtmp);

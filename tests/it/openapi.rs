@@ -13,7 +13,7 @@ use tokio::process::Command;
 use super::{broadcast, make_event, publish_url};
 
 /// The longest that one of the programs may take.
-const LIMIT: Duration = Duration::from_secs(280);
+const LIMIT: Duration = Duration::from_secs(420);
 /// Frames of the broadcast that becomes an item.
 const FRAMES: u32 = 30;
 

@@ -14,7 +14,7 @@ mod tests;
 pub(crate) use answer::REPLAYED;
 pub(crate) use document::KeyedRequest;
 pub(crate) use key::{KEY_PATTERN, Key, print};
-pub(crate) use sweep::run as sweep;
+pub(crate) use sweep::{forget_answers, run as sweep};
 
 use crate::access::Caller;
 use crate::clock::Clock;
@@ -97,8 +97,8 @@ enum Refusal {
     #[error("the first request with this Idempotency-Key is not answered yet: ask again in a moment")]
     Running,
     #[error(
-        "the request with this Idempotency-Key was carried out, but the server ended before it could keep the answer: \
-         look at what is there, and take a new key for anything else"
+        "the request with this Idempotency-Key was carried out, but its answer is not kept: look at what is there, and take \
+         a new key for anything else"
     )]
     Lost,
     #[error("cannot look up an Idempotency-Key: {0}")]

@@ -3,7 +3,8 @@
 
 use super::document::{BY_ACCOUNT, BY_AGE, KeyedRequest, Mark, State};
 use super::{Idempotency, KEPT};
-use crate::store::{Account, IndexKey, Scan, StoreError, Versioned};
+use crate::id::UserId;
+use crate::store::{Account, IndexKey, Scan, Store, StoreError, Versioned};
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +43,7 @@ impl Idempotency {
             if old.is_empty() {
                 break;
             }
-            forgotten += self.forget(old).await?;
+            forgotten += forget(&self.0.store, old).await?;
         }
         // Other processes forget and add as well: counted anew where it matters.
         self.counts().clear();
@@ -70,7 +71,7 @@ impl Idempotency {
             let page = self.0.store.scan::<KeyedRequest>(oldest).await?;
             let done =
                 |found: &Versioned<KeyedRequest>| !matches!(found.document.state, State::Running { .. });
-            forgotten = self.forget(page.items.into_iter().filter(done).collect()).await?;
+            forgotten = forget(&self.0.store, page.items.into_iter().filter(done).collect()).await?;
         }
         self.counts().insert(account, count.saturating_sub(forgotten));
         Ok(())
@@ -89,22 +90,48 @@ impl Idempotency {
         }
     }
 
-    async fn forget(&self, requests: Vec<Versioned<KeyedRequest>>) -> Result<usize, StoreError> {
-        let mut forgotten = 0;
-        for request in requests {
-            let mark = self.0.store.get::<Mark>(&request.document.id).await?;
-            let batch = mark.iter().fold(self.0.store.batch().delete(&request), crate::store::Batch::delete);
-            match self.0.store.commit(batch).await {
-                Ok(_) => forgotten += 1,
-                // Used anew, or forgotten by another process.
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(forgotten)
-    }
-
     fn counts(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<Account, usize>> {
         self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Forgets a user's keys, and what was answered to others in the account: any answer may name them.
+pub(crate) async fn forget_answers(store: &Store, account: Account, user: UserId) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let scan = Scan::of(BY_ACCOUNT).within(IndexKey::of(account)).after(after).limit(AT_ONCE);
+        let page = store.scan::<KeyedRequest>(scan).await?;
+        let (own, others): (Vec<_>, Vec<_>) =
+            page.items.into_iter().partition(|found| found.document.user == user);
+        forget(store, own).await?;
+        for found in others {
+            let is_changed = |request: &mut KeyedRequest, _, _| {
+                let is_answered = matches!(request.state, State::Answered { .. });
+                if is_answered {
+                    request.state = State::Lost;
+                }
+                Ok::<_, StoreError>(is_answered)
+            };
+            store.update(&found.document.id, None, is_changed).await?;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn forget(store: &Store, requests: Vec<Versioned<KeyedRequest>>) -> Result<usize, StoreError> {
+    let mut forgotten = 0;
+    for request in requests {
+        let mark = store.get::<Mark>(&request.document.id).await?;
+        let batch = mark.iter().fold(store.batch().delete(&request), crate::store::Batch::delete);
+        match store.commit(batch).await {
+            Ok(_) => forgotten += 1,
+            // Used anew, or forgotten by another process.
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(forgotten)
 }

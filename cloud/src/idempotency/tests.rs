@@ -1,6 +1,7 @@
 //! What a key promises, also when the server ends between what was done and its answer.
 
 use super::document::{KeyedRequest, Mark, State};
+use super::sweep::forget_answers;
 use super::{Claim, Idempotency, Key, print};
 use crate::access::{Caller, Permissions, Via};
 use crate::clock::{Clock, Timestamp};
@@ -261,6 +262,18 @@ async fn keys_go_with_their_day_and_an_account_has_so_many() {
     assert_eq!(process.forget_the_old().await.unwrap(), left);
     assert_eq!(count(&stage.store).await, 0);
     assert!(stage.store.get::<Mark>(key("k29").id(&stage.caller)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn answers_that_may_name_somebody_are_forgotten_and_nothing_is_done_twice() {
+    let stage = Stage::set();
+    let process = stage.process();
+    stage.ask(&process, "a").await.unwrap();
+    forget_answers(&stage.store, Account::FIRST, UserId::random()).await.unwrap();
+    let told = stage.ask(&process, "a").await.unwrap_err();
+    assert_eq!((told.status(), stage.made()), (StatusCode::CONFLICT, 1));
+    forget_answers(&stage.store, Account::FIRST, stage.caller.user).await.unwrap();
+    assert_eq!(count(&stage.store).await, 0, "their own keys go");
 }
 
 async fn count(store: &Store) -> usize {

@@ -17,6 +17,7 @@ pub use job::{EraseUser, ExportUser, Whose};
 
 use crate::account::{AccountError, Accounts};
 use crate::app::App;
+use crate::idempotency;
 use crate::store::{Progress, Store, StoreError};
 
 /// Has this process make exports and erase users.
@@ -49,6 +50,8 @@ pub(crate) async fn erase(
         Err(AccountError::NotFound(_)) => accounts.forget_traces(whose.user).await?,
         Err(error) => return Err(error.into()),
     }
+    // What was answered to whoever made or changed the user.
+    idempotency::forget_answers(store, whose.account, whose.user).await?;
     match store.rewrite(progress).await {
         Ok(_) => Ok("nothing names the user any more, and the store was written anew without the old bytes"
             .to_owned()),

@@ -1,5 +1,6 @@
 """What schemathesis does before it sends a request, and how it reads answers of rare kinds."""
 
+import base64
 import itertools
 import json
 import os
@@ -7,6 +8,7 @@ import random
 import re
 
 import schemathesis
+from schemathesis.specs.openapi import _auth_retry
 
 # The test's own login: were it taken away, everything after it would be answered 401 and nothing be tested.
 OWN = {"user": os.environ["STAGEBOX_USER"], "token": os.environ["STAGEBOX_TOKEN_ID"]}
@@ -14,6 +16,22 @@ NOBODY = {"user": "usr_00000000000000000000", "token": "tok_00000000000000000000
 ADDRESSES = random.Random(1)
 NUMBERS = itertools.count()
 KEY = re.compile(r'"[ !#-\[\]-~]{1,255}"|[A-Za-z0-9._~:+/=-]{1,255}')
+
+
+class WrongLogins(dict):
+    """Wrong logins for the check that logins are looked at: each of a user of its own.
+
+    Guesses at one user wait for each other, and all that would be seen is 429. These requests pass by `before_call`.
+    """
+
+    def get(self, name, other=None):
+        if name != "_basic_auth":
+            return super().get(name, other)
+        login = f"nobody{next(NUMBERS)}@example.org:wrong"
+        return "Basic " + base64.b64encode(login.encode()).decode()
+
+
+_auth_retry.INVALID_AUTH_HEADERS = WrongLogins(_auth_retry.INVALID_AUTH_HEADERS)
 
 
 @schemathesis.hook
@@ -39,3 +57,21 @@ def before_call(context, case, kwargs):
 @schemathesis.deserializer("application/x-ndjson")
 def last_line(context, response):
     return json.loads(response.content.splitlines()[-1])
+
+
+@schemathesis.check
+def answer_as_asked_for(ctx, response, case):
+    """An answer is as its schema says; of one that was asked for some `fields`, nothing else is there.
+
+    This stands for the check `response_schema_conformance`, which knows of no fields that are left out on request.
+    """
+    wanted = (case.query or {}).get("fields")
+    if wanted is None or case.method != "GET" or response.status_code != 200:
+        return case.operation.validate_response(response, case=case)
+    names = wanted if isinstance(wanted, list) else str(wanted).split(",")
+    first = {str(name).split(".")[0] for name in names}
+    answer = response.json()
+    for thing in answer["data"] if isinstance(answer.get("data"), list) else [answer]:
+        more = set(thing) - first
+        assert not more, f"{more} were not asked for"
+    return None
