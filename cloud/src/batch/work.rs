@@ -13,6 +13,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Things that are worked on at a time.
 const AT_ONCE: usize = 8;
@@ -78,17 +79,33 @@ impl<P: Place> Work for Batches<P> {
         let total = input.ids.len() as u64;
         let (app, input, handle) = (&app, &input, &job);
         let work = input.ids.clone().into_iter().zip(0u32..);
+        // Once something stands in the way nothing more is begun, and what was begun comes to its end.
+        let ending = &AtomicBool::new(false);
         let mut done = stream::iter(work)
             .map(|(id, number)| async move {
                 handle.check()?;
+                if ending.load(Ordering::Relaxed) {
+                    return Err(WorkError::Stopped);
+                }
                 one(app, action, input, handle.id(), number, &id).await
             })
             .buffer_unordered(AT_ONCE);
-        let (mut count, mut failed) = (0, 0);
+        let (mut count, mut failed, mut error) = (0, 0, None);
         while let Some(is_done) = done.next().await {
-            count += 1;
-            failed += u64::from(!is_done?);
-            job.counted(count, total, "done");
+            match is_done {
+                Ok(is_done) => {
+                    count += 1;
+                    failed += u64::from(!is_done);
+                    job.counted(count, total, "done");
+                }
+                Err(first) => {
+                    ending.store(true, Ordering::Relaxed);
+                    error.get_or_insert(first);
+                }
+            }
+        }
+        if let Some(error) = error {
+            return Err(error);
         }
         Ok(Outcome::new(match failed {
             0 => format!("All {total} are done"),
