@@ -55,7 +55,7 @@ permissions! {
     ServerRead = "server:read", "See the servers of the installation and their alarms.";
     ServerWrite = "server:write", "Have the servers look through their media.";
     AccessApi = "api:use", "Use the API by HTTP Basic or tokens.";
-    ChangePassword = "password:change", "Change one's own password.";
+    ChangePassword = "password:change", "Change one's own password, also by mail, and set up a second factor.";
 }
 
 /// Says that a text names no permission.

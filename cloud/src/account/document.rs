@@ -84,9 +84,17 @@ impl User {
         self.password_changed_at = Some(now);
     }
 
-    /// What tells whether it is still the same password.
+    /// What tells whether it is still the same password, and the same address that a link to a new one was sent to.
     pub(super) fn password_print(&self) -> String {
-        hex::encode(Sha256::digest(format!("password print of {}", self.password_hash)))
+        let address = hex::encode(email_key(&self.email));
+        hex::encode(Sha256::digest(format!("password print of {} at {address}", self.password_hash)))
+    }
+
+    /// Whether they can log in now with what was shown when they were as in `then`.
+    pub(super) fn is_shown_as(&self, then: &Self) -> bool {
+        self.can_enter()
+            && self.password_hash == then.password_hash
+            && self.second_factor == then.second_factor
     }
 
     /// Whether they can log in to the pages.

@@ -34,6 +34,9 @@ pub enum AccountError {
     /// Whoever asks would give or take what they have not.
     #[error("your role does not allow what this one does: {0}")]
     Beyond(Permissions),
+    /// It is for others' sake: for oneself there is a way that asks for what one knows.
+    #[error("this is for other users: one's own {0}")]
+    Oneself(&'static str),
     /// Nobody could administer the account any more.
     #[error("this is the account's last administrator who can log in: make another one first")]
     LastAdministrator,
@@ -74,6 +77,7 @@ impl From<AccountError> for ApiError {
             AccountError::LastAdministrator
             | AccountError::Administrators
             | AccountError::FirstAccount
+            | AccountError::Oneself(_)
             | AccountError::Deleting
             | AccountError::RoleInUse => Self::conflict(text),
             AccountError::ChangedMeanwhile(_) => Self::changed_meanwhile(text),

@@ -6,7 +6,8 @@ use super::login::session_shown;
 use super::token::{BY_USER, Token};
 use super::tokens_http::shown as token_shown;
 use super::{AccountError, Accounts, Role, Session, User};
-use crate::access::Caller;
+use crate::access::{Caller, Via};
+use crate::http::ApiError;
 use crate::id::UserId;
 use crate::store::{Account, IndexKey, Scan, StoreError, Versioned};
 use serde_json::{Value, json};
@@ -35,6 +36,17 @@ impl Accounts {
     pub(crate) async fn may_look_after(&self, caller: &Caller, id: UserId) -> Result<(), AccountError> {
         let user = self.user_of(caller.account, id).await?;
         self.may_touch(caller, &user.document).await
+    }
+
+    /// Makes sure that somebody acts with all that their role allows: what is kept of them is more than a part of it.
+    pub(crate) async fn demand_whole(&self, caller: &Caller) -> Result<(), ApiError> {
+        let all = self.permissions_of_user(caller.account, caller.user).await?;
+        if caller.via != Via::Token || all.beyond(caller.permissions).is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(
+            "this token allows a part only of what its user may do: log in, or use a token without `permissions`",
+        ))
     }
 
     /// Makes sure that somebody may take a user away.

@@ -5,7 +5,8 @@
 
 use super::document::BY_EMAIL;
 use super::tenant::AccountRecord;
-use super::{AccountError, Accounts, User};
+use super::{AccountError, Accounts, Role, User};
+use crate::access::Permission;
 use crate::id::UserId;
 use crate::mail::{Mail, Part};
 use crate::store::{IndexKey, StoreError};
@@ -24,6 +25,9 @@ pub enum Letter {
     PasswordChanged {
         /// Whose.
         user: UserId,
+        /// Whether the user's tokens were taken back with it.
+        #[serde(default)]
+        tokens_ended: bool,
     },
     /// The second factor was taken off.
     SecondFactorOff {
@@ -51,10 +55,16 @@ impl Accounts {
                 ];
                 (user, "Choose a new password", parts)
             }
-            Letter::PasswordChanged { user } => {
+            Letter::PasswordChanged { user, tokens_ended } => {
                 let Some(user) = self.enterable(*user).await? else { return Ok(None) };
-                let words =
-                    format!("The password of your Stagebox login at {url} was changed just now. {not_you}");
+                let tokens = if *tokens_ended {
+                    "Your tokens for programs were taken back with it."
+                } else {
+                    "Your tokens for programs go on as they are: take back those that you do not know."
+                };
+                let words = format!(
+                    "The password of your Stagebox login at {url} was changed just now. {tokens} {not_you}"
+                );
                 (user, "Your password was changed", vec![Part::Text(words)])
             }
             Letter::SecondFactorOff { user } => {
@@ -76,9 +86,17 @@ impl Accounts {
         }
         let found = self.0.store.find::<User>(BY_EMAIL, IndexKey::new().bytes(hash)).await?;
         match found {
-            Some(found) => self.enterable(found.document.id).await,
+            Some(found) => self.resettable(found.document.id).await,
             None => Ok(None),
         }
+    }
+
+    /// A user who may log in to the pages now and change the password.
+    pub(super) async fn resettable(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let Some(user) = self.enterable(id).await? else { return Ok(None) };
+        let role = self.0.store.get::<Role>(user.role).await?;
+        let may = role.is_some_and(|role| role.document.permissions().has(Permission::ChangePassword));
+        Ok(may.then_some(user))
     }
 
     /// A user who may log in to the pages now.

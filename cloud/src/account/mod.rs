@@ -19,6 +19,8 @@ mod roles_http;
 mod second;
 mod tenant;
 mod tenant_http;
+#[cfg(test)]
+pub(crate) mod tests;
 mod token;
 mod tokens_http;
 mod users;
@@ -54,7 +56,7 @@ use crate::mail::Outbox;
 use crate::secret::Vault;
 use crate::store::{Account, Batch, IndexKey, Store, StoreError, Versioned};
 use document::BY_EMAIL;
-use login::basic::GoodHeaders;
+use login::basic::{GoodHeaders, Turns};
 use login::check::Throttles;
 use login::password::{self, Passwords};
 use login::record::Records;
@@ -82,6 +84,7 @@ struct Inner {
     asked: reset::Asked,
     outbox: Outbox,
     good: Mutex<GoodHeaders>,
+    turns: Turns,
 }
 
 impl Accounts {
@@ -102,6 +105,7 @@ impl Accounts {
             asked: reset::Asked::default(),
             outbox,
             good: Mutex::default(),
+            turns: Turns::default(),
         }))
     }
 

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::http::ApiError;
 use crate::id::{RoleId, UserId};
 use crate::personal::Export;
-use crate::store::{Account, Batch, IndexKey, Page, Scan, StoreError, Versioned};
+use crate::store::{Account, Batch, IndexKey, Page, Scan, StoreError, Versioned, rider};
 use http::StatusCode;
 
 /// What a new user is made of.
@@ -110,19 +110,26 @@ impl Accounts {
         self.change_user(caller, id, expected, change, None).await
     }
 
-    /// Gives a user a password, drawn if absent, and ends their sessions.
+    /// Gives another user a password, drawn if absent, ends their sessions and takes their tokens back.
     pub(super) async fn set_password(
         &self,
         caller: &Caller,
         id: UserId,
         password: Option<String>,
     ) -> Result<Option<String>, AccountError> {
+        if caller.user == id {
+            return Err(AccountError::Oneself(
+                "password is changed with PUT /api/v1/session/password, by the present one",
+            ));
+        }
         let drawn = password.is_none().then(password::random);
         let password = password.or_else(|| drawn.clone()).unwrap_or_default();
         let hash = self.0.passwords.hash(&password).await?;
         let change = |user: &mut User, now| user.set_password_hash(&hash, now);
-        self.change_user(caller, id, None, change, Some(Letter::PasswordChanged { user: id })).await?;
+        let told = Letter::PasswordChanged { user: id, tokens_ended: true };
+        let changed = self.change_user(caller, id, None, change, Some(told)).await?;
         self.end_all_sessions(id).await?;
+        self.end_tokens(&changed.document, caller.user).await?;
         Ok(drawn)
     }
 
@@ -142,7 +149,7 @@ impl Accounts {
         }
         let hash = self.0.passwords.hash(new).await?;
         let change = |user: &mut User, now| user.set_password_hash(&hash, now);
-        let told = Some(Letter::PasswordChanged { user: caller.user });
+        let told = Some(Letter::PasswordChanged { user: caller.user, tokens_ended: false });
         self.change_user(caller, caller.user, Some(user.version), change, told).await?;
         self.end_sessions_but(caller.user, kept).await?;
         Ok(())
@@ -170,6 +177,12 @@ impl Accounts {
             let batch = match &told {
                 Some(letter) => self.0.outbox.post(batch, letter)?,
                 None => batch,
+            };
+            let batch = match told {
+                Some(Letter::PasswordChanged { tokens_ended: true, .. }) => {
+                    self.tokens_of(&old.document).await?.iter().fold(batch, Batch::delete)
+                }
+                _ => batch,
             };
             match self.0.store.commit(batch.update(&old, &new)).await {
                 Ok(receipt) => {
@@ -212,9 +225,10 @@ impl Accounts {
             if expected.is_some_and(|expected| expected != old.version) {
                 return Err(AccountError::ChangedMeanwhile(old.version));
             }
+            // Before anything of theirs is forgotten: whoever has to stay keeps it.
+            self.unless_last(self.0.store.batch(), &old.document, None).await?;
             self.forget_traces(id).await?;
-            let tokens = Scan::of(BY_USER).within(IndexKey::of(old.document.account).text(id)).limit(200);
-            let tokens = self.0.store.scan::<Token>(tokens).await?.items;
+            let tokens = self.tokens_of(&old.document).await?;
             let factor = self.second_factor(id).await?;
             let batch = self.0.store.batch().by(by);
             let batch = self.unless_last(batch, &old.document, None).await?;
@@ -230,12 +244,35 @@ impl Accounts {
         }
     }
 
-    /// Ends and forgets what is kept of a user beside the user.
+    /// All tokens of a user, of which there are 50 at most.
+    pub(super) async fn tokens_of(&self, user: &User) -> Result<Vec<Versioned<Token>>, StoreError> {
+        let own = Scan::of(BY_USER).within(IndexKey::of(user.account).text(user.id)).limit(200);
+        Ok(self.0.store.scan::<Token>(own).await?.items)
+    }
+
+    /// Takes a user's tokens back, also those that a session made while it was ended.
+    pub(super) async fn end_tokens(&self, user: &User, by: UserId) -> Result<(), StoreError> {
+        loop {
+            let tokens = self.tokens_of(user).await?;
+            let batch = self.0.store.batch().by(Some(by));
+            match self.0.store.commit(tokens.iter().fold(batch, Batch::delete)).await {
+                Ok(_) => return Ok(()),
+                // One was used meanwhile.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Ends and forgets what is kept of a user beside the user; that alone is not the deletion yet.
     pub(crate) async fn forget_traces(&self, id: UserId) -> Result<(), StoreError> {
-        self.end_all_sessions(id).await?;
-        self.end_resets(id).await?;
-        self.forget_logins_of(id).await?;
-        Export::forget_of(&self.0.store, id).await
+        rider::aside(async {
+            self.end_all_sessions(id).await?;
+            self.end_resets(id).await?;
+            self.forget_logins_of(id).await?;
+            Export::forget_of(&self.0.store, id).await
+        })
+        .await
     }
 
     /// A role that the caller may give: it allows nothing that they may not do themselves.

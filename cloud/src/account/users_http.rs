@@ -272,7 +272,8 @@ async fn remove(app: App, id: UserId, call: Call) -> Result<Response, ApiError> 
 
 /// Give a user a new password
 ///
-/// Without a password one is drawn. All the user's sessions end.
+/// Without a password one is drawn. All the user's sessions end, and all their tokens are taken back. One's own password is
+/// changed with `PUT /api/v1/session/password`.
 #[utoipa::path(
     post,
     path = "/api/v1/users/{user}/password",
@@ -282,6 +283,7 @@ async fn remove(app: App, id: UserId, call: Call) -> Result<Response, ApiError> 
     responses(
         (status = 200, description = "The password that was drawn.", body = Drawn),
         (status = 204, description = "The password is the one that was sent."),
+        (status = 409, description = "It is the caller's own."),
     )
 )]
 async fn set_password(app: App, id: UserId, mut call: Call) -> Result<Response, ApiError> {

@@ -13,6 +13,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Things that are worked on at a time.
 const AT_ONCE: usize = 8;
@@ -78,23 +79,50 @@ impl<P: Place> Work for Batches<P> {
         let total = input.ids.len() as u64;
         let (app, input, handle) = (&app, &input, &job);
         let work = input.ids.clone().into_iter().zip(0u32..);
-        let mut done = stream::iter(work)
-            .map(|(id, number)| async move {
-                handle.check()?;
-                one(app, action, input, handle.id(), number, &id).await
-            })
-            .buffer_unordered(AT_ONCE);
         let (mut count, mut failed) = (0, 0);
-        while let Some(is_done) = done.next().await {
+        let begin = |(id, number): (String, u32)| async move {
+            handle.check()?;
+            one(app, action, input, handle.id(), number, &id).await
+        };
+        each(work, begin, |is_done| {
             count += 1;
-            failed += u64::from(!is_done?);
-            job.counted(count, total, "done");
-        }
+            failed += u64::from(!is_done);
+            handle.counted(count, total, "done");
+        })
+        .await?;
         Ok(Outcome::new(match failed {
             0 => format!("All {total} are done"),
             failed => format!("{} of {total} are done; the results say why {failed} are not", total - failed),
         }))
     }
+}
+
+/// Works on some at a time, and tells of each whether it succeeded. Once something stands in the way nothing more is begun,
+/// and what was begun comes to its end.
+async fn each<T, F>(
+    work: impl Iterator<Item = T>,
+    one: impl Fn(T) -> F,
+    mut tell: impl FnMut(bool),
+) -> Result<(), WorkError>
+where
+    F: Future<Output = Result<bool, WorkError>>,
+{
+    let (ending, one) = (&AtomicBool::new(false), &one);
+    let begin = |thing| async move {
+        if ending.load(Ordering::Relaxed) { Err(WorkError::Stopped) } else { one(thing).await }
+    };
+    let mut ended = stream::iter(work).map(begin).buffer_unordered(AT_ONCE);
+    let mut first = Ok(());
+    while let Some(is_done) = ended.next().await {
+        match is_done {
+            Ok(is_done) => tell(is_done),
+            Err(error) => {
+                ending.store(true, Ordering::Relaxed);
+                first = first.and(Err(error));
+            }
+        }
+    }
+    first
 }
 
 /// Does it to one thing, unless that was done before; whether it succeeded.
@@ -150,5 +178,33 @@ async fn keep(store: &Store, result: &JobResult, ride: Ride) -> Result<(), WorkE
         // Another process, which was taken for dead, has done it meanwhile.
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    #[tokio::test]
+    async fn what_was_begun_comes_to_its_end_and_nothing_more_is_begun() {
+        let (begun, ended) = (&AtomicU32::new(0), &AtomicU32::new(0));
+        let one = |number: u32| async move {
+            begun.fetch_add(1, Ordering::Relaxed);
+            for _ in 0..if number == 3 { 5 } else { 50 } {
+                tokio::task::yield_now().await;
+            }
+            if number == 3 {
+                return Err(WorkError::failed("the store is away"));
+            }
+            ended.fetch_add(1, Ordering::Relaxed);
+            Ok(number != 1)
+        };
+        let mut told = Vec::new();
+        let result = each(0..100, one, |is_done| told.push(is_done)).await;
+        assert!(matches!(result, Err(WorkError::Failed { .. })), "the first one counts: {result:?}");
+        let (begun, ended) = (begun.load(Ordering::Relaxed), ended.load(Ordering::Relaxed));
+        assert_eq!((begun, ended, told.len()), (AT_ONCE as u32, AT_ONCE as u32 - 1, AT_ONCE - 1));
+        assert_eq!(told.iter().filter(|is_done| !**is_done).count(), 1);
     }
 }

@@ -3,13 +3,13 @@
 use super::client::Running;
 use super::command::{Meter, here, settle, told, until_cancelled};
 use super::{Outcome, Work};
-use crate::account::Accounts;
+use crate::account::{AccountError, Accounts};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::personal::{self, Whose};
 use crate::store::Progress;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use std::fs::OpenOptions;
@@ -114,7 +114,13 @@ async fn export(
 /// Erases on the store that is given.
 pub(super) async fn erase(email: &str, ground: &super::Ground, progress: &Progress) -> Outcome {
     let accounts = Accounts::new(ground.store.clone(), ground.vault.clone(), ground.clock.clone());
-    let user = accounts.by_email(email).await?;
+    let user = accounts.by_email(email).await.map_err(|error| match error {
+        AccountError::NotFound(_) => anyhow!(
+            "{error}; if an erasure broke off, the user is gone already, and `stagebox-cloud store rewrite` takes the \
+             old bytes off the disk"
+        ),
+        error => error.into(),
+    })?;
     let whose = Whose { account: user.account, user: user.id };
     let words = personal::erase(&ground.store, &accounts, None, whose, progress).await?;
     Ok((words, Vec::new()))

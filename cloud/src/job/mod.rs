@@ -43,7 +43,7 @@ use crate::store::{
     Account, Batch, Cursor, Document, IndexKey, NewEntry, Page, Priority, Queue, QueueError, Scan, Store,
     StoreError,
 };
-use document::{BY_KIND, BY_TIME};
+use document::{BY_KIND, BY_KIND_AND_STATE, BY_TIME};
 pub(crate) use node::Node;
 use runner::Runner;
 use serde_json::Value;
@@ -223,6 +223,32 @@ impl Jobs {
         after: Option<Cursor>,
     ) -> Result<Page<JobView>, StoreError> {
         self.page(Scan::of(BY_KIND).within(IndexKey::of(account).text(kind)).falling().after(after)).await
+    }
+
+    /// A job of a kind about something that waits or runs.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small and copied")]
+    pub(crate) async fn under_way<W: Work>(
+        &self,
+        account: Account,
+        subject: impl ToString,
+    ) -> Result<Option<JobId>, StoreError> {
+        let subject = subject.to_string();
+        for state in [StateName::Waiting, StateName::Running] {
+            let mut after = None;
+            loop {
+                let within = IndexKey::of(account).text(W::KIND).text(state.as_str());
+                let page = self.page(Scan::of(BY_KIND_AND_STATE).within(within).after(after)).await?;
+                let found = page.items.iter().find(|job| job.subject.as_ref() == Some(&subject));
+                if let Some(found) = found {
+                    return Ok(Some(found.id));
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// A part of a list of jobs.

@@ -11,19 +11,26 @@ use std::collections::HashMap;
 pub(crate) struct Names<'a> {
     store: &'a Store,
     account: Account,
+    /// The only user who is named, if not all are.
+    only: Option<UserId>,
     known: HashMap<String, Option<String>>,
 }
 
 impl<'a> Names<'a> {
     pub(crate) fn new(store: &'a Store, account: Account) -> Self {
-        Self { store, account, known: HashMap::new() }
+        Self { store, account, only: None, known: HashMap::new() }
+    }
+
+    /// Names but one user: others have their ids only.
+    pub(crate) fn of_one(store: &'a Store, account: Account, user: UserId) -> Self {
+        Self { only: Some(user), ..Self::new(store, account) }
     }
 
     /// Who did something.
     pub(super) async fn user(&mut self, id: UserId) -> Result<Actor, StoreError> {
         let id = id.to_string();
+        let kind = if self.found(&id).await?.is_some() { ActorKind::User } else { ActorKind::DeletedUser };
         let name = self.of(&id).await?;
-        let kind = if name.is_some() { ActorKind::User } else { ActorKind::DeletedUser };
         Ok(Actor { kind, id: Some(id), name })
     }
 
@@ -34,6 +41,11 @@ impl<'a> Names<'a> {
 
     /// What something with this id is called now, if it is there and has a name of its own.
     pub(super) async fn of(&mut self, id: &str) -> Result<Option<String>, StoreError> {
+        let is_hidden = self.only.is_some_and(|only| id.starts_with("usr_") && id != only.to_string());
+        if is_hidden { Ok(None) } else { self.found(id).await }
+    }
+
+    async fn found(&mut self, id: &str) -> Result<Option<String>, StoreError> {
         if let Some(known) = self.known.get(id) {
             return Ok(known.clone());
         }

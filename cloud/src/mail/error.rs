@@ -72,9 +72,15 @@ impl MailError {
         matches!(self, Self::Address(_) | Self::Write(_) | Self::Refused { forever: true, .. })
     }
 
-    /// Sorts what the client says, of a server with this name, by what is to be done about it.
-    pub(super) fn of(server: &str, is_mail: bool, error: &lettre::transport::smtp::Error) -> Self {
-        let (server, detail) = (server.to_owned(), words(error));
+    /// Sorts what the client says, of a server with this name, by what is to be done about it; servers repeat whom a mail
+    /// is for, who is not told.
+    pub(super) fn of(
+        server: &str,
+        is_mail: bool,
+        hidden: &[&str],
+        error: &lettre::transport::smtp::Error,
+    ) -> Self {
+        let (server, detail) = (server.to_owned(), words(error, hidden));
         let code = error.status().map(u16::from);
         if error.is_tls() || (code.is_none() && looks_like_tls(&detail)) {
             return Self::Tls { server, detail };
@@ -95,8 +101,8 @@ fn looks_like_tls(detail: &str) -> bool {
         .any(|word| detail.contains(word))
 }
 
-/// The innermost reason.
-fn words(error: &lettre::transport::smtp::Error) -> String {
+/// The innermost reason, without what is hidden.
+fn words(error: &lettre::transport::smtp::Error, hidden: &[&str]) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
@@ -106,5 +112,54 @@ fn words(error: &lettre::transport::smtp::Error) -> String {
         }
         source = inner.source();
     }
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    // Before it is cut: half an address is one too.
+    let text = hidden.iter().fold(text, |text, address| without(&text, address));
+    text.chars().take(300).collect()
+}
+
+/// A text without an address, however that is capitalised, and whether it is in brackets or not.
+fn without(text: &str, address: &str) -> String {
+    let wanted: Vec<char> = address.chars().flat_map(char::to_lowercase).collect();
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some(first) = rest.chars().next() {
+        match after(rest, &wanted).filter(|_| !wanted.is_empty()) {
+            Some(after) => {
+                let is_bracketed = kept.ends_with('<') && after.starts_with('>');
+                kept.push_str(if is_bracketed { "the address" } else { "<the address>" });
+                rest = after;
+            }
+            None => {
+                kept.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    kept
+}
+
+/// What follows in a text that begins with these letters, large or small.
+fn after<'a>(text: &'a str, wanted: &[char]) -> Option<&'a str> {
+    let (mut wanted, mut letters) = (wanted, text.chars());
+    while !wanted.is_empty() {
+        for letter in letters.next()?.to_lowercase() {
+            wanted = wanted.strip_prefix(&[letter])?;
+        }
+    }
+    Some(letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_a_mail_is_for_is_not_in_what_its_server_says() {
+        let hide = |text: &str| without(text, "anna@bücher.example");
+        assert_eq!(hide("450 4.2.0 <Anna@BÜCHER.example>: wait"), "450 4.2.0 <the address>: wait");
+        assert_eq!(hide("anna@bücher.example, anna@bücher.exampl"), "<the address>, anna@bücher.exampl");
+        assert_eq!(hide("aanna@bücher.example"), "a<the address>");
+        assert_eq!(hide(""), "");
+        assert_eq!(without("as it is", ""), "as it is");
+    }
 }

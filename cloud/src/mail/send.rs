@@ -36,14 +36,15 @@ impl Sender {
         let message = self.message(mail)?;
         let (server, transport) = self.transport().await?;
         let sent = in_time(WHOLE, &server, transport.send(message)).await?;
-        sent.map(|_| ()).map_err(|error| MailError::of(&server, true, &error))
+        let ascii = address(&mail.to)?.to_string();
+        sent.map(|_| ()).map_err(|error| MailError::of(&server, true, &[&mail.to, &ascii], &error))
     }
 
     /// Connects, encrypts and logs in, and sends nothing.
     pub(super) async fn try_out(&self) -> Result<(), MailError> {
         let (server, transport) = self.transport().await?;
         let tried = in_time(READY, &server, transport.test_connection()).await?;
-        let tried = tried.map_err(|error| MailError::of(&server, false, &error))?;
+        let tried = tried.map_err(|error| MailError::of(&server, false, &[], &error))?;
         let detail = "it does not answer as a mail server does".to_owned();
         if tried { Ok(()) } else { Err(MailError::Away { server, detail }) }
     }
@@ -79,7 +80,7 @@ impl Sender {
                     .map_err(|_| detail("holds no certificates (PEM)".to_owned()))?;
                 parameters = parameters.add_root_certificate(certificate);
             }
-            parameters.build_rustls().map_err(|error| MailError::of(&server, false, &error))
+            parameters.build_rustls().map_err(|error| MailError::of(&server, false, &[], &error))
         };
         let tls = match config.encryption {
             Encryption::Tls => Tls::Wrapper(tls(config)?),

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::id::{ExportId, UserId};
-use crate::store::{Batch, Document, Index, IndexKey, Owner, Scan, Store, StoreError};
+use crate::store::{Batch, Document, Index, IndexKey, Owner, Scan, Store, StoreError, Versioned};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -51,11 +51,16 @@ impl Export {
         Ok(newest.map(|found| found.document).filter(|export| export.ends_at > now))
     }
 
+    /// All of a user; when one is made, those before it go.
+    pub(super) async fn of(store: &Store, user: UserId) -> Result<Vec<Versioned<Self>>, StoreError> {
+        let scan = Scan::of(BY_USER).within(IndexKey::new().text(user)).limit(10);
+        Ok(store.scan::<Self>(scan).await?.items)
+    }
+
     /// Removes all of a user.
     pub(crate) async fn forget_of(store: &Store, user: UserId) -> Result<(), StoreError> {
         loop {
-            let scan = Scan::of(BY_USER).within(IndexKey::new().text(user)).limit(10);
-            let found = store.scan::<Self>(scan).await?.items;
+            let found = Self::of(store, user).await?;
             if found.is_empty() {
                 return Ok(());
             }

@@ -18,7 +18,7 @@ profile.json        name, e-mail address, role and settings\r\n\
 sessions.json       browsers that are logged in, with addresses\r\n\
 tokens.json         tokens for programs, without the tokens themselves\r\n\
 logins.json         logins and failed ones of the last 90 days, with addresses\r\n\
-log.json            what the user did, and what was done to the user's login, the newest first\r\n\
+log.json            what the user did, and what was done to the user's login, the newest first; others by id only\r\n\
 created.json        events, items and other things that the user made\r\n\
 jobs.json           what the server did in the background at the user's wish\r\n\r\n\
 The password and the second factor are kept as hashes or encrypted, and are not here.\r\n";
@@ -32,7 +32,7 @@ pub(crate) async fn gather(
 ) -> Result<Vec<File>, PersonalError> {
     let kept = accounts.kept_of(whose.account, whose.user).await?;
     let (told, created) = told(store, whose, tell).await?;
-    let mut names = Names::new(store, whose.account);
+    let mut names = Names::of_one(store, whose.account, whose.user);
     let mut entries = Vec::new();
     for entry in told.iter().rev() {
         entries.push(json!(log::shown(entry, &mut names, store).await?));

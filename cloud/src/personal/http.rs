@@ -8,6 +8,8 @@ use crate::http::{self, ApiError, Call, Response, Routes, answer};
 use crate::id::UserId;
 use crate::job::{self, JobView, NewJob};
 use ::http::{Method, header};
+use std::sync::Arc;
+use tokio::sync::Mutex;
 use utoipa::OpenApi;
 use warp::Filter;
 
@@ -19,30 +21,35 @@ pub struct Operations;
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
     let export_app = app.clone();
+    // Two requests at once do not both find that nothing is under way.
+    let turn = Arc::new(Mutex::new(()));
     let export = warp::path!("api" / "v1" / "users" / UserId / "export")
         .and(http::call())
-        .then(move |id, call| answer(export(export_app.clone(), id, call)));
+        .then(move |id, call| answer(export(export_app.clone(), Arc::clone(&turn), id, call)));
     let erase = warp::path!("api" / "v1" / "users" / UserId / "erase")
         .and(http::call())
         .then(move |id, call| answer(erase(app.clone(), id, call)));
     export.or(erase).unify().boxed()
 }
 
-async fn export(app: App, id: UserId, call: Call) -> Result<Response, ApiError> {
+async fn export(app: App, turn: Arc<Mutex<()>>, id: UserId, call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
-    if caller.user != id {
+    if caller.user == id {
+        app.accounts.demand_whole(&caller).await?;
+    } else {
         caller.demand(Permission::UsersWrite)?;
         app.accounts.may_look_after(&caller, id).await?;
     }
     match call.method {
-        Method::POST => begin(app, id, caller).await,
+        Method::POST => begin(app, turn, id, caller).await,
         _ => read(app, id).await,
     }
 }
 
 /// Fetch what is kept of a user
 ///
-/// The newest archive that was made; it is kept for 7 days. For the user, and for whoever may change users.
+/// The newest archive that was made; it is kept for 7 days. For the user, and for whoever may change users; not for tokens
+/// that are limited to some permissions.
 #[utoipa::path(
     get,
     path = "/api/v1/users/{user}/export",
@@ -67,15 +74,24 @@ async fn read(app: App, id: UserId) -> Result<Response, ApiError> {
 
 /// Gather what is kept of a user
 ///
-/// As one archive (ZIP) of JSON files that people can read. For the user, and for whoever may change users.
+/// As one archive (ZIP) of JSON files that people can read; it takes the place of the one before. For the user, and for
+/// whoever may change users; not for tokens that are limited to some permissions.
 #[utoipa::path(
     post,
     path = "/api/v1/users/{user}/export",
     tag = "users",
     operation_id = "exportUser",
-    responses((status = 202, description = "The job that makes it.", body = JobView, headers(("Location"))))
+    responses(
+        (status = 202, description = "The job that makes it.", body = JobView, headers(("Location"))),
+        (status = 409, description = "One is being made already."),
+    )
 )]
-async fn begin(app: App, id: UserId, caller: Caller) -> Result<Response, ApiError> {
+async fn begin(app: App, turn: Arc<Mutex<()>>, id: UserId, caller: Caller) -> Result<Response, ApiError> {
+    let _turn = turn.lock().await;
+    if let Some(job) = app.jobs.under_way::<ExportUser>(caller.account, id).await? {
+        let words = format!("an archive of this user is being made already: wait for {}", job::path(&job));
+        return Err(ApiError::conflict(words));
+    }
     let whose = Whose { account: caller.account, user: id };
     let job = NewJob::of::<ExportUser>("Gather what is kept of a user", &whose)?;
     enqueue(&app, &caller, id, job).await
@@ -100,7 +116,7 @@ async fn erase(app: App, id: UserId, call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
     app.accounts.may_remove(&caller, id).await?;
     let whose = Whose { account: caller.account, user: id };
-    let wish = Wish { whose, by: caller.user };
+    let wish = Wish { whose, by: caller.user, permissions: caller.permissions };
     let job = NewJob::of::<EraseUser>("Erase a user", &wish)?;
     enqueue(&app, &caller, id, job).await
 }

@@ -59,7 +59,8 @@ pub(crate) async fn erase(
             Ok("nothing names the user any more; PostgreSQL writes over the old bytes by itself (autovacuum)"
                 .to_owned())
         }
-        Err(error) => Err(error.into()),
+        Err(StoreError::Cancelled) => Err(StoreError::Cancelled.into()),
+        Err(error) => Err(PersonalError::OldBytes(error)),
     }
 }
 
@@ -75,6 +76,12 @@ pub enum PersonalError {
     /// The archive cannot be written.
     #[error("the archive cannot be written: {0}")]
     Archive(String),
+    /// The user is gone, and the disk has what is old.
+    #[error(
+        "nothing names the user any more, but the store was not written anew without the old bytes: {0}; \
+         `stagebox-cloud store rewrite` does that"
+    )]
+    OldBytes(StoreError),
     /// Somebody does not want it any more.
     #[error("it was told to end")]
     Stopped,

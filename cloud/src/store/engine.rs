@@ -13,6 +13,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
+/// A document with more bytes takes room that counts, also one that is kept for a time only.
+const LARGE: usize = 256 * 1024;
+
 /// What must be true of a document for a batch to be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
@@ -60,10 +63,12 @@ pub struct RawOp {
 /// Whether a batch takes something new in, which is refused first where room is scarce.
 ///
 /// Whatever also removes something may go on longer: it is how space is made. Sessions and the like are no
-/// matter: an administrator must get in to make space.
+/// matter: an administrator must get in to make space. What is large is, whatever else is done with it.
 pub(super) fn takes_in(ops: &[RawOp]) -> bool {
-    ops.iter().any(|op| op.expect == Expect::Absent && op.journal.is_some())
-        && ops.iter().all(|op| op.write.is_some())
+    let is_new = |op: &&RawOp| op.expect == Expect::Absent;
+    let is_large = |op: &RawOp| op.write.as_ref().is_some_and(|write| write.body.len() > LARGE);
+    let has_new = ops.iter().filter(is_new).any(|op| op.journal.is_some());
+    (has_new && ops.iter().all(|op| op.write.is_some())) || ops.iter().filter(is_new).any(is_large)
 }
 
 /// A document's bytes and where it is found.
@@ -239,4 +244,25 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Finishes what was accepted and ends.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_large_and_new_is_taken_in_whatever_goes_for_it() {
+        let op = |expect, size: Option<usize>| RawOp {
+            kind: "thing",
+            id: "a".to_owned(),
+            expect,
+            write: size.map(|size| RawWrite { schema: 1, body: vec![0; size], indexes: Vec::new() }),
+            journal: None,
+        };
+        let (gone, small) = (op(Expect::Version(1), None), op(Expect::Absent, Some(400)));
+        let large = op(Expect::Absent, Some(LARGE + 1));
+        assert!(!takes_in(&[small]) && !takes_in(&[gone.clone()]));
+        assert!(takes_in(&[large.clone()]) && takes_in(&[large, gone]));
+        assert!(!takes_in(&[op(Expect::Version(1), Some(LARGE + 1))]));
+    }
 }

@@ -138,3 +138,10 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
 }
+
+impl StoreError {
+    /// Whether there is no room for it, whatever else is well.
+    pub(crate) fn is_want_of_room(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::NoRoom | Self::OverLimit { .. })
+    }
+}

@@ -61,6 +61,12 @@ pub(crate) async fn depart(store: &Store) -> Result<(), StoreError> {
     .map(|_| ())
 }
 
+/// Does work whose commits leave waiting what would ride along: they come before what it is to tell of.
+pub(crate) async fn aside<T>(work: impl Future<Output = T>) -> T {
+    let nobody = Arc::new(Rider(Mutex::new(Place::Arrived)));
+    RIDER.scope(nobody, work).await
+}
+
 /// Has `commit` carry out what the task's work wants written, with what waits to ride along.
 pub(super) async fn along<F>(
     mut ops: Vec<RawOp>,

@@ -93,6 +93,35 @@ async fn a_stolen_session_cannot_try_passwords_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limited_token_learns_nothing_of_where_its_user_is() {
+    let server = Server::start().await;
+    let me = server.get("/api/v1/users").await.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let export = format!("/api/v1/users/{me}/export");
+    let made = async |body| {
+        let made = server.post("/api/v1/tokens", body).await;
+        made.body["token"].as_str().unwrap().to_owned()
+    };
+    let limited =
+        made(json!({ "name": "l", "permissions": ["events:read", "users:write", "api:use"] })).await;
+    for (method, path) in [
+        (Method::GET, "/api/v1/sessions"),
+        (Method::DELETE, "/api/v1/sessions"),
+        (Method::DELETE, "/api/v1/sessions/ses_0"),
+        (Method::GET, export.as_str()),
+        (Method::POST, export.as_str()),
+    ] {
+        let refused = answer(server.anonymous(method, path).bearer_auth(&limited)).await;
+        refused.assert_problem(403);
+        assert!(refused.text.contains("this token"), "{refused:?}");
+    }
+    let whole = made(json!({ "name": "w" })).await;
+    let sessions = server.anonymous(Method::GET, "/api/v1/sessions").bearer_auth(&whole);
+    assert_eq!(answer(sessions).await.status, 200);
+    let export = server.anonymous(Method::POST, &export).bearer_auth(&whole);
+    assert_eq!(answer(export).await.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_listed_and_ended() {
     let server = Server::start().await;
     let one = server.login(EMAIL, &server.password).await;

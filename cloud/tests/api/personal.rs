@@ -3,6 +3,10 @@
 use crate::server::{EMAIL, Server, answer};
 use reqwest::Method;
 use serde_json::{Value, json};
+use stagebox_cloud::id::UserId;
+use stagebox_cloud::job::NewJob;
+use stagebox_cloud::personal::{Export, ExportUser, Whose};
+use stagebox_cloud::store::{Account, IndexKey, Scan};
 use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
@@ -132,6 +136,11 @@ async fn an_export_has_all_that_is_kept_and_is_for_its_user_and_administrators()
     assert!(read("created.json").contains("Made by her"));
     let log: Vec<Value> = serde_json::from_str(&read("log.json")).unwrap();
     assert!(log.iter().any(|entry| entry["kind"] == "user" && entry["id"] == id.as_str()), "{log:?}");
+    // Others are there by id only.
+    let by =
+        |name: &Value| log.iter().find(|entry| entry["by"]["kind"] == "user" && entry["by"]["name"] == *name);
+    assert!(by(&json!(NAME)).is_some() && by(&Value::Null).is_some(), "{log:?}");
+    assert!(!read("log.json").contains(EMAIL));
     let all = ["profile.json", "sessions.json", "tokens.json", "log.json"].map(&mut read).join("");
     assert!(!all.contains("argon2") && !all.contains("token_hash"), "{all}");
 
@@ -144,8 +153,31 @@ async fn an_export_has_all_that_is_kept_and_is_for_its_user_and_administrators()
     let login = server.login("v@example.org", PASSWORD).await;
     answer(login.request(&server, Method::GET, &path)).await.assert_problem(403);
     answer(login.request(&server, Method::POST, &path)).await.assert_problem(403);
+    // One at a time is made, and kept.
     let own = format!("/api/v1/users/{viewer}/export");
-    assert_eq!(answer(login.request(&server, Method::POST, &own)).await.status, 202);
+    let ask = || async { answer(login.request(&server, Method::POST, &own)).await };
+    let asked = futures_util::future::join_all((0..4).map(|_| ask())).await;
+    let begun: Vec<_> = asked.iter().filter(|asked| asked.status == 202).collect();
+    assert!(
+        !begun.is_empty() && asked.iter().all(|asked| [202, 409].contains(&asked.status.as_u16())),
+        "{asked:?}"
+    );
+    for begun in begun {
+        until_done(&server, &begun.body).await;
+    }
+    let first = answer(login.request(&server, Method::GET, &own)).await;
+    let again = ask().await;
+    assert_eq!(again.status, 202, "{again:?}");
+    until_done(&server, &again.body).await;
+    let second = answer(login.request(&server, Method::GET, &own)).await;
+    assert_ne!(first.header("etag"), second.header("etag"));
+    let user: UserId = viewer.parse().unwrap();
+    let app = &server.running.app;
+    let kept = Scan::of("user").within(IndexKey::new().text(user));
+    assert_eq!(app.store.scan::<Export>(kept).await.unwrap().items.len(), 1);
+    let later = NewJob::of::<ExportUser>("Later", &Whose { account: Account::FIRST, user }).unwrap();
+    app.jobs.enqueue(later.about(user).delay(Duration::from_secs(600))).await.unwrap();
+    ask().await.assert_problem(409);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -161,13 +161,28 @@ async fn an_administrator_takes_it_off_and_the_journal_says_so() {
     let own = users.body["data"][0].clone();
     assert_eq!(own["second_factor"], true);
     let path = format!("/api/v1/users/{}/second-factor", own["id"].as_str().unwrap());
-    assert_eq!(answer(login.request(&server, Method::DELETE, &path)).await.status, 204);
-    answer(login.request(&server, Method::DELETE, &path)).await.assert_problem(404);
+    // Not one's own: whoever finds the session open knows neither password nor code.
+    let refused = answer(login.request(&server, Method::DELETE, &path)).await;
+    refused.assert_problem(409);
+    assert!(refused.text.contains("POST /api/v1/second-factor/disable"), "{refused:?}");
+    let password = format!("/api/v1/users/{}/password", own["id"].as_str().unwrap());
+    let refused = answer(login.request(&server, Method::POST, &password)).await;
+    refused.assert_problem(409);
+    assert!(refused.text.contains("PUT /api/v1/session/password"), "{refused:?}");
+    let other = json!({ "email": "b@example.org", "role": own["role"], "password": "correct horse battery" });
+    let other = answer(login.request(&server, Method::POST, "/api/v1/users").json(&other)).await;
+    assert_eq!(other.status, 201, "{other:?}");
+    let by = |path: &str| {
+        let request = server.anonymous(Method::DELETE, path);
+        request.basic_auth("b@example.org", Some("correct horse battery"))
+    };
+    assert_eq!(answer(by(&path)).await.status, 204);
+    answer(by(&path)).await.assert_problem(404);
     let log = answer(login.request(&server, Method::GET, "/api/v1/log?kind=second_factor")).await;
     let changes: Vec<_> =
         log.body["data"].as_array().unwrap().iter().map(|entry| entry["change"].clone()).collect();
     assert_eq!(changes, ["deleted", "changed", "created"], "{log:?}");
-    assert_eq!(log.body["data"][0]["by"]["id"], own["id"]);
+    assert_eq!(log.body["data"][0]["by"]["id"], other.body["id"]);
     assert_eq!(server.get("/api/v1/events").await.status, 200, "the password alone does again");
 }
 

@@ -11,11 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
 /// How long a good header needs no new check.
 const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 /// Good headers that are remembered.
 const MAX_HEADERS: usize = 256;
+/// Headers that are checked at a time.
+const TURNS: usize = 64;
 /// Longest header that is looked at.
 const MAX_HEADER: usize = 2048;
 
@@ -47,6 +50,22 @@ impl GoodHeaders {
     }
 }
 
+/// Headers that are checked just now: one that comes many times at once is checked once, others wait for it.
+#[derive(Debug)]
+pub(in crate::account) struct Turns([Mutex<()>; TURNS]);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl Turns {
+    fn of(&self, fingerprint: &[u8; 32]) -> &Mutex<()> {
+        &self.0[usize::from(fingerprint[0]) % TURNS]
+    }
+}
+
 impl Accounts {
     pub(in crate::account) async fn by_basic(
         &self,
@@ -60,12 +79,12 @@ impl Accounts {
         })?;
         refuse_foreign_pages(method, headers)?;
         let fingerprint = self.0.vault.fingerprint("basic", value);
-        let remembered = self.good().get(self.0.clock.instant(), &fingerprint);
-        if let Some(good) = remembered {
-            let user = self.user(good.user).await?;
-            if let Some(user) = user.filter(|user| user.version == good.version) {
-                return Ok(user);
-            }
+        if let Some(user) = self.remembered(&fingerprint).await? {
+            return Ok(user);
+        }
+        let _turn = self.0.turns.of(&fingerprint).lock().await;
+        if let Some(user) = self.remembered(&fingerprint).await? {
+            return Ok(user);
         }
         let user = self.check(&email, &password, attempt, How::Basic).await.map_err(|error| {
             if error.status() == http::StatusCode::UNAUTHORIZED {
@@ -83,6 +102,13 @@ impl Accounts {
         self.good().put(self.0.clock.instant(), fingerprint, user.document.id, user.version);
         self.note(Noted::new(&user.document, How::Basic, true, attempt));
         Ok(user)
+    }
+
+    /// Whose header it is, if it was good not long ago and the user has not changed.
+    async fn remembered(&self, fingerprint: &[u8; 32]) -> Result<Option<Versioned<User>>, ApiError> {
+        let remembered = self.good().get(self.0.clock.instant(), fingerprint);
+        let Some(good) = remembered else { return Ok(None) };
+        Ok(self.user(good.user).await?.filter(|user| user.version == good.version))
     }
 }
 

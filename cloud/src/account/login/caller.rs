@@ -127,7 +127,8 @@ impl Accounts {
             used.last_used_at = Some(now);
             match self.0.store.commit(self.0.store.batch().rewrite(&found, &used)).await {
                 // Another request noted it, it was taken back, or the disk is full: the request goes on.
-                Ok(_) | Err(StoreError::Conflict { .. } | StoreError::Full { .. } | StoreError::NoRoom) => {}
+                Ok(_) | Err(StoreError::Conflict { .. }) => {}
+                Err(error) if error.is_want_of_room() => {}
                 Err(error) => return Err(error.into()),
             }
         }

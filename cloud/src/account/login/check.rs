@@ -50,18 +50,15 @@ impl Accounts {
     ) -> Result<Versioned<User>, ApiError> {
         let user = self.find(email).await?;
         let tried = self.tried(user.as_ref().map(|user| user.document.id), email, attempt);
-        self.0
-            .throttles
-            .passwords()
-            .permit(self.0.clock.instant(), tried)
-            .map_err(|wait| too_many("passwords", wait))?;
+        let permitted = self.0.throttles.passwords().permit(self.0.clock.instant(), tried);
+        let permit = permitted.map_err(|wait| too_many("passwords", wait))?;
         let hash = user.as_ref().map(|user| user.document.password_hash.clone());
-        let good = self.0.passwords.verify(hash, password).await?;
+        let good = self.0.passwords.verify(hash, password).await;
+        let good = good.inspect_err(|_| self.0.throttles.passwords().take_back(permit))?;
         if let Some(user) = user.as_ref().filter(|_| good) {
-            self.0.throttles.passwords().succeeded(tried);
+            self.0.throttles.passwords().succeeded(permit);
             return Ok(user.clone());
         }
-        self.0.throttles.passwords().failed(self.0.clock.instant(), tried);
         tracing::warn!(peer = ?attempt.address(), "a login failed");
         if let Some(user) = user {
             self.note(Noted::new(&user.document, how, false, attempt));

@@ -189,7 +189,8 @@ impl Accounts {
                 return;
             }
             match write(&store, noted).await {
-                Ok(()) | Err(StoreError::Full { .. } | StoreError::NoRoom | StoreError::Closed) => {}
+                Ok(()) | Err(StoreError::Closed) => {}
+                Err(error) if error.is_want_of_room() => {}
                 Err(error) => tracing::warn!(%error, "a login could not be noted"),
             }
         });

@@ -53,7 +53,7 @@ pub(super) fn cookie_of<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a 
 }
 
 impl Accounts {
-    /// Begins a session and returns its token.
+    /// Begins a session and returns its token; `user` is who was checked, as they were then.
     pub(super) async fn begin_session(
         &self,
         user: &User,
@@ -75,6 +75,12 @@ impl Accounts {
             browser: attempt.browser(),
         };
         store.commit(batch.create(&session)).await?;
+        // What was shown may count no more by now, and whoever changed it has ended the sessions that were there.
+        let now = self.user(user.id).await?.map(|found| found.document);
+        if !now.is_some_and(|now| now.is_shown_as(user)) {
+            self.end_session(&token).await?;
+            return Err(ApiError::unauthorized("the login was changed meanwhile: log in again"));
+        }
         // Apart from it: where the disk is full an administrator must get in all the same.
         self.note(Noted::new(user, how, true, attempt));
         Ok(token)
@@ -182,6 +188,8 @@ impl Accounts {
         match self.0.store.commit(self.0.store.batch().update(session, &longer)).await {
             // Another request of the same session was quicker, or it was ended.
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+            // Whoever is in can look, and make space.
+            Err(error) if error.is_want_of_room() => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -209,5 +217,71 @@ impl Accounts {
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::AccountError;
+    use crate::account::tests::Ground;
+    use crate::store::Account;
+    use crate::store::rider::{self, Ride};
+
+    async fn begin(ground: &Ground, user: &User) -> Result<String, ApiError> {
+        let headers = HeaderMap::new();
+        ground.accounts.begin_session(user, &Attempt { headers: &headers, peer: None }, How::Password).await
+    }
+
+    #[tokio::test]
+    async fn a_login_under_way_does_not_outlive_what_was_shown() {
+        let ground = Ground::new().await;
+        let user = &ground.administrator;
+        begin(&ground, user).await.unwrap();
+        // What changes at the same moment has ended the sessions that were there, and not the one that begins.
+        ground.change(user, |user| user.name = "Anna".to_owned()).await;
+        begin(&ground, user).await.unwrap();
+        ground.accounts.end_all_sessions(user.id).await.unwrap();
+        let refused = async |then: &User| begin(&ground, then).await.unwrap_err().status();
+        ground.change(user, |user| user.second_factor = true).await;
+        assert_eq!(refused(user).await, 401);
+        let then = ground.read(user).await.document;
+        ground.change(user, |user| user.set_password_hash("another", user.created_at)).await;
+        assert_eq!(refused(&then).await, 401);
+        let then = ground.read(user).await.document;
+        ground.change(user, |user| user.active = false).await;
+        assert_eq!(refused(&then).await, 401);
+        let found = ground.read(user).await;
+        ground.store.commit(ground.store.batch().delete(&found)).await.unwrap();
+        assert_eq!(refused(&then).await, 401);
+        assert_eq!(ground.accounts.sessions_of(user.id).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn whoever_has_to_stay_keeps_the_session() {
+        let ground = Ground::new().await;
+        let user = &ground.administrator;
+        begin(&ground, user).await.unwrap();
+        let refused = ground.accounts.remove_user(Account::FIRST, None, user.id, None).await;
+        assert!(matches!(refused, Err(AccountError::LastAdministrator)), "{refused:?}");
+        assert_eq!(ground.accounts.sessions_of(user.id).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_deletion_is_told_with_the_user_and_not_with_the_first_trace() {
+        let ground = Ground::new().await;
+        let (store, user) = (&ground.store, ground.user("anna", &[]).await);
+        begin(&ground, &user).await.unwrap();
+        let kept = ground.accounts.sessions_of(user.id).await.unwrap().remove(0).document;
+        let mark = Session { token_hash: "mark".to_owned(), user: UserId::random(), ..kept };
+        let forget = ground.accounts.forget_traces(user.id);
+        let (done, ride) = rider::with(store.batch().create(&mark), forget).await.unwrap();
+        assert!(done.is_ok() && ride == Ride::Waited);
+        assert_eq!(ground.accounts.sessions_of(user.id).await.unwrap(), []);
+        begin(&ground, &user).await.unwrap();
+        let remove = ground.accounts.remove_user(Account::FIRST, None, user.id, None);
+        let (done, ride) = rider::with(store.batch().create(&mark), remove).await.unwrap();
+        assert!(done.is_ok() && ride == Ride::Arrived);
+        assert!(store.get::<Session>("mark").await.unwrap().is_some());
     }
 }

@@ -76,7 +76,7 @@ fn own(call: &Call) -> Result<Option<&str>, ApiError> {
 
 /// List one's sessions
 ///
-/// Where the caller is logged in to the pages, the newest first.
+/// Where the caller is logged in to the pages, the newest first. Not for tokens that are limited to some permissions.
 #[utoipa::path(
     get,
     path = "/api/v1/sessions",
@@ -85,8 +85,9 @@ fn own(call: &Call) -> Result<Option<&str>, ApiError> {
     responses((status = 200, description = "The sessions.", body = SessionList))
 )]
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
-    let own = own(&call)?.map(hash);
-    let sessions = app.accounts.sessions_of(call.caller()?.user).await?;
+    let (own, caller) = (own(&call)?.map(hash), call.caller()?);
+    app.accounts.demand_whole(&caller).await?;
+    let sessions = app.accounts.sessions_of(caller.user).await?;
     let items = sessions.iter().map(|session| shown(&session.document, own.as_deref()));
     SESSIONS.wanted(&call)?.reply_of(items, "id")
 }
@@ -102,7 +103,9 @@ async fn list(app: App, call: Call) -> Result<Response, ApiError> {
     responses((status = 204, description = "The others have ended."))
 )]
 async fn remove_others(app: App, call: Call) -> Result<Response, ApiError> {
-    app.accounts.end_sessions_but(call.caller()?.user, own(&call)?).await?;
+    let caller = call.caller()?;
+    app.accounts.demand_whole(&caller).await?;
+    app.accounts.end_sessions_but(caller.user, own(&call)?).await?;
     Ok(http::empty())
 }
 
@@ -117,7 +120,9 @@ async fn remove_others(app: App, call: Call) -> Result<Response, ApiError> {
     responses((status = 204, description = "It has ended."))
 )]
 async fn remove(app: App, id: String, call: Call) -> Result<Response, ApiError> {
-    let sessions = app.accounts.sessions_of(call.caller()?.user).await?;
+    let caller = call.caller()?;
+    app.accounts.demand_whole(&caller).await?;
+    let sessions = app.accounts.sessions_of(caller.user).await?;
     let found = sessions.into_iter().find(|session| session.document.public_id().to_string() == id);
     let session = found.ok_or_else(|| ApiError::not_found("you have no such session: it may have ended"))?;
     app.accounts.end_session_of(&session.document.token_hash).await?;

@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 const FORGET: Duration = Duration::from_secs(15 * 60);
 /// What is remembered of each kind.
 const MAX_KEYS: usize = 10_000;
-/// How long a try that is under way keeps others of the same key waiting.
-const UNDER_WAY: Duration = Duration::from_secs(2);
 
 /// Whom a try is counted against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,29 +45,39 @@ impl Throttle {
     }
 
     /// Whether a try may be made now, or how long to wait.
-    pub(in crate::account) fn permit(&mut self, now: Instant, tried: Tried) -> Result<(), Duration> {
+    ///
+    /// It counts as wrong until it is known to be right, so that many at once are no more than many in turn.
+    pub(in crate::account) fn permit(&mut self, now: Instant, tried: Tried) -> Result<Permit, Duration> {
         let Tried { source, whose } = tried;
         match self.sources.wait(now, &source).max(self.whose.wait(now, &whose)) {
             Some(wait) => Err(wait),
             None => {
-                self.sources.begin(now, &source);
-                self.whose.begin(now, &whose);
-                Ok(())
+                self.sources.count(now, source);
+                self.whose.count(now, whose);
+                Ok(Permit { tried, began: now })
             }
         }
     }
 
-    /// Notes that it was wrong.
-    pub(in crate::account) fn failed(&mut self, now: Instant, tried: Tried) {
-        self.sources.failed(now, tried.source);
-        self.whose.failed(now, tried.whose);
+    /// Takes a try back that says nothing: nobody looked whether it was right.
+    pub(in crate::account) fn take_back(&mut self, permit: Permit) {
+        self.sources.take_back(permit.began, &permit.tried.source);
+        self.whose.take_back(permit.began, &permit.tried.whose);
     }
 
-    /// Forgets those that knew what was right.
-    pub(in crate::account) fn succeeded(&mut self, tried: Tried) {
-        self.sources.known.remove(&tried.source);
-        self.whose.known.remove(&tried.whose);
+    /// Forgets what was wrong for whoever knew what is right; of what others tried from there, nothing.
+    pub(in crate::account) fn succeeded(&mut self, permit: Permit) {
+        self.sources.take_back(permit.began, &permit.tried.source);
+        self.whose.known.remove(&permit.tried.whose);
     }
+}
+
+/// A try that may be made.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub(in crate::account) struct Permit {
+    tried: Tried,
+    began: Instant,
 }
 
 #[derive(Debug)]
@@ -100,15 +108,21 @@ impl<K: Hash + Eq + Copy> Waits<K> {
             .filter(|w| !w.is_zero())
     }
 
-    /// Once waits have begun one try is made at a time.
-    fn begin(&mut self, now: Instant, key: &K) {
+    /// Counts one that was not wrong off again.
+    fn take_back(&mut self, began: Instant, key: &K) {
         let free = self.free;
-        if let Some(failures) = self.known.get_mut(key).filter(|failures| failures.count >= free) {
-            failures.open_at = now + UNDER_WAY;
+        let Some(failures) = self.known.get_mut(key) else { return };
+        failures.count = failures.count.saturating_sub(1);
+        // Of several at once each has its own wait.
+        if failures.count < free || failures.last == began {
+            failures.open_at = failures.last;
+        }
+        if failures.count == 0 {
+            self.known.remove(key);
         }
     }
 
-    fn failed(&mut self, now: Instant, key: K) {
+    fn count(&mut self, now: Instant, key: K) {
         let Self { known, free, most } = self;
         if known.len() >= MAX_KEYS && !known.contains_key(&key) {
             known.retain(|_, failures| now.duration_since(failures.last) < FORGET);
@@ -149,7 +163,6 @@ mod tests {
         let here = from("10.0.0.1:1", 1);
         for _ in 0..5 {
             assert!(throttle.permit(now, here).is_ok());
-            throttle.failed(now, here);
         }
         let mut waits = Vec::new();
         for _ in 0..8 {
@@ -158,13 +171,13 @@ mod tests {
             now += wait;
             assert!(throttle.permit(now, here).is_ok());
             assert!(throttle.permit(now, here).is_err(), "one at a time");
-            throttle.failed(now, here);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert!(throttle.permit(now, from("10.0.0.2:1", 2)).is_ok());
         now += FORGET;
-        throttle.failed(now, here);
-        assert!(throttle.permit(now, here).is_ok());
+        for _ in 0..5 {
+            assert!(throttle.permit(now, here).is_ok(), "forgotten");
+        }
     }
 
     #[test]
@@ -179,7 +192,6 @@ mod tests {
                 now += wait;
                 assert!(throttle.permit(now, bot(number)).is_ok());
             }
-            throttle.failed(now, bot(number));
         }
         assert_eq!(longest, Duration::from_secs(60));
         // The user's own browser is counted by itself, and so is everybody else.
@@ -188,15 +200,37 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_clears_its_source_and_its_user() {
+    fn what_is_right_clears_its_user_and_only_itself_from_its_source() {
+        let mut throttle = Throttle::of_passwords();
+        let (now, own, other) = (Instant::now(), from("10.0.0.1:1", 1), from("10.0.0.1:1", 2));
+        for _ in 0..4 {
+            assert!(throttle.permit(now, other).is_ok());
+        }
+        let right = throttle.permit(now, own).unwrap();
+        throttle.succeeded(right);
+        assert!(!throttle.whose.known.contains_key(&own.whose));
+        // A login of one's own buys no guesses at others.
+        assert!(throttle.permit(now, other).is_ok());
+        assert!(throttle.permit(now, other).is_err());
+        // Nor does one that had to wait, and it costs no more than it found.
+        let later = now + Duration::from_secs(1);
+        let right = throttle.permit(later, own).unwrap();
+        throttle.succeeded(right);
+        assert!(throttle.permit(later, other).is_ok());
+        assert_eq!(throttle.permit(later, other).unwrap_err(), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn many_at_once_are_no_more_than_many_in_turn() {
         let mut throttle = Throttle::of_passwords();
         let (now, here) = (Instant::now(), from("10.0.0.1:1", 1));
-        for _ in 0..=10 {
-            throttle.failed(now, here);
+        let permits: Vec<_> = (0..20).filter_map(|_| throttle.permit(now, here).ok()).collect();
+        assert_eq!(permits.len(), 5);
+        // What nobody looked at, and what was right, leaves nothing behind.
+        for permit in permits {
+            throttle.take_back(permit);
         }
-        assert!(throttle.permit(now, here).is_err());
-        throttle.succeeded(here);
-        assert!(throttle.permit(now, here).is_ok());
+        assert!(throttle.sources.known.is_empty() && throttle.whose.known.is_empty());
     }
 
     #[test]
@@ -204,7 +238,7 @@ mod tests {
         let mut waits = Waits::new(1, Duration::from_secs(60));
         let now = Instant::now();
         for number in 0..MAX_KEYS as u32 + 100 {
-            waits.failed(now + Duration::from_millis(u64::from(number) / 100), number);
+            waits.count(now + Duration::from_millis(u64::from(number) / 100), number);
         }
         assert_eq!(waits.known.len(), MAX_KEYS);
         assert!(waits.known.contains_key(&(MAX_KEYS as u32 + 99)));

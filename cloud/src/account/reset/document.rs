@@ -20,7 +20,7 @@ pub struct Reset {
     pub(super) user: UserId,
     /// When it ends.
     pub(super) ends_at: Timestamp,
-    /// What tells whether the password is still the one of then: any change of it ends the reset.
+    /// What tells whether password and address are still those of then: any change of them ends the reset.
     pub(super) password_print: String,
 }
 

@@ -89,8 +89,9 @@ async fn read(app: App) -> Result<Response, ApiError> {
 
 /// Ask for a link to a new password
 ///
-/// The answer is the same whether somebody has the address or not. The link is sent to it by mail, works once and for an
-/// hour, and ends with any change of the password. A few an hour are sent to one address.
+/// The answer is the same whether somebody has the address or not. The link is sent to it by mail if the user's role allows
+/// `password:change`, works once and for an hour, and ends with any change of the password or the address. A few an hour
+/// are sent to one address.
 #[utoipa::path(
     post,
     path = "/api/v1/password-resets",
@@ -123,7 +124,8 @@ async fn ask(app: App, mut call: Call) -> Result<Response, ApiError> {
 
 /// Set a new password by a link
 ///
-/// All sessions of the user end, and the user is told by mail. A second factor stays as it is.
+/// All sessions of the user end, all tokens of theirs are taken back, and the user is told by mail. A second factor stays
+/// as it is.
 #[utoipa::path(
     post,
     path = "/api/v1/password-resets/redeem",

@@ -1,4 +1,5 @@
-//! A new password by e-mail: asked for by anybody, sent to whoever has the address, and told to nobody whether there is one.
+//! A new password by e-mail: asked for by anybody, sent to whoever has the address and may change the password, and told to
+//! nobody whether there is one.
 
 mod document;
 mod http;
@@ -88,13 +89,16 @@ impl Accounts {
     }
 
     /// The user of a link that works.
-    async fn of_reset(&self, token: &str) -> Result<Option<(Versioned<Reset>, Versioned<User>)>, ApiError> {
+    pub(super) async fn of_reset(
+        &self,
+        token: &str,
+    ) -> Result<Option<(Versioned<Reset>, Versioned<User>)>, ApiError> {
         if token.len() > 128 {
             return Ok(None);
         }
         let Some(reset) = self.0.store.get::<Reset>(hash(token)).await? else { return Ok(None) };
         if reset.document.ends_at <= self.0.clock.now()
-            || self.enterable(reset.document.user).await?.is_none()
+            || self.resettable(reset.document.user).await?.is_none()
         {
             return Ok(None);
         }
@@ -117,15 +121,15 @@ impl Accounts {
             owner.set_password_hash(&hash, batch.at());
             owner.updated_at = batch.at();
             let batch = batch.delete(&reset).update(&user, &owner);
-            let batch = self
-                .0
-                .outbox
-                .post(batch, &Letter::PasswordChanged { user: id })
-                .map_err(AccountError::from)?;
+            // Whoever had the password before may have made some.
+            let batch = self.tokens_of(&owner).await?.iter().fold(batch, Batch::delete);
+            let told = Letter::PasswordChanged { user: id, tokens_ended: true };
+            let batch = self.0.outbox.post(batch, &told).map_err(AccountError::from)?;
             match self.0.store.commit(batch).await {
                 Ok(_) => {
                     self.0.outbox.wake();
                     self.end_all_sessions(id).await?;
+                    self.end_tokens(&owner, id).await?;
                     return Ok(id);
                 }
                 Err(StoreError::Conflict { .. }) => {}

@@ -255,13 +255,17 @@ async fn disable(app: App, mut call: Call) -> Result<Response, ApiError> {
 
 /// Take a user's second factor off
 ///
-/// For a user who has lost both the app and the recovery codes; the log and a mail to the user tell it.
+/// For another user who has lost both the app and the recovery codes; the log and a mail to the user tell it. One's own is
+/// taken off with `POST /api/v1/second-factor/disable`.
 #[utoipa::path(
     delete,
     path = "/api/v1/users/{user}/second-factor",
     tag = "users",
     operation_id = "takeOffSecondFactor",
-    responses((status = 204, description = "It is off."))
+    responses(
+        (status = 204, description = "It is off."),
+        (status = 409, description = "It is the caller's own."),
+    )
 )]
 async fn take_off(app: App, id: UserId, call: Call) -> Result<Response, ApiError> {
     app.accounts.take_off_by(&call.caller()?, id).await?;

@@ -20,7 +20,7 @@ use crate::access::Caller;
 use crate::http::ApiError;
 use crate::id::{UserId, random_bytes};
 use crate::secret::SecretError;
-use crate::store::{StoreError, Versioned};
+use crate::store::{StoreError, Versioned, rider};
 use document::{context, draw_recovery};
 
 /// Who is named in the app.
@@ -103,13 +103,12 @@ impl Accounts {
         let secret = self.open(&new)?;
         let tried = self.tried(Some(caller.user), &user.document.email, attempt);
         let permitted = self.0.throttles.codes().permit(self.0.clock.instant(), tried);
-        permitted.map_err(|wait| too_many("codes", wait))?;
+        let permit = permitted.map_err(|wait| too_many("codes", wait))?;
         let given = totp::digits(code);
         if !given.is_some_and(|given| new.take_code(&secret, &given, self.0.clock.now())) {
-            self.0.throttles.codes().failed(self.0.clock.instant(), tried);
             return Err(wrong_code());
         }
-        self.0.throttles.codes().succeeded(tried);
+        self.0.throttles.codes().succeeded(permit);
         let (codes, hashes) = draw_recovery();
         let batch = self.0.store.batch().by(Some(caller.user));
         (new.confirmed_at, new.recovery) = (Some(batch.at()), hashes);
@@ -159,6 +158,11 @@ impl Accounts {
 
     /// Takes a user's second factor off, for whoever looks after users; it is told in the journal and to the user.
     pub(super) async fn take_off_by(&self, caller: &Caller, id: UserId) -> Result<(), AccountError> {
+        if caller.user == id {
+            return Err(AccountError::Oneself(
+                "second factor is taken off with POST /api/v1/second-factor/disable, by password and code",
+            ));
+        }
         let user = self.user_of(caller.account, id).await?;
         self.may_touch(caller, &user.document).await?;
         if self.second_factor(id).await?.is_none() && !user.document.second_factor {
@@ -201,12 +205,13 @@ impl Accounts {
         let id = user.document.id;
         let tried = self.tried(Some(id), &user.document.email, attempt);
         let permitted = self.0.throttles.codes().permit(self.0.clock.instant(), tried);
-        permitted.map_err(|wait| too_many("codes", wait))?;
-        if self.take(id, code).await? {
-            self.0.throttles.codes().succeeded(tried);
+        let permit = permitted.map_err(|wait| too_many("codes", wait))?;
+        // That a code was used is not yet what it was shown for.
+        let taken = rider::aside(self.take(id, code)).await;
+        if taken.inspect_err(|_| self.0.throttles.codes().take_back(permit))? {
+            self.0.throttles.codes().succeeded(permit);
             return Ok(());
         }
-        self.0.throttles.codes().failed(self.0.clock.instant(), tried);
         tracing::warn!(peer = ?attempt.peer.map(|peer| peer.ip()), "a code was wrong");
         self.note(Noted::new(&user.document, how, false, attempt));
         Err(wrong_code())

@@ -70,6 +70,22 @@ pub(super) async fn a_mark_rides_along_with_the_first_change(store: &Store) {
     assert_eq!((receipt.versions, ride), (vec![1], Ride::Arrived), "the mark is none of the work's changes");
     assert!(is_there("one").await);
 
+    // What is done aside leaves it waiting for what follows.
+    let (_, ride) = rider::with(store.batch().create(&mark("aside")), async {
+        rider::aside(store.create(Thing::new("e", "e", 5))).await.unwrap();
+        assert!(!is_there("aside").await);
+    })
+    .await
+    .unwrap();
+    assert!(ride == Ride::Waited && !is_there("aside").await);
+    let (_, ride) = rider::with(store.batch().create(&mark("aside")), async {
+        rider::aside(store.create(Thing::new("f", "f", 6))).await.unwrap();
+        store.create(Thing::new("g", "g", 7)).await.unwrap();
+    })
+    .await
+    .unwrap();
+    assert!(ride == Ride::Arrived && is_there("aside").await);
+
     // A change that is refused takes nothing along, and the next one does.
     let (refused, ride) = rider::with(store.batch().create(&mark("two")), async {
         let refused = store.create(Thing::new("a", "c", 1)).await;
