@@ -183,16 +183,13 @@ impl Serving {
         acceptor: Option<TlsAcceptor>,
         place: Option<tokio::sync::OwnedSemaphorePermit>,
     ) {
-        let of_address = match self.place(peer) {
-            Ok(of_address) => of_address,
-            Err(()) => {
-                tracing::debug!(%peer, "an address has all its connections");
-                if acceptor.is_none() {
-                    // As far as it goes at once: nobody waits for whoever has too many already.
-                    let _ = stream.try_write(&connection::refusal(&too_many_connections()));
-                }
-                return;
+        let Ok(of_address) = self.place(peer) else {
+            tracing::debug!(%peer, "an address has all its connections");
+            if acceptor.is_none() {
+                // As far as it goes at once: nobody waits for whoever has too many already.
+                let _ = stream.try_write(&connection::refusal(&too_many_connections()));
             }
+            return;
         };
         // Parts of live streams are small answers that must leave at once.
         let _ = stream.set_nodelay(true);

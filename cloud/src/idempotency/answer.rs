@@ -3,7 +3,7 @@
 use crate::http::Response;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Collected, Limited};
 use serde::{Deserialize, Serialize};
 
 /// On an answer that was given before.
@@ -32,7 +32,7 @@ impl Answer {
     /// Takes an answer apart and puts it together again; none where it cannot be kept.
     pub(super) async fn of(response: Response) -> (Option<Self>, Response) {
         let (parts, body) = response.into_parts();
-        let Ok(body) = Limited::new(body, 256 * MOST).collect().await.map(|body| body.to_bytes()) else {
+        let Ok(body) = Limited::new(body, 256 * MOST).collect().await.map(Collected::to_bytes) else {
             let lost = crate::http::ApiError::unavailable("the answer broke off").into_response();
             return (None, lost);
         };

@@ -226,7 +226,6 @@ impl Jobs {
     }
 
     /// A job of a kind about something that waits or runs.
-    #[expect(clippy::needless_pass_by_value, reason = "ids are small and copied")]
     pub(crate) async fn under_way<W: Work>(
         &self,
         account: Account,

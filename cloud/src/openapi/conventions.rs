@@ -48,7 +48,7 @@ pub(super) fn add(rule: &Rule, fields: &[String], operation: &mut Map<String, Va
     {
         let words = "Which fields of each thing to answer, with dots between levels; all if absent.";
         let schema = json!({ "type": "array", "minItems": 1, "maxItems": MAX_FIELDS, "items": { "type": "string", "enum": fields } });
-        let mut chosen = parameter("query", "fields", words, schema);
+        let mut chosen = parameter("query", "fields", words, &schema);
         chosen["style"] = "form".into();
         chosen["explode"] = false.into();
         more.push(chosen);
@@ -58,7 +58,7 @@ pub(super) fn add(rule: &Rule, fields: &[String], operation: &mut Map<String, Va
                      as before (`Idempotency-Replayed: true`) and not done again. With another body 422, while the first one \
                      runs 409.";
         let schema = json!({ "type": "string", "pattern": KEY_PATTERN, "examples": ["\"8e03978e-40d5-43e8-bc93-6894a57f9324\""] });
-        more.push(parameter("header", "Idempotency-Key", words, schema));
+        more.push(parameter("header", "Idempotency-Key", words, &schema));
     }
     if !more.is_empty() {
         let known = operation.entry("parameters").or_insert_with(|| json!([]));
@@ -85,7 +85,7 @@ fn listing(rule: &Rule) -> Option<&'static Listing> {
     LISTINGS.iter().copied().find(|listing| rule.method == Method::GET && listing.path == path)
 }
 
-fn parameter(place: &str, name: &str, words: &str, schema: Value) -> Value {
+fn parameter(place: &str, name: &str, words: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": place, "required": false, "description": words, "schema": schema })
 }
 
@@ -101,18 +101,18 @@ fn of_list(listing: &Listing) -> Vec<Value> {
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT });
     let cursor = json!({ "type": "string", "pattern": Cursor::PATTERN, "maxLength": Cursor::LONGEST });
     let mut all = vec![
-        parameter("query", "limit", "How many things to answer at most.", limit),
+        parameter("query", "limit", "How many things to answer at most.", &limit),
         parameter(
             "query",
             "after",
             "Where to go on: `next` of the answer before, to the same filters and order.",
-            cursor,
+            &cursor,
         ),
         parameter(
             "query",
             "sort",
             "A field to sort by, rising; with `-` before it, falling.",
-            json!({ "type": "string", "enum": sorts }),
+            &json!({ "type": "string", "enum": sorts }),
         ),
     ];
     all.extend(listing.filters.iter().map(|filter| {
@@ -120,7 +120,7 @@ fn of_list(listing: &Listing) -> Vec<Value> {
             [] => json!({ "type": "string", "minLength": 1 }),
             values => json!({ "type": "string", "enum": values }),
         };
-        parameter("query", filter.name, filter.words, schema)
+        parameter("query", filter.name, filter.words, &schema)
     }));
     all
 }

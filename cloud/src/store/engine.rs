@@ -261,8 +261,8 @@ mod tests {
         };
         let (gone, small) = (op(Expect::Version(1), None), op(Expect::Absent, Some(400)));
         let large = op(Expect::Absent, Some(LARGE + 1));
-        assert!(!takes_in(&[small]) && !takes_in(&[gone.clone()]));
-        assert!(takes_in(&[large.clone()]) && takes_in(&[large, gone]));
+        assert!(!takes_in(&[small]) && !takes_in(std::slice::from_ref(&gone)));
+        assert!(takes_in(std::slice::from_ref(&large)) && takes_in(&[large, gone]));
         assert!(!takes_in(&[op(Expect::Version(1), Some(LARGE + 1))]));
     }
 }

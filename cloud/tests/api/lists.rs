@@ -99,7 +99,7 @@ async fn other_lists_are_filtered_and_sorted_too() {
     let first = server.recorded(&id(&one)).await;
     let second = server.recorded(&id(&other)).await;
     let found = walked(&server, &format!("/api/v1/items?event_id={}", id(&one)), 1, "id").await;
-    assert_eq!(found, [first.1.clone()]);
+    assert_eq!(found, std::slice::from_ref(&first.1));
     assert_eq!(walked(&server, "/api/v1/items?sort=title", 1, "id").await, [first.1, second.1]);
     let found = walked(&server, &format!("/api/v1/recordings?event_id={}", id(&other)), 1, "id").await;
     assert_eq!(found, [second.0]);
