@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { api, openBrowser, overflow, skip as noServer, until, url } from "./stack.mjs";
 
 const mails = process.env.STAGEBOX_MAILS;
-const shots = process.env.STAGEBOX_SCREENSHOTS;
+const shots = process.env.E2E_SCREENSHOTS;
 const skip = noServer || (mails ? false : "no folder of mails is named in the environment");
 const address = "anna.account@example.org";
 const first = "correct horse battery";
