@@ -14,7 +14,7 @@ use std::time::Duration;
 /// How long the server may take to take the connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long it may take until it can be sent to; a server that expects TLS at once stays silent otherwise.
-const READY: Duration = Duration::from_secs(15);
+const READY: Duration = Duration::from_secs(10);
 /// How long it may take for a mail, from the first byte.
 const WHOLE: Duration = Duration::from_secs(60);
 /// Longest password file.
