@@ -15,6 +15,7 @@ pub mod device;
 pub mod event;
 pub mod feed;
 pub mod hook;
+mod html;
 pub mod http;
 pub mod id;
 pub(crate) mod idempotency;

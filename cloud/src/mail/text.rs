@@ -1,5 +1,6 @@
 //! What a mail says, as plain text and as HTML of the same words.
 
+use crate::html::escaped;
 use std::fmt::Write as _;
 
 /// A mail to one person.
@@ -74,22 +75,6 @@ impl Mail {
     fn greeting(&self) -> String {
         if self.name.is_empty() { "Hello,".to_owned() } else { format!("Hello {},", self.name) }
     }
-}
-
-/// Text as it may stand in HTML, inside of quotes too.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

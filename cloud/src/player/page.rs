@@ -1,6 +1,7 @@
 //! Pages as HTML: the player's shell filled in, and messages in words.
 
 use super::assets;
+use crate::html::escaped;
 use crate::http::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
@@ -91,22 +92,6 @@ fn html(status: StatusCode, page: String, policy: &'static str) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
-}
-
-/// Text as it may stand in HTML, inside of quotes too.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What clients do that mean no good, or know no better: nobody else notices.
 
 use crate::server::{EMAIL, Server, answer};
-use base64_of::basic;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use reqwest::Method;
 use serde_json::Value;
@@ -12,22 +13,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 const STEP: Duration = Duration::from_secs(20);
 
-/// HTTP Basic without a client library.
-mod base64_of {
-    pub(super) fn basic(user: &str, password: &str) -> String {
-        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let text = format!("{user}:{password}");
-        let mut out = String::from("Basic ");
-        for piece in text.as_bytes().chunks(3) {
-            let bits =
-                piece.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - piece.len()));
-            for place in 0..4 {
-                let letter = ALPHABET[(bits >> (18 - 6 * place)) as usize & 63] as char;
-                out.push(if place <= piece.len() { letter } else { '=' });
-            }
-        }
-        out
-    }
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 fn address(server: &Server) -> SocketAddr {
