@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::device::{Device, Devices};
 use crate::event::{Event, Events};
 use crate::hook::Hooks;
-use crate::http::{ApiError, Counters};
+use crate::http::{ApiError, Counters, Named};
 use crate::idempotency::Idempotency;
 use crate::item::{Item, Items};
 use crate::job::{Job, Jobs};
@@ -252,29 +252,30 @@ impl App {
         WeakApp(Arc::downgrade(&self.0))
     }
 
-    /// Makes sure that a thing is there and of the caller's account: another one's is as good as none.
-    pub(crate) async fn own(&self, caller: &Caller, thing: Thing, id: &str) -> Result<(), ApiError> {
-        let is_own = match thing {
-            Thing::Device => self.is_of::<Device>(caller, id).await?,
-            Thing::Event => self.is_of::<Event>(caller, id).await?,
-            Thing::Item => self.is_of::<Item>(caller, id).await?,
-            Thing::Job => self.is_of::<Job>(caller, id).await?,
-            Thing::Recording => self.is_of::<Recording>(caller, id).await?,
-            Thing::Role => self.is_of::<Role>(caller, id).await?,
-            Thing::Token => self.is_of::<Token>(caller, id).await?,
-            Thing::User => self.is_of::<User>(caller, id).await?,
+    /// Finds a thing of the caller's account: another one's is as good as none.
+    pub(crate) async fn own(&self, caller: &Caller, thing: Thing, id: &str) -> Result<Named, ApiError> {
+        let found = match thing {
+            Thing::Device => self.find_own::<Device>(caller, id).await?,
+            Thing::Event => self.find_own::<Event>(caller, id).await?,
+            Thing::Item => self.find_own::<Item>(caller, id).await?,
+            Thing::Job => self.find_own::<Job>(caller, id).await?,
+            Thing::Recording => self.find_own::<Recording>(caller, id).await?,
+            Thing::Role => self.find_own::<Role>(caller, id).await?,
+            Thing::Token => self.find_own::<Token>(caller, id).await?,
+            Thing::User => self.find_own::<User>(caller, id).await?,
         };
-        let shown: String = id.chars().filter(|c| !c.is_control()).take(40).collect();
-        if is_own {
-            Ok(())
-        } else {
-            Err(ApiError::not_found(format!("there is no {} {shown}", thing.name())))
-        }
+        found.ok_or_else(|| {
+            let shown: String = id.chars().filter(|c| !c.is_control()).take(40).collect();
+            ApiError::not_found(format!("there is no {} {shown}", thing.name()))
+        })
     }
 
-    async fn is_of<D: Document>(&self, caller: &Caller, id: &str) -> Result<bool, ApiError> {
+    async fn find_own<D: Document>(&self, caller: &Caller, id: &str) -> Result<Option<Named>, ApiError> {
         // Longer than any id, and perhaps than any key may be.
-        Ok(id.len() <= MAX_ID && self.store.get_of::<D>(caller.account, id).await?.is_some())
+        if id.len() > MAX_ID {
+            return Ok(None);
+        }
+        Ok(self.store.look_at::<D>(caller.account, id).await?.map(Named::new))
     }
 
     /// Whether requests are answered in full.

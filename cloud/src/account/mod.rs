@@ -58,6 +58,7 @@ use crate::store::{Account, Batch, IndexKey, Store, StoreError, Versioned};
 use document::BY_EMAIL;
 use login::basic::{GoodHeaders, Turns};
 use login::check::Throttles;
+use login::known::Callers;
 use login::password::{self, Passwords};
 use login::record::Records;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -85,6 +86,7 @@ struct Inner {
     outbox: Outbox,
     good: Mutex<GoodHeaders>,
     turns: Turns,
+    callers: Mutex<Callers>,
 }
 
 impl Accounts {
@@ -106,6 +108,7 @@ impl Accounts {
             outbox,
             good: Mutex::default(),
             turns: Turns::default(),
+            callers: Mutex::default(),
         }))
     }
 

@@ -111,7 +111,7 @@ async fn one(app: App, id: RoleId, call: Call) -> Result<Response, ApiError> {
     match call.method {
         Method::PATCH => change(app, id, call).await,
         Method::DELETE => remove(app, id, call).await,
-        _ => read(app, id, call).await,
+        _ => read(call).await,
     }
 }
 
@@ -184,8 +184,8 @@ async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
     operation_id = "readRole",
     responses((status = 200, description = "The role.", body = RoleView, headers(("ETag"))))
 )]
-async fn read(app: App, id: RoleId, call: Call) -> Result<Response, ApiError> {
-    let role = app.accounts.role_of(call.caller()?.account, id).await?;
+async fn read(mut call: Call) -> Result<Response, ApiError> {
+    let role = call.named()?;
     Ok(tagged(http::json(&shown(&role))?, role.version))
 }
 

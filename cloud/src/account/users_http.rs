@@ -151,7 +151,7 @@ async fn one(app: App, id: UserId, call: Call) -> Result<Response, ApiError> {
     match call.method {
         Method::PATCH => change(app, id, call).await,
         Method::DELETE => remove(app, id, call).await,
-        _ => read(app, id, call).await,
+        _ => read(call).await,
     }
 }
 
@@ -215,8 +215,8 @@ async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
     operation_id = "readUser",
     responses((status = 200, description = "The user.", body = UserView, headers(("ETag"))))
 )]
-async fn read(app: App, id: UserId, call: Call) -> Result<Response, ApiError> {
-    let user = app.accounts.user_of(call.caller()?.account, id).await?;
+async fn read(mut call: Call) -> Result<Response, ApiError> {
+    let user = call.named()?;
     Ok(tagged(http::json(&shown(&user))?, user.version))
 }
 

@@ -53,7 +53,7 @@ pub(crate) async fn answer(router: &Router, app: &App, request: Request<Incoming
         return router.api(request).await;
     }
     if prefers_page(request.headers()) {
-        return page(router, app, request).await;
+        return Box::pin(page(router, app, request)).await;
     }
     let mut response = router.api(request).await;
     if is_json(response.headers()) || is_stream(response.headers()) {

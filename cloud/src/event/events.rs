@@ -330,10 +330,11 @@ impl Events {
         Ok(())
     }
 
-    async fn view(&self, event: Versioned<Event>) -> Result<EventView, EventError> {
+    pub(super) async fn view(&self, event: Versioned<Event>) -> Result<EventView, EventError> {
         let Versioned { version, document } = event;
         let id = document.id;
-        let activity = self.0.store.get::<Activity>(id).await?.ok_or(EventError::NotFound(id))?;
+        let activity = self.0.store.look_at::<Activity>(document.account, id).await?;
+        let activity = activity.ok_or(EventError::NotFound(id))?;
         let url = self.0.addresses.rtmp_url(&self.0.config);
         let input = |input: Input, receiving: bool| -> Result<InputView, EventError> {
             let key = self.0.vault.unseal(&context(&id, input), &document.key(input).sealed)?;
@@ -356,8 +357,8 @@ impl Events {
             updated_at: document.updated_at,
             device_id: document.device_id,
             inputs,
-            recordings: activity.document.recordings,
-            warning: activity.document.warning,
+            recordings: activity.document.recordings.clone(),
+            warning: activity.document.warning.clone(),
         })
     }
 }

@@ -80,7 +80,7 @@ async fn all(app: App, call: Call) -> Result<Response, ApiError> {
 
 async fn one(app: App, id: EventId, call: Call) -> Result<Response, ApiError> {
     match call.method {
-        Method::GET | Method::HEAD => read(app, id).await,
+        Method::GET | Method::HEAD => read(app, call).await,
         Method::PATCH => change(app, id, call).await,
         _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH"])),
     }
@@ -142,9 +142,8 @@ async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
     operation_id = "readEvent",
     responses((status = 200, description = "The event.", body = AdminView, headers(("ETag"))))
 )]
-async fn read(app: App, id: EventId) -> Result<Response, ApiError> {
-    let missing = || ApiError::not_found(format!("there is no event {id}"));
-    shown(&app.events.get(&id).await?.ok_or_else(missing)?)
+async fn read(app: App, mut call: Call) -> Result<Response, ApiError> {
+    shown(&app.events.view(call.named()?).await?)
 }
 
 /// Change a live event

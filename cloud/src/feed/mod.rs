@@ -14,10 +14,9 @@ use crate::app::App;
 use crate::http::places::Places;
 use crate::http::{self, ApiError, Call, Response, Routes, answer};
 use crate::store::Account;
-use ::http::{Method, header};
-use tokio_stream::wrappers::ReceiverStream;
+use ::http::Method;
 use utoipa::{OpenApi, ToSchema};
-use warp::{Filter, Reply};
+use warp::Filter;
 
 /// Streams at a time: pages of one browser share one.
 const MAX_STREAMS: usize = 4_000;
@@ -112,7 +111,6 @@ async fn open(app: App, places: Places<Account>, call: Call) -> Result<Response,
     let place = places
         .take(caller.account)
         .ok_or_else(|| ApiError::unavailable("too many pages and programs follow changes: close some"))?;
-    let events = ReceiverStream::new(stream::follow(app, caller, cursor, call.headers, place));
-    let response = warp::sse::reply(events).into_response();
-    Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"))
+    let login = call.login();
+    Ok(http::events(|teller| stream::follow(app, caller, cursor, login, place, teller)))
 }

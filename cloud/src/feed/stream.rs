@@ -3,31 +3,21 @@
 
 use crate::access::{Caller, Permission};
 use crate::app::App;
+use crate::http::Teller;
 use crate::http::places::Place;
 use crate::store::{Account, Change, Entry, StoreError};
 use http::{HeaderMap, Method};
 use serde_json::json;
-use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
 use warp::sse::Event;
 
 /// After this much quiet a heartbeat goes out, and the login is looked at again.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How long a full queue is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Entries that are read at a time.
 const AT_ONCE: usize = 64;
-/// Events that wait for a slow reader.
-const QUEUE: usize = 64;
 /// How far behind a cursor may be; beyond it reading everything anew is quicker.
 const MAX_BEHIND: u64 = 1000;
-
-/// What a stream's driver sends to.
-pub(super) type Sender = mpsc::Sender<Result<Event, Infallible>>;
-/// What the response reads from.
-pub(super) type Receiver = mpsc::Receiver<Result<Event, Infallible>>;
 
 /// Says that there is nobody left to send to, or nothing to read from.
 enum End {
@@ -41,34 +31,21 @@ impl From<StoreError> for End {
     }
 }
 
-/// Follows the journal from `cursor`, or from now on, until the reader goes.
-pub(super) fn follow(
+/// Follows the journal from `cursor`, or from now on, until the server or the login ends.
+pub(super) async fn follow(
     app: App,
     caller: Caller,
     cursor: Option<u64>,
-    headers: HeaderMap,
-    place: Place<Account>,
-) -> Receiver {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::spawn(async move {
-        let _place = place;
-        let ended = tokio::select! {
-            ended = drive(&app, caller, cursor, &headers, &sender) => ended,
-            () = app.shutdown.cancelled() => Err(End::Gone),
-            () = sender.closed() => Err(End::Gone),
-        };
-        if let Err(End::Store(error)) = ended {
-            tracing::warn!(%error, "a page's stream ended");
-        }
-    });
-    receiver
-}
-
-async fn send(sender: &Sender, event: Event) -> Result<(), End> {
-    match tokio::time::timeout(PATIENCE, sender.send(Ok(event))).await {
-        Ok(Ok(())) => Ok(()),
-        // Gone, or somebody who reads nothing: they begin anew, and show once more who they are.
-        Ok(Err(_)) | Err(_) => Err(End::Gone),
+    login: HeaderMap,
+    _place: Place<Account>,
+    teller: Teller,
+) {
+    let ended = tokio::select! {
+        ended = drive(&app, caller, cursor, &login, &teller) => ended,
+        () = app.shutdown.cancelled() => Err(End::Gone),
+    };
+    if let Err(End::Store(error)) = ended {
+        tracing::warn!(%error, "a page's stream ended");
     }
 }
 
@@ -76,8 +53,8 @@ async fn drive(
     app: &App,
     mut caller: Caller,
     known: Option<u64>,
-    headers: &HeaderMap,
-    sender: &Sender,
+    login: &HeaderMap,
+    teller: &Teller,
 ) -> Result<(), End> {
     let mut boxes = app.devices.subscribe();
     let mut head = app.store.journal_head(caller.account);
@@ -85,28 +62,34 @@ async fn drive(
     let mut cursor = known.unwrap_or(now);
     let mut alarms = app.alarms.subscribe();
     // At once, so that the page knows that the stream is open.
-    send(sender, alive()).await?;
+    teller.tell(alive()).await;
     alarms.mark_unchanged();
-    tell_alarms(app, &caller, sender).await?;
+    tell_alarms(app, &caller, teller).await;
     if cursor > now || now - cursor > MAX_BEHIND {
         cursor = now;
-        send(sender, reset(cursor)).await?;
+        teller.tell(reset(cursor)).await;
     }
-    cursor = catch_up(app, &caller, cursor, sender).await?;
+    cursor = catch_up(app, &caller, cursor, teller).await?;
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     heartbeat.reset();
     loop {
         tokio::select! {
+            // First, so that nobody is told anything whose login has ended meanwhile.
+            biased;
+            _ = heartbeat.tick() => {
+                caller = app.accounts.caller(&Method::GET, login, None).await.map_err(|_| End::Gone)?;
+                teller.tell(alive()).await;
+            }
             changed = head.changed() => {
                 changed.map_err(|_| End::Gone)?;
-                cursor = catch_up(app, &caller, cursor, sender).await?;
+                cursor = catch_up(app, &caller, cursor, teller).await?;
             }
             state = boxes.recv() => match state {
                 Ok(told) => {
                     if told.account == caller.account && caller.permissions.has(Permission::DevicesRead) {
                         let data = json!({ "device_id": told.device_id, "telemetry": told.telemetry });
-                        send(sender, Event::default().event("telemetry").data(data.to_string())).await?;
+                        teller.tell(Event::default().event("telemetry").data(data.to_string())).await;
                     }
                 }
                 // A slow reader misses telemetry, which the next second brings anew.
@@ -115,27 +98,23 @@ async fn drive(
             },
             changed = alarms.changed() => {
                 changed.map_err(|_| End::Gone)?;
-                tell_alarms(app, &caller, sender).await?;
-            }
-            _ = heartbeat.tick() => {
-                caller = app.accounts.caller(&Method::GET, headers, None).await.map_err(|_| End::Gone)?;
-                send(sender, alive()).await?;
+                tell_alarms(app, &caller, teller).await;
             }
         }
     }
 }
 
-async fn catch_up(app: &App, caller: &Caller, mut cursor: u64, sender: &Sender) -> Result<u64, End> {
+async fn catch_up(app: &App, caller: &Caller, mut cursor: u64, teller: &Teller) -> Result<u64, End> {
     loop {
         let page = app.store.journal(caller.account, cursor, AT_ONCE).await?;
         if page.reset {
             cursor =
                 page.entries.first().map_or(app.store.journal_seq(caller.account), |entry| entry.seq - 1);
-            send(sender, reset(cursor)).await?;
+            teller.tell(reset(cursor)).await;
         }
         let Some(last) = page.entries.last().map(|entry| entry.seq) else { return Ok(cursor) };
         for entry in page.entries.iter().filter(|entry| may_see(caller, entry)) {
-            send(sender, change(entry)).await?;
+            teller.tell(change(entry)).await;
         }
         cursor = last;
     }
@@ -158,8 +137,10 @@ fn may_see(caller: &Caller, entry: &Entry) -> bool {
     caller.permissions.has(permission)
 }
 
-async fn tell_alarms(app: &App, caller: &Caller, sender: &Sender) -> Result<(), End> {
-    if caller.permissions.has(Permission::ServerRead) { send(sender, raised(app)).await } else { Ok(()) }
+async fn tell_alarms(app: &App, caller: &Caller, teller: &Teller) {
+    if caller.permissions.has(Permission::ServerRead) {
+        teller.tell(raised(app)).await;
+    }
 }
 
 fn alive() -> Event {

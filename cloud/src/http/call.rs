@@ -8,12 +8,15 @@ use super::pace::BodyLimits;
 use super::problem::ApiError;
 use crate::access::Caller;
 use crate::config::Http;
-use bytes::{Buf, Bytes, BytesMut};
-use futures_util::stream::BoxStream;
+use crate::store::{Document, Versioned};
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http_body_util::{BodyDataStream, Either, Empty, Full};
+use hyper::body::Incoming;
+use std::any::Any;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use warp::Filter;
 
@@ -25,6 +28,19 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// The client's address; the server puts it into each request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+/// A request's body as it comes, or as it was read before.
+pub(super) type Inbound = Either<Incoming, Full<Bytes>>;
+
+/// The document that a request's path names; the router puts it into the request's extensions.
+#[derive(Clone)]
+pub(crate) struct Named(Arc<dyn Any + Send + Sync>);
+
+impl Named {
+    pub(crate) fn new<D: Document>(found: Arc<Versioned<D>>) -> Self {
+        Self(found)
+    }
+}
 
 /// A request whose body has not been read yet.
 pub struct Call {
@@ -40,11 +56,12 @@ pub struct Call {
     pub peer: Option<SocketAddr>,
     /// Who asks, where the route needs to know.
     caller: Option<Caller>,
+    named: Option<Named>,
     /// Whether the client speaks HTTPS.
     pub https: bool,
-    limits: BodyLimits,
+    limits: Option<BodyLimits>,
     /// Behind a lock only so that handlers can share the call's address between threads.
-    body: Mutex<BoxStream<'static, Result<Bytes, warp::Error>>>,
+    body: Mutex<BodyDataStream<Inbound>>,
 }
 
 impl Call {
@@ -53,9 +70,34 @@ impl Call {
         self.caller.ok_or_else(|| ApiError::unauthorized("log in first"))
     }
 
+    /// The document that the path names, as the router found it when it looked whether it is the caller's own; it can be
+    /// taken once.
+    pub(crate) fn named<D: Document + Clone>(&mut self) -> Result<Versioned<D>, ApiError> {
+        let named = self.named.take().and_then(|named| Arc::downcast(named.0).ok());
+        named
+            .map(Arc::unwrap_or_clone)
+            .ok_or_else(|| ApiError::not_found(format!("there is no such {}", D::KIND)))
+    }
+
     /// A header's value, if it is there and plain text.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The headers that show who asks, copied: whoever looks at them again and again does not hold what was read with
+    /// them.
+    pub(crate) fn login(&self) -> HeaderMap {
+        let names = [header::AUTHORIZATION, header::COOKIE];
+        let mut kept = HeaderMap::with_capacity(names.len());
+        for name in names {
+            for value in self.headers.get_all(&name) {
+                // A header's value can be one again.
+                if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                    kept.append(&name, value);
+                }
+            }
+        }
+        kept
     }
 
     /// A cookie's value.
@@ -96,7 +138,7 @@ impl Call {
     pub async fn body(&mut self) -> Result<Bytes, ApiError> {
         let announced = Announced::by(&self.headers);
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
-        whole(body, announced, self.limits).await
+        whole(body, announced, self.limits.unwrap_or_else(|| Http::default().body_limits())).await
     }
 
     /// Reads the body as a JSON object, to be taken apart field by field.
@@ -135,51 +177,43 @@ async fn drain<E>(body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) {
     let _ = tokio::time::timeout(DRAIN_LIMIT, read).await;
 }
 
-/// A filter that takes the whole request, whatever its method.
-///
-/// Boxed, so that the compiler sees its many parts once and not in each route's type.
-pub fn call() -> warp::filters::BoxedFilter<(Call,)> {
-    warp::method()
-        .and(warp::path::full())
-        .and(warp::query::raw().or_else(|_| async { Ok::<_, warp::Rejection>((String::new(),)) }))
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<Peer>())
-        .and(warp::ext::optional::<Https>())
-        .and(warp::ext::optional::<BodyLimits>())
-        .and(warp::ext::optional::<Caller>())
-        .and(warp::body::stream())
-        .map(
-            |method,
-             path: warp::path::FullPath,
-             query,
-             headers,
-             peer: Option<Peer>,
-             https: Option<Https>,
-             limits: Option<BodyLimits>,
-             caller: Option<Caller>,
-             body| {
-                Call {
-                    method,
-                    path: path.as_str().to_owned(),
-                    query,
-                    headers,
-                    peer: peer.map(|peer| peer.0),
-                    caller,
-                    https: https.is_some_and(|https| https.0),
-                    limits: limits.unwrap_or_else(|| Http::default().body_limits()),
-                    body: Mutex::new(into_bytes(body)),
-                }
-            },
-        )
-        .boxed()
+/// A request on its way to its handler.
+#[derive(Clone)]
+struct Enclosed(Arc<Mutex<Option<Call>>>);
+
+impl Call {
+    /// Takes a request apart. What filters look at to find its handler is a request of its own, with this one enclosed.
+    pub(super) fn enclose(request: Request<Inbound>) -> Request<Empty<Bytes>> {
+        let (mut parts, body) = request.into_parts();
+        let call = Self {
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
+            caller: parts.extensions.get::<Caller>().copied(),
+            named: parts.extensions.remove::<Named>(),
+            https: parts.extensions.get::<Https>().is_some_and(|https| https.0),
+            limits: parts.extensions.get::<BodyLimits>().copied(),
+            body: Mutex::new(BodyDataStream::new(body)),
+        };
+        let mut found = Request::new(Empty::new());
+        (*found.method_mut(), *found.uri_mut()) = (parts.method, parts.uri);
+        found.extensions_mut().insert(Enclosed(Arc::new(Mutex::new(Some(call)))));
+        found
+    }
 }
 
-fn into_bytes<S, B>(body: S) -> BoxStream<'static, Result<Bytes, warp::Error>>
-where
-    S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
-    B: Buf,
-{
-    body.map(|piece| piece.map(|mut piece| piece.copy_to_bytes(piece.remaining()))).boxed()
+/// A filter that takes the whole request, whatever its method.
+///
+/// Boxed, so that the compiler sees its parts once and not in each route's type.
+pub fn call() -> warp::filters::BoxedFilter<(Call,)> {
+    warp::ext::get::<Enclosed>()
+        .and_then(async |enclosed: Enclosed| {
+            let call = enclosed.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            call.ok_or_else(warp::reject::not_found)
+        })
+        .boxed()
 }
 
 /// What a request's header says of its body.

@@ -113,7 +113,7 @@ impl Connections {
             match shaken {
                 // An authority has seen what it wanted to see.
                 Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(PROOF_PROTOCOL) => {}
-                Ok(Ok(stream)) => connection.converse(stream).await,
+                Ok(Ok(stream)) => Box::pin(connection.converse(stream)).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS with a client"),
                 Err(_) => tracing::debug!(%peer, "a client did not begin TLS in time"),
             }
@@ -155,7 +155,8 @@ impl Connection {
         let Self { shared, activity, peer, .. } = self.clone();
         let service = service_fn(move |request| {
             let connection = self.clone();
-            async move { Ok::<_, Infallible>(connection.answer(request).await) }
+            // Boxed, as the library keeps a place for it for as long as the connection is there.
+            Box::pin(async move { Ok::<_, Infallible>(connection.answer(request).await) })
         });
         let stream = TokioIo::new(Edge::new(stream, Arc::clone(&activity)));
         let mut connection = std::pin::pin!(shared.builder.serve_connection_with_upgrades(stream, service));

@@ -30,7 +30,9 @@ mod router;
 mod selection;
 mod sent;
 mod server;
+mod told;
 
+pub(crate) use call::Named;
 pub use call::{Call, Peer, answer, call};
 pub use fields::{Fields, Line, Parsed, line};
 pub(crate) use pace::BodyLimits;
@@ -46,6 +48,7 @@ pub(crate) use request_id::{REQUEST_ID, RequestId};
 pub use router::Router;
 pub(crate) use selection::{MOST as MAX_FIELDS, names};
 pub use server::{Counters, ServeError, Server};
+pub(crate) use told::{Teller, events};
 
 pub use warp::reply::Response;
 

@@ -1,11 +1,12 @@
 //! Which slice a path belongs to, by its first segments: no request walks through all routes.
 
+use super::call::{self, Inbound};
 use super::pace::BodyLimits;
 use super::problem::ApiError;
 use super::quota::{Quota, Told};
 use super::request_id::RequestId;
 use super::selection::Selection;
-use super::{Response, Routes, call};
+use super::{Call, Response, Routes};
 use crate::access::{self, Caller, Deprecation, Found, Rule, Thing};
 use crate::app::App;
 use crate::cluster::{CLIENT_ADDRESS, Role};
@@ -18,7 +19,7 @@ use crate::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyDataStream, Either, Full};
+use http_body_util::{BodyDataStream, Either, Empty, Full};
 use hyper::body::Incoming;
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -31,20 +32,17 @@ use warp::{Filter, Rejection};
 const MAX_PUBLIC_BODY: u64 = 16 * 1024;
 
 type Answer = BoxFuture<'static, Response>;
-/// A request's body as it comes, or as it was read before.
-type Inbound = Either<Incoming, Full<Bytes>>;
-
 trait Branch: Send + Sync {
     fn answer(&self, request: Request<Inbound>) -> Answer;
 }
 
 impl<S> Branch for S
 where
-    S: Service<Request<Inbound>, Response = Response, Error = Infallible> + Clone + Send + Sync,
+    S: Service<Request<Empty<Bytes>>, Response = Response, Error = Infallible> + Clone + Send + Sync,
     S::Future: Send + 'static,
 {
     fn answer(&self, request: Request<Inbound>) -> Answer {
-        let answer = Service::call(&mut self.clone(), request);
+        let answer = Service::call(&mut self.clone(), Call::enclose(request));
         Box::pin(async move {
             match answer.await {
                 Ok(response) => response,
@@ -193,7 +191,8 @@ impl Router {
             beside.quota = self.0.quota.caller(&caller, app.uptime())?;
         }
         if let Some((thing, id)) = named {
-            app.own(&caller, thing, &id).await?;
+            let named = app.own(&caller, thing, &id).await?;
+            request.extensions_mut().insert(named);
         }
         request.extensions_mut().insert(caller);
         Ok((rule, slice))
@@ -217,11 +216,11 @@ impl Router {
             _ => None,
         };
         let response = match self.key(&request, slice)? {
-            Some(key) => self.once(request, slice, caller, key).await?,
+            Some(key) => Box::pin(self.once(request, slice, caller, key)).await?,
             None => self.0.api[slice].answer(request.map(Either::Left)).await,
         };
         Ok(match selection {
-            Some(selection) => selection.narrow(response).await,
+            Some(selection) => Box::pin(selection.narrow(response)).await,
             None => response,
         })
     }
@@ -295,11 +294,11 @@ impl Router {
             // Media is most of all requests, and has no use for filters.
             "live" | "vod" => {
                 let (parts, _body) = request.into_parts();
-                return secured(viewing::playback(&branches.app, &parts).await, true);
+                return secured(Box::pin(viewing::playback(&branches.app, &parts)).await, true);
             }
             "include" => {
                 let (parts, _body) = request.into_parts();
-                return secured(include::answer(&branches.app, &parts).await, true);
+                return secured(Box::pin(include::answer(&branches.app, &parts)).await, true);
             }
             "embed" => &branches.embed,
             "api" if request.uri().path().split('/').nth(2) == Some("docs") => &branches.docs,

@@ -8,6 +8,7 @@ use super::quota::source;
 use super::router::Router;
 use crate::app::{Addresses, App};
 use crate::config::{Http, Listen};
+use futures_util::FutureExt as _;
 use socket2::SockRef;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -197,10 +198,8 @@ impl Serving {
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
         let answered = self.connections.answer(stream, peer, acceptor);
         let open = Open::one_more(&self.app.http_counters);
-        self.running.spawn(async move {
-            answered.await;
-            drop((open, place, of_address));
-        });
+        // Not within another block, which would hold its state twice.
+        self.running.spawn(answered.map(move |()| drop((open, place, of_address))));
     }
 
     /// Behind a trusted proxy are many clients: it needs no place of its address.

@@ -6,30 +6,20 @@ use super::http::found;
 use crate::access::Permission;
 use crate::app::App;
 use crate::http::places::{Place, Places};
-use crate::http::{self, ApiError, Call, Response};
+use crate::http::{self, ApiError, Call, Response, Teller};
 use crate::id::JobId;
 use crate::store::Account;
-use ::http::{HeaderMap, Method, header};
-use std::convert::Infallible;
+use ::http::{HeaderMap, Method};
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
-use warp::Reply;
 use warp::sse::Event;
 
 /// After this much quiet a heartbeat goes out, and the login is looked at again.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How long a full queue is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The job is read this often at most, however much else changes.
 const AT_MOST_EVERY: Duration = Duration::from_millis(200);
-/// Events that wait for a slow reader.
-const QUEUE: usize = 4;
 
-type Sender = mpsc::Sender<Result<Event, Infallible>>;
-
-/// Says that there is nobody left to send to.
+/// Says that there is nobody left who may follow, or nothing to read from.
 struct Gone;
 
 /// One event of the stream.
@@ -84,25 +74,22 @@ pub(super) async fn open(
     let place = places
         .take(account)
         .ok_or_else(|| ApiError::unavailable("too many pages and programs follow jobs: close some"))?;
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::spawn(follow(app, account, id, call.headers, sender, place));
-    let response = warp::sse::reply(ReceiverStream::new(receiver)).into_response();
-    Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"))
+    let login = call.login();
+    Ok(http::events(|teller| follow(app, account, id, login, place, teller)))
 }
 
 async fn follow(
     app: App,
     account: Account,
     id: JobId,
-    headers: HeaderMap,
-    sender: Sender,
+    login: HeaderMap,
     _place: Place<Account>,
+    teller: Teller,
 ) {
     tokio::select! {
         // However it ended, the stream does with it.
-        _ = drive(&app, account, &id, &headers, &sender) => {}
+        _ = drive(&app, account, &id, &login, &teller) => {}
         () = app.shutdown.cancelled() => {}
-        () = sender.closed() => {}
     }
 }
 
@@ -110,8 +97,8 @@ async fn drive(
     app: &App,
     account: Account,
     id: &JobId,
-    headers: &HeaderMap,
-    sender: &Sender,
+    login: &HeaderMap,
+    teller: &Teller,
 ) -> Result<(), Gone> {
     let mut head = app.store.journal_head(account);
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
@@ -121,11 +108,17 @@ async fn drive(
     loop {
         head.borrow_and_update();
         match app.jobs.get(id).await {
-            Ok(None) => return send(sender, Event::default().event("end").data("{}")).await,
-            Ok(Some(job)) if job.ended_at.is_some() => return send(sender, event("end", &job)).await,
+            Ok(None) => {
+                teller.tell(Event::default().event("end").data("{}")).await;
+                return Ok(());
+            }
+            Ok(Some(job)) if job.ended_at.is_some() => {
+                teller.tell(event("end", &job)).await;
+                return Ok(());
+            }
             Ok(Some(job)) if known != Some(job.version) => {
                 known = Some(job.version);
-                send(sender, event("progress", &job)).await?;
+                teller.tell(event("progress", &job)).await;
             }
             Ok(Some(_)) => {}
             Err(error) => {
@@ -139,19 +132,11 @@ async fn drive(
                 tokio::time::sleep(AT_MOST_EVERY).await;
             }
             _ = heartbeat.tick() => {
-                let caller = app.accounts.caller(&Method::GET, headers, None).await.map_err(|_| Gone)?;
+                let caller = app.accounts.caller(&Method::GET, login, None).await.map_err(|_| Gone)?;
                 caller.demand(Permission::JobsRead).map_err(|_| Gone)?;
-                send(sender, Event::default().event("alive").data("{}")).await?;
+                teller.tell(Event::default().event("alive").data("{}")).await;
             }
         }
-    }
-}
-
-async fn send(sender: &Sender, event: Event) -> Result<(), Gone> {
-    match tokio::time::timeout(PATIENCE, sender.send(Ok(event))).await {
-        Ok(Ok(())) => Ok(()),
-        // Gone, or somebody who reads nothing.
-        Ok(Err(_)) | Err(_) => Err(Gone),
     }
 }
 

@@ -70,8 +70,9 @@ pub fn routes(app: App) -> Routes {
     let all = warp::path!("api" / "v1" / "recordings")
         .and(http::call())
         .then(move |call| answer(list(all_app.clone(), call)));
-    let one =
-        warp::path!("api" / "v1" / "recordings" / RecordingId).then(move |id| answer(read(app.clone(), id)));
+    let one = warp::path!("api" / "v1" / "recordings" / RecordingId)
+        .and(http::call())
+        .then(move |_id, call| answer(read(app.clone(), call)));
     all.or(one).unify().boxed()
 }
 
@@ -103,9 +104,8 @@ async fn list(app: App, call: Call) -> Result<Response, ApiError> {
     operation_id = "readRecording",
     responses((status = 200, description = "The recording.", body = RecordingView))
 )]
-async fn read(app: App, id: RecordingId) -> Result<Response, ApiError> {
-    let found = app.live.recordings().get(&id).await?;
-    let found = found.ok_or_else(|| ApiError::not_found(format!("there is no recording {id}")))?;
+async fn read(app: App, mut call: Call) -> Result<Response, ApiError> {
+    let found = call.named::<Recording>()?;
     let account = app.store.get::<AccountRecord>(found.document.account).await?;
     http::json(&shown(account.map(|account| account.document).as_ref(), &found))
 }

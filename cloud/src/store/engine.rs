@@ -203,6 +203,11 @@ pub trait Engine: Send + Sync + 'static {
     /// Whether writes can be taken.
     fn is_healthy(&self) -> bool;
 
+    /// A number that stays the same while nothing of these kinds changes; none where others write to the same database.
+    fn edition(&self, _kinds: &[&str]) -> Option<u64> {
+        None
+    }
+
     /// Why what is new would be refused just now, where that is for the operator to know.
     fn trouble(&self) -> Option<StoreError> {
         None

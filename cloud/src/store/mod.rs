@@ -12,6 +12,7 @@ mod config;
 mod conformance;
 mod copy;
 mod document;
+mod editions;
 mod engine;
 mod error;
 mod heads;
@@ -24,6 +25,7 @@ mod packed;
 mod postgres;
 mod progress;
 mod queue;
+mod recent;
 mod record;
 mod reindex;
 pub(crate) mod rider;
@@ -58,6 +60,7 @@ use crate::id::UserId;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use engine::RawScan;
+use recent::Recent;
 use seat::Seat;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -173,6 +176,7 @@ pub struct Store {
     clock: Clock,
     /// Updates of one document take turns here, so that only other processes can get in between.
     turns: Arc<[Mutex<()>]>,
+    recent: Arc<Recent>,
 }
 
 impl Store {
@@ -201,6 +205,7 @@ impl Store {
             seat: Arc::new(Seat::new(engine, None)),
             clock,
             turns: (0..TURNS).map(|_| Mutex::new(())).collect(),
+            recent: Arc::default(),
         }
     }
 

@@ -113,7 +113,7 @@ impl Accounts {
 }
 
 /// A browser that remembers Basic credentials sends them for foreign pages too; those may change nothing.
-fn refuse_foreign_pages(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn refuse_foreign_pages(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let foreign = headers
         .get("sec-fetch-site")

@@ -2,11 +2,13 @@
 
 use super::Attempt;
 use super::basic::asking;
+use super::known::Remembering;
 use crate::access::{Caller, Need, Permission, Permissions, Via};
 use crate::account::role::{Role, allowed};
 use crate::account::tenant::AccountRecord;
 use crate::account::token::{BY_HASH, PREFIX, Token, hash};
 use crate::account::{Accounts, User};
+use crate::clock::Timestamp;
 use crate::http::ApiError;
 use crate::id::UserId;
 use crate::store::{Account, IndexKey, StoreError, Versioned};
@@ -44,28 +46,54 @@ impl Accounts {
         peer: Option<SocketAddr>,
     ) -> Result<Caller, ApiError> {
         let attempt = Attempt { headers, peer };
-        let (user, via, limit) = match headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes) {
-            None => (self.by_session(method, &attempt).await?, Via::Session, None),
-            Some(value) => match bearer(value) {
-                Some(token) => {
-                    let (user, limit) = self.by_token(headers, token).await?;
-                    (user, Via::Token, limit)
-                }
-                None => (self.by_basic(method, value, &attempt).await?, Via::Basic, None),
-            },
+        let Some(value) = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes) else {
+            return Box::pin(self.in_session(method, &attempt)).await;
         };
-        let permissions = self.permissions_of(&user.document, headers).await?;
+        let (known, remembering) = self.known(method, headers, value)?;
+        match known {
+            Some(known) => Ok(known),
+            // In a room of its own: what it takes is not held by those who are known.
+            None => Box::pin(self.look_up(method, value, &attempt, remembering)).await,
+        }
+    }
+
+    async fn in_session(&self, method: &Method, attempt: &Attempt<'_>) -> Result<Caller, ApiError> {
+        let user = self.by_session(method, attempt).await?.document;
+        let permissions = self.permissions_of(&user, attempt.headers).await?;
+        if user.api_only {
+            return Err(asking(attempt.headers, "this user is for the API only"));
+        }
+        Ok(Caller { user: user.id, account: user.account, permissions, via: Via::Session })
+    }
+
+    /// Finds out who shows an Authorization header.
+    async fn look_up(
+        &self,
+        method: &Method,
+        value: &[u8],
+        attempt: &Attempt<'_>,
+        remembering: Option<Remembering>,
+    ) -> Result<Caller, ApiError> {
+        let (user, via, token) = match bearer(value) {
+            Some(token) => {
+                let (user, token) = self.by_token(attempt.headers, token).await?;
+                (user.document, Via::Token, Some(token))
+            }
+            None => (self.by_basic(method, value, attempt).await?.document, Via::Basic, None),
+        };
+        let permissions = self.permissions_of(&user, attempt.headers).await?;
         // Before a token's limit: the role says whether the API is open to its user.
-        if via != Via::Session && !permissions.has(Permission::AccessApi) {
+        if !permissions.has(Permission::AccessApi) {
             let words = format!("your role does not allow `{}`", Permission::AccessApi);
             return Err(ApiError::forbidden(words));
         }
-        let permissions = limit.map_or(permissions, |limit: Permissions| permissions.and(limit));
-        let caller = Caller { user: user.document.id, account: user.document.account, permissions, via };
-        match via {
-            Via::Session if user.document.api_only => Err(asking(headers, "this user is for the API only")),
-            Via::Session | Via::Token | Via::Basic => Ok(caller),
+        let limit = token.as_ref().and_then(|token| token.permissions);
+        let permissions = limit.map_or(permissions, |limit| permissions.and(limit));
+        let caller = Caller { user: user.id, account: user.account, permissions, via };
+        if let Some(remembering) = remembering {
+            self.remember(remembering, caller, token.as_ref().map(looked_at_again));
         }
+        Ok(caller)
     }
 
     /// Whether a user may have a session, and what they may do in it.
@@ -105,11 +133,7 @@ impl Accounts {
         Ok(role.map(|role| role.document.permissions()).unwrap_or_default().and(allowed(user.account)))
     }
 
-    async fn by_token(
-        &self,
-        headers: &HeaderMap,
-        token: &str,
-    ) -> Result<(Versioned<User>, Option<Permissions>), ApiError> {
+    async fn by_token(&self, headers: &HeaderMap, token: &str) -> Result<(Versioned<User>, Token), ApiError> {
         let wrong = || asking(headers, "the token is wrong, has ended or was taken back");
         if !token.starts_with(PREFIX) || token.len() > 128 {
             return Err(wrong());
@@ -132,8 +156,15 @@ impl Accounts {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok((user, found.document.permissions))
+        Ok((user, found.document))
     }
+}
+
+/// When a token has ended, or its use is to be noted.
+fn looked_at_again(token: &Token) -> Timestamp {
+    // Where it could not be noted, as on a full disk, this is long ago.
+    let noted = Timestamp::from_unix_ms(token.last_used_at.map_or(0, |used| used.unix_ms() + NOTED_MS));
+    token.expires_at.map_or(noted, |end| noted.min(end))
 }
 
 /// The token of a Bearer header (RFC 6750).

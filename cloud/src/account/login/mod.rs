@@ -5,6 +5,7 @@ pub(super) mod browser;
 mod caller;
 pub(super) mod check;
 pub(super) mod http;
+pub(super) mod known;
 pub(super) mod password;
 pub(super) mod record;
 pub(super) mod session;

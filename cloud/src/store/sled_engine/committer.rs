@@ -7,6 +7,7 @@ use super::health::{Broken, Health};
 use super::layout;
 use super::pending::{Pending, View};
 use super::space::Space;
+use crate::store::editions::{self, Editions};
 use crate::store::engine::{RawOp, Receipt, takes_in};
 use crate::store::heads::{Heads, Journal};
 use crate::store::{Account, Record, StoreError};
@@ -52,6 +53,7 @@ pub(super) struct Committer {
     heads: Heads,
     space: Space,
     health: Arc<Health>,
+    editions: Editions,
     /// The database has met no error since it was opened: what it shows is what the disk has.
     clean: bool,
     taps: Vec<mpsc::UnboundedSender<Vec<Record>>>,
@@ -69,6 +71,7 @@ impl Committer {
         space: Space,
         heads: Heads,
         health: Arc<Health>,
+        editions: Editions,
     ) -> Result<Self, StoreError> {
         let db = files.db()?;
         // sled's flush starts the writing but does not wait for the disk; fdatasync on the same file does.
@@ -77,8 +80,20 @@ impl Committer {
         heads.tell(&journals);
         // Without it nothing is written, so that what is there can be read whatever happens.
         health.set(files.hold_room().err().map(|error| Broken::by_disk(&error)));
-        let (taps, pending, told) = (Vec::new(), Pending::default(), Vec::new());
-        Ok(Self { files, file, journals, keep, heads, space, health, clean: true, taps, pending, told })
+        Ok(Self {
+            files,
+            file,
+            journals,
+            keep,
+            heads,
+            space,
+            health,
+            editions,
+            clean: true,
+            taps: Vec::new(),
+            pending: Pending::default(),
+            told: Vec::new(),
+        })
     }
 
     /// Works until the queue is closed.
@@ -220,6 +235,7 @@ impl Committer {
             Ok((file, journals))
         });
         let opened = reopened.map(|opened| (self.file, self.journals) = opened);
+        self.editions.all_changed();
         match &opened {
             Ok(()) => tracing::info!("the store has been opened again"),
             Err(reason) => {
@@ -230,8 +246,10 @@ impl Committer {
     }
 
     fn write(&self, pending: Pending) -> Result<(), StoreError> {
-        let db = self.files.db()?;
-        pending.apply(&db)?;
+        let (db, places) = (self.files.db()?, pending.places());
+        let applied = pending.apply(&db);
+        self.editions.changed(places);
+        applied?;
         db.flush().map_err(failed)?;
         self.file.sync_data().map_err(|error| failed(error.into()))
     }
@@ -253,6 +271,7 @@ impl Committer {
         let Applied { changes, receipt, journals, records } =
             apply::batch(view, ops, &self.journals, self.keep, !self.taps.is_empty())?;
         self.pending.add(changes);
+        self.pending.touch(editions::places(ops));
         self.journals.extend(journals);
         self.told.extend(records);
         Ok(receipt)
@@ -265,6 +284,7 @@ impl Committer {
             let changes = super::transfer::import(view, record, &mut self.journals)?;
             self.pending.add(changes);
         }
+        self.pending.touch(u64::MAX);
         if !self.taps.is_empty() {
             self.told.extend(records);
         }

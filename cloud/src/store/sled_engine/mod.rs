@@ -18,6 +18,7 @@ mod record;
 mod space;
 mod transfer;
 
+use super::editions::Editions;
 use super::engine::{Engine, RawDocument, RawOp, RawPage, RawScan, Receipt, Tell};
 use super::error::StoreError;
 use super::heads::Heads;
@@ -60,6 +61,7 @@ pub struct SledEngine {
     jobs: mpsc::Sender<Job>,
     heads: Heads,
     health: Arc<Health>,
+    editions: Editions,
     reserve_mib: u64,
     ended: watch::Receiver<bool>,
 }
@@ -72,7 +74,7 @@ impl SledEngine {
             detail: error.to_string(),
         };
         let files = Arc::new(Files::open(path)?);
-        let (heads, health) = (Heads::default(), Arc::<Health>::default());
+        let (heads, health, editions) = (Heads::default(), Arc::<Health>::default(), Editions::default());
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (ended_sender, ended) = watch::channel(false);
         let committer = Committer::new(
@@ -81,6 +83,7 @@ impl SledEngine {
             Space::new(options.reserve_mib),
             heads.clone(),
             Arc::clone(&health),
+            editions.clone(),
         )?;
         std::thread::Builder::new()
             .name("store".to_owned())
@@ -89,7 +92,7 @@ impl SledEngine {
                 let _ = ended_sender.send(true);
             })
             .map_err(wrong)?;
-        Ok(Self { files, jobs, heads, health, reserve_mib: options.reserve_mib, ended })
+        Ok(Self { files, jobs, heads, health, editions, reserve_mib: options.reserve_mib, ended })
     }
 
     /// Reads; what broke under the reader is read again once the committer has opened it anew.
@@ -157,6 +160,10 @@ impl Engine for SledEngine {
 
     fn is_healthy(&self) -> bool {
         self.health.broken().is_none()
+    }
+
+    fn edition(&self, kinds: &[&str]) -> Option<u64> {
+        Some(self.editions.of(kinds))
     }
 
     fn trouble(&self) -> Option<StoreError> {

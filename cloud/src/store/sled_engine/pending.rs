@@ -16,6 +16,8 @@ pub(super) type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 pub(super) struct Pending {
     changes: BTreeMap<Vec<u8>, Option<IVec>>,
     bytes: usize,
+    /// The places of the kinds that it changes.
+    places: u64,
 }
 
 impl Pending {
@@ -25,6 +27,16 @@ impl Pending {
             self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
             self.changes.insert(key, value.map(IVec::from));
         }
+    }
+
+    /// Notes the places of the kinds that a batch changes.
+    pub(super) fn touch(&mut self, places: u64) {
+        self.places |= places;
+    }
+
+    /// The places of all kinds that it changes.
+    pub(super) fn places(&self) -> u64 {
+        self.places
     }
 
     /// Bytes of keys and values.
