@@ -119,15 +119,23 @@ pub struct Live {
     pub part_ms: u32,
     /// Length of a segment, at the next keyframe.
     pub segment_ms: u32,
-    /// Whether a worker makes a small rendition beside the source.
+    /// Whether a worker makes smaller renditions beside the source.
     pub transcode: bool,
+    /// Their heights (the shorter side); only those smaller than the source are made.
+    pub ladder: Vec<u16>,
     /// How far back viewers can go while the event runs.
     pub dvr_window_s: u32,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { part_ms: 500, segment_ms: 2_000, transcode: true, dvr_window_s: 600 }
+        Self {
+            part_ms: 500,
+            segment_ms: 2_000,
+            transcode: true,
+            ladder: vec![720, 480, 360],
+            dvr_window_s: 600,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::store::upkeep;
 use crate::tenant::{self, DeleteAccount};
 use crate::{
     account, app, broker, cluster, control, device, hook, idempotency, ingest, job, live, mail, media,
-    personal, tls,
+    personal, tls, transcode,
 };
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -164,6 +164,7 @@ pub async fn reset_password(
 pub async fn run(config: Config, options: ServeOptions) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::of("signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::of("signals"))?;
+    transcode::work_by_this_program().map_err(StartError::of("the workers"))?;
     let file = options.admin_password_file;
     let running = start(config, Clock::system(), |password| tell_password(password, file.as_deref())).await?;
     if let Some(path) = &options.ports_file {

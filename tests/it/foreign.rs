@@ -9,12 +9,15 @@ use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, free_port,
 use super::{FRAME_US, STEP, make_event, publish_url};
 
 const FRAMES: u32 = 90;
+/// Rules of what is not there: pictures for winding nowhere, other bit rates where nothing is transcoded.
+const NOT_THERE: [&str; 2] = ["iframe-playlists-present", "several-bit-rates"];
 
 /// The client publishes; every frame is in the live playlist and in the item.
 async fn plays_out(client: Client) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let options = CloudOptions { extra: "[live]\ntranscode = false\n".into(), ..CloudOptions::default() };
     let cloud = Cloud::start(directory.path(), &options).await?;
+    super::no_slate(&cloud).await?;
     let event = make_event(&cloud, None).await?;
     cloud.api.set_status(&event, "started").await?;
     let mut publisher =
@@ -23,6 +26,7 @@ async fn plays_out(client: Client) -> Result<()> {
     let status = publisher.wait(STEP).await?;
     ensure!(status.success(), "{client:?} ended with {status}: {}", publisher.tail(10));
 
+    no_rule_is_broken(&cloud, &event).await?;
     // Two whole segments of two seconds are there whatever the last one holds.
     let playlist = source_playlist(&cloud, &format!("/live/public/{event}/index.m3u8?plain=1")).await?;
     let live = probe::packets(&format!("{}{playlist}", cloud.api.base()), Stream::Video, Some(60)).await?;
@@ -41,6 +45,42 @@ async fn plays_out(client: Client) -> Result<()> {
     let audio = probe::packets(&master, Stream::Audio, None).await?;
     // Six seconds are 281 access units; the encoders begin and end on different ones.
     ensure!((260..=300).contains(&audio.len()), "{client:?}: {} audio packets", audio.len());
+    downloads(&cloud, directory.path(), id).await
+}
+
+/// What was served has been looked at, and breaks no rule but those of what is not there yet.
+async fn no_rule_is_broken(cloud: &Cloud, event: &str) -> Result<()> {
+    let path = format!("events/{event}/conformance");
+    let found = wait_until("the playlists are looked at", STEP, || async {
+        let found = cloud.api.get(&path).await?;
+        Ok((found["rounds"].as_u64().unwrap_or(0) >= 2).then_some(found))
+    })
+    .await?;
+    let broken: Vec<&serde_json::Value> = found["findings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|one| one["severity"] == "must" && !NOT_THERE.iter().any(|rule| one["rule"] == *rule))
+        .collect();
+    ensure!(broken.is_empty(), "{broken:#?}");
+    Ok(())
+}
+
+/// The item as one MP4: all frames, also when it is fetched in two ranges.
+async fn downloads(cloud: &Cloud, directory: &std::path::Path, item: &str) -> Result<()> {
+    let whole = cloud.api.download(&format!("items/{item}/download"), None).await?;
+    let (first, rest) = whole.split_at(whole.len() / 3);
+    let range = |from: usize, to: usize| Some(format!("bytes={from}-{}", to - 1));
+    let path = format!("items/{item}/download?rendition=source");
+    let begun = cloud.api.download(&path, range(0, first.len())).await?;
+    let gone_on = cloud.api.download(&path, range(first.len(), whole.len())).await?;
+    ensure!(begun == first && gone_on == rest, "ranges of the file are not what stands in it");
+    let file = directory.join("download.mp4");
+    std::fs::write(&file, &whole)?;
+    let packets = probe::packets(&file.display().to_string(), Stream::Video, None).await?;
+    let gaps = probe::gaps(&packets, FRAME_US);
+    ensure!(packets.len() == FRAMES as usize && gaps.is_empty(), "{} frames, {gaps:?}", packets.len());
+    ensure!(packets[0].pts_us.abs() < 2 * FRAME_US, "the file begins at {} us", packets[0].pts_us);
     Ok(())
 }
 

@@ -26,6 +26,7 @@ mod roles;
 mod secrets;
 mod store;
 mod store_copy;
+mod switching;
 mod tenant;
 mod tls;
 mod wrong;
@@ -66,6 +67,7 @@ impl Stage {
     async fn live() -> Result<Self> {
         let options = CloudOptions { extra: "[live]\ntranscode = false\n".into(), ..CloudOptions::default() };
         let stage = Self::set(&options, &AgentOptions::default()).await?;
+        no_slate(&stage.cloud).await?;
         stage.command("start_recording").await?;
         stage.command("start_stream").await?;
         stage.cloud.api.wait_receiving(&stage.event, "main", STEP).await?;
@@ -77,6 +79,12 @@ impl Stage {
     async fn command(&self, name: &str) -> Result<Value> {
         wait_until(name, STEP, || async { Ok(self.agent.command(&self.cloud, name).await.ok()) }).await
     }
+}
+
+/// Has events stand still while nothing is broadcast, so that a playlist that goes on shows that something is.
+async fn no_slate(cloud: &Cloud) -> Result<()> {
+    cloud.api.patch("account/settings", &json!({ "slate": false })).await?;
+    Ok(())
 }
 
 async fn make_event(cloud: &Cloud, device: Option<&str>) -> Result<String> {

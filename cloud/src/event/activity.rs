@@ -1,6 +1,6 @@
 //! What happens to an event by itself, as others note it.
 
-use super::{Activity, EventError, Events, Input};
+use super::{Activity, EventError, Events, Input, OnAir};
 use crate::id::{EventId, RecordingId};
 
 impl Events {
@@ -20,6 +20,11 @@ impl Events {
             changed
         })
         .await
+    }
+
+    /// Says what is shown of the event.
+    pub async fn set_on_air(&self, id: &EventId, on_air: Option<OnAir>) -> Result<(), EventError> {
+        self.change_activity(id, |activity| std::mem::replace(&mut activity.on_air, on_air) != on_air).await
     }
 
     /// Adds a recording to the event's list.

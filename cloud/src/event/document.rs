@@ -1,6 +1,6 @@
 //! What the store keeps of an event.
 
-use super::{EventStatus, Input};
+use super::{EventStatus, Input, OnAir};
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId, RecordingId};
 use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
@@ -165,6 +165,9 @@ pub struct Activity {
     /// What whoever runs the event should know, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// What it shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_air: Option<OnAir>,
 }
 
 impl Activity {

@@ -95,7 +95,7 @@ impl Events {
         for input in Input::ALL {
             self.set_receiving(id, input, false).await?;
         }
-        Ok(())
+        self.set_on_air(id, None).await
     }
 
     /// Tells watchers what other processes change, until the shutdown.
@@ -144,6 +144,7 @@ impl Events {
             backup: false,
             recordings: Vec::new(),
             warning: None,
+            on_air: None,
         };
         store.commit(batch.create(&event).create(&activity)).await?;
         drop(sealing);
@@ -359,6 +360,7 @@ impl Events {
             inputs,
             recordings: activity.document.recordings.clone(),
             warning: activity.document.warning.clone(),
+            on_air: activity.document.on_air,
         })
     }
 }

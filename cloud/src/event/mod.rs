@@ -38,6 +38,18 @@ pub enum Input {
     Backup,
 }
 
+/// What a live event shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnAir {
+    /// The broadcast itself.
+    Main,
+    /// The one that takes over.
+    Backup,
+    /// A still picture, as nothing is broadcast.
+    Slate,
+}
+
 impl Input {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Main, Self::Backup];

@@ -1,6 +1,6 @@
 //! An event as slices see it, and as the API shows it.
 
-use super::{EventStatus, Input, StreamKey};
+use super::{EventStatus, Input, OnAir, StreamKey};
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId, RecordingId};
 use crate::store::Account;
@@ -36,6 +36,8 @@ pub struct EventView {
     pub recordings: Vec<RecordingId>,
     /// What whoever runs it should know, in words.
     pub warning: Option<String>,
+    /// What it shows.
+    pub on_air: Option<OnAir>,
 }
 
 /// An event's inputs.
@@ -92,6 +94,7 @@ impl EventView {
             inputs: AdminInputs { main: input(&self.inputs.main), backup: input(&self.inputs.backup) },
             recordings: self.recordings.clone(),
             warning: self.warning.clone(),
+            on_air: self.on_air,
         }
     }
 }
@@ -126,6 +129,9 @@ pub struct AdminView {
     /// What whoever runs it should know, such as why it is not recorded; `null` if all is well.
     #[schema(required)]
     warning: Option<String>,
+    /// What it shows: one of its inputs, or the slate; `null` while nothing has come, or the event does not run.
+    #[schema(required)]
+    on_air: Option<OnAir>,
 }
 
 /// The two inputs of an event.

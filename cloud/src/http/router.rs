@@ -13,7 +13,7 @@ use crate::cluster::{CLIENT_ADDRESS, Role};
 use crate::http::Peer;
 use crate::idempotency::{self, Key};
 use crate::{
-    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, log, media,
+    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, live, log, media,
     openapi, personal, player, viewing,
 };
 use bytes::Bytes;
@@ -105,7 +105,7 @@ impl Router {
             ("alarms", alarm::routes(app.clone())),
             ("media", media::routes(app.clone())),
             ("session", account::routes(app.clone())),
-            ("events", event::routes(app.clone())),
+            ("events", event::routes(app.clone()).or(live::conformance_routes(app.clone())).unify().boxed()),
             ("items", item::routes(app.clone())),
             ("devices", device::routes(app.clone())),
             ("recordings", crate::recording::routes(app.clone())),

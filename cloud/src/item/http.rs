@@ -1,14 +1,17 @@
 //! `/api/v1/items`; `DELETE` of one answers 202 with the job that removes its media.
 
-use super::ItemView;
+use super::file::Files;
 use super::listing::LISTING;
+use super::{Item, ItemView};
 use crate::app::App;
-use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, Response, Routes, answer, line};
+use crate::http::{self, ApiError, Call, Download, IfMatch, Line, Listed, Response, Routes, answer, line};
 use crate::id::ItemId;
 use crate::job::{self, JobView};
+use crate::live::Rendition;
 use crate::store::IndexKey;
 use crate::tenant;
 use ::http::{Method, header};
+use std::sync::Arc;
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
@@ -17,7 +20,7 @@ const TITLE: usize = 200;
 
 /// The operations in the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(list, read, change, remove))]
+#[openapi(paths(list, read, change, remove, download))]
 pub struct Operations;
 
 type ItemList = Listed<ItemView>;
@@ -38,10 +41,15 @@ pub fn routes(app: App) -> Routes {
     let all = warp::path!("api" / "v1" / "items")
         .and(http::call())
         .then(move |call| answer(all(all_app.clone(), call)));
+    let one_app = app.clone();
     let one = warp::path!("api" / "v1" / "items" / ItemId)
         .and(http::call())
-        .then(move |id, call| answer(one(app.clone(), id, call)));
-    all.or(one).unify().boxed()
+        .then(move |id, call| answer(one(one_app.clone(), id, call)));
+    let files = Files::default();
+    let file = warp::path!("api" / "v1" / "items" / ItemId / "download")
+        .and(http::call())
+        .then(move |_id, call| answer(download(app.clone(), files.clone(), call)));
+    all.or(one).unify().or(file).unify().boxed()
 }
 
 async fn all(app: App, call: Call) -> Result<Response, ApiError> {
@@ -92,6 +100,58 @@ async fn list(app: App, call: Call) -> Result<Response, ApiError> {
 )]
 async fn read(app: App, id: ItemId) -> Result<Response, ApiError> {
     shown(&app, app.items.get(&id).await?.ok_or_else(|| missing(id))?).await
+}
+
+/// Which pictures a download has.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "a schema: the query is read by hand")]
+struct DownloadQuery {
+    /// One of the item's renditions, such as `source` or `360p`; the best one if absent.
+    #[param(required = false, pattern = "^(source|audio|[1-9][0-9]{0,4}p)$", example = "source")]
+    rendition: String,
+}
+
+/// Download an item
+///
+/// The whole item as one ordinary MP4 that editors open, put together as it is sent: nothing is encoded again. Byte
+/// ranges work, so that a download that broke off can go on. The first bytes come once the item's segments have been
+/// looked through, which takes some seconds for each hour.
+#[utoipa::path(
+    get,
+    path = "/api/v1/items/{item}/download",
+    tag = "items",
+    operation_id = "downloadItem",
+    params(DownloadQuery, ("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110, 14.2).")),
+    responses(
+        (status = 200, description = "The whole file.", body = Vec<u8>, content_type = "video/mp4"),
+        (status = 206, description = "The range.", body = Vec<u8>, content_type = "video/mp4", headers(("Content-Range"))),
+        (status = 416, description = "The file is shorter.", headers(("Content-Range"))),
+        (status = 422, description = "The item has no such rendition."),
+    )
+)]
+async fn download(app: App, files: Files, mut call: Call) -> Result<Response, ApiError> {
+    if !call.is_safe() {
+        return Err(ApiError::method_not_allowed(&["GET", "HEAD"]));
+    }
+    let item = call.named::<Item>()?.document;
+    let mut rendition = None;
+    for (name, value) in call.query() {
+        match name.as_str() {
+            "rendition" => {
+                let known = value.parse::<Rendition>();
+                rendition = Some(known.map_err(|error| ApiError::field("rendition", error.to_string()))?);
+            }
+            _ => return Err(ApiError::field(&name, "is not known here: there is `rendition`")),
+        }
+    }
+    let file = files.get(&app, item.recording_id, rendition).await?;
+    let name = format!("{}.mp4", item.title);
+    let answer = Download { length: file.bytes(), kind: "video/mp4", name: Some(&name) };
+    Ok(answer.answer(&call, move |range| {
+        let (app, file) = (app.clone(), Arc::clone(&file));
+        async move { file.read(&app, range).await }
+    }))
 }
 
 /// Change an item

@@ -2,6 +2,7 @@
 
 mod actions;
 mod document;
+mod file;
 mod http;
 mod listing;
 mod removal;

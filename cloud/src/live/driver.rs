@@ -2,11 +2,9 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it reads the clock for the core")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use stagebox_media::cmaf::TrackFormat;
+use stagebox_media::cmaf::{CmafError, TrackFormat};
 use stagebox_media::{Packet, Track};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -15,22 +13,19 @@ use tokio_util::sync::CancellationToken;
 use super::index::SharedIndex;
 use super::lane::Packaged;
 use super::rendition::Rendition;
+use super::scaling::{Plan, Scaling, Workshop};
 use super::segmenter::Segmenter;
+use super::slates::{Made, SlateRun, Slates};
 use super::span::Span;
 use super::storage::Keep;
 use super::stream::{Stream, lock};
-use super::timeline::{InputId, Now, RunStart, Timed, Timeline};
+use super::timeline::{InputId, Now, RunStart, Source, Timed, Timeline};
 use crate::clock::Clock;
-use crate::event::{EventStatus, EventView, Events, Input};
+use crate::event::{EventStatus, EventView, Events, Input, OnAir};
 use crate::recording::Pause;
 use crate::store::Account;
 use crate::tenant::Quotas;
-use crate::transcode::{self, FromWorker, Scaled, Transcoder};
-
-/// How long the smaller renditions of a run may still come after its end.
-const DRAIN: Duration = Duration::from_millis(600);
-/// Packets of a worker that may wait.
-const WORKER_QUEUE: usize = 64;
+use crate::transcode::FromWorker;
 
 /// What an event's task is told.
 #[derive(Debug)]
@@ -47,8 +42,8 @@ pub(super) struct Surroundings {
     pub(super) events: Events,
     /// What accounts may.
     pub(super) quotas: Quotas,
-    /// The program to run as a transcoding worker; absent if there are no smaller renditions.
-    pub(super) worker: Option<PathBuf>,
+    /// Absent if there are no smaller renditions.
+    pub(super) workshop: Option<Workshop>,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -61,32 +56,29 @@ pub(super) struct Driver {
     pub(super) storage: mpsc::Sender<Keep>,
     pub(super) span: Span,
     pub(super) scaling: Scaling,
+    pub(super) slates: Slates,
+    /// The run in which the slate is shown, while it is.
+    pub(super) slate_run: Option<SlateRun>,
+    /// Whether a started event shows a slate while nothing is broadcast.
+    pub(super) slate_wanted: bool,
+    /// Whether viewers see it.
+    pub(super) is_started: bool,
+    /// Whether the timeline has a slate just now.
+    pub(super) is_slated: bool,
+    /// What is shown, as it was noted last.
+    pub(super) on_air: Option<OnAir>,
+    /// The pictures' sizes in the newest broadcast.
+    pub(super) sizes: BTreeMap<Rendition, (u32, u32)>,
     pub(super) index: SharedIndex,
     /// Whose event it is.
     pub(super) account: Account,
 }
 
-/// The workers' side of a task.
-pub(super) struct Scaling {
-    transcoder: Option<Transcoder>,
-    /// What each run's worker makes.
-    renditions: BTreeMap<u64, Rendition>,
-    output: mpsc::Sender<FromWorker>,
-    input: mpsc::Receiver<FromWorker>,
-    /// When what an ended run's worker has not delivered is given up.
-    drain_until: Option<Instant>,
-}
-
-impl Scaling {
-    pub(super) fn new() -> Self {
-        let (output, input) = mpsc::channel(WORKER_QUEUE);
-        Self { transcoder: None, renditions: BTreeMap::new(), output, input, drain_until: None }
-    }
-}
-
 enum Woken {
     Command(Option<Command>),
     Worker(Option<FromWorker>),
+    Slate(Option<Made>),
+    Due,
     Status,
     Drained,
     Shutdown,
@@ -111,10 +103,14 @@ impl Driver {
                 match self.wait(&mut commands, &mut event).await {
                     Woken::Command(Some(command)) => self.command(command).await,
                     Woken::Worker(Some(made)) => self.made(made).await,
+                    Woken::Slate(Some(made)) => self.slate_made(made).await,
+                    Woken::Due => self.tick().await,
                     Woken::Drained => self.give_up_draining().await,
                     Woken::Status => break,
                     Woken::Lost => return self.abandon(),
-                    Woken::Command(None) | Woken::Worker(None) | Woken::Shutdown => return self.stop().await,
+                    Woken::Command(None) | Woken::Worker(None) | Woken::Slate(None) | Woken::Shutdown => {
+                        return self.stop().await;
+                    }
                 }
             }
         }
@@ -125,21 +121,18 @@ impl Driver {
         commands: &mut mpsc::Receiver<Command>,
         event: &mut watch::Receiver<EventView>,
     ) -> Woken {
-        let drain_until = self.scaling.drain_until;
-        let drained = async move {
-            match drain_until {
-                Some(until) => sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        };
+        let drained = until(self.scaling.drain_until());
+        let due = until(self.timeline.next_deadline(self.now().instant).map(Instant::from_std));
         tokio::select! {
             biased;
             () = self.stream.hold.lost() => Woken::Lost,
             () = self.around.shutdown.cancelled() => Woken::Shutdown,
             changed = event.changed() => if changed.is_ok() { Woken::Status } else { Woken::Shutdown },
             () = drained => Woken::Drained,
-            made = self.scaling.input.recv() => Woken::Worker(made),
+            made = self.scaling.next() => Woken::Worker(made),
+            made = self.slates.next() => Woken::Slate(made),
             command = commands.recv() => Woken::Command(command),
+            () = due => Woken::Due,
         }
     }
 
@@ -148,12 +141,12 @@ impl Driver {
         let mut timed = Vec::new();
         match command {
             Command::Join(id, input) => {
-                self.timeline.join(now, id);
+                self.timeline.join(id, input);
                 self.set_receiving(input, true).await;
             }
             Command::Packet(id, packet) => self.timeline.handle(now, id, packet, &mut timed),
             Command::Leave(id, input) => {
-                self.timeline.leave(id, &mut timed);
+                self.timeline.leave(now, id, &mut timed);
                 let replaced = lock(&self.stream.holders).contains_key(&input);
                 if !replaced {
                     self.set_receiving(input, false).await;
@@ -173,14 +166,32 @@ impl Driver {
         }
     }
 
-    async fn package(&mut self, timed: Vec<Timed>) {
+    /// Does what is due without anybody having sent anything.
+    async fn tick(&mut self) {
+        let mut timed = Vec::new();
+        self.timeline.tick(self.now(), &mut timed);
+        self.package(timed).await;
+    }
+
+    pub(super) async fn package(&mut self, timed: Vec<Timed>) {
         let mut out = Vec::new();
         for timed in timed {
             match timed {
-                Timed::Begin(start) => self.begin(&start, &mut out),
+                Timed::Begin(start) => {
+                    if self.scaling.forgive() {
+                        self.warn(self.around.quotas.pause(self.account)).await;
+                    }
+                    self.begin(&start, &mut out);
+                    self.record().await;
+                }
                 Timed::Frame(frame) => {
-                    if let (Track::Video, Some(transcoder)) = (frame.track, &mut self.scaling.transcoder) {
-                        transcoder.push(&frame);
+                    if let Some(slate) = &mut self.slate_run
+                        && let Err(error) = slate.frame(&frame, &mut self.segmenter, &mut out)
+                    {
+                        tracing::error!(event = %self.stream.event, %error, "a slate cannot be packaged");
+                    }
+                    if frame.track == Track::Video {
+                        self.scaling.push(&frame);
                     }
                     self.segmenter.frame(frame, &mut out);
                 }
@@ -188,75 +199,74 @@ impl Driver {
             }
         }
         self.publish(out).await;
+        self.note_on_air().await;
     }
 
     fn begin(&mut self, start: &RunStart, out: &mut Vec<Packaged>) {
-        let event = &self.stream.event;
-        let scaled = start.video.as_ref().zip(self.around.worker.clone()).and_then(|(config, program)| {
-            let TrackFormat::Video { sps, .. } = TrackFormat::parse(config).ok()? else { return None };
-            let scaled = transcode::scaled(sps.width, sps.height, sps.pixel_aspect, sps.fps())?;
-            Some((config.clone(), program, scaled))
-        });
-        let renditions: Vec<Rendition> = scaled.iter().map(|(.., scaled)| rendition(*scaled)).collect();
-        let run = match self.segmenter.begin(start, &renditions, out) {
-            Ok(run) => run,
-            Err(error) => {
-                tracing::warn!(%event, %error, "a broadcast cannot be packaged");
-                return;
+        let event = self.stream.event;
+        let began = match start.source {
+            Source::Slate => {
+                let begun = SlateRun::begin(&self.slates, start, &mut self.segmenter, out);
+                begun.map(|run| self.slate_run = Some(run))
             }
+            Source::Input(_) => self.begin_broadcast(start, out),
         };
-        tracing::info!(%event, run, video = start.video.is_some(), audio = start.audio.is_some(), "a broadcast begins");
-        self.scaling.transcoder = scaled.map(|(config, program, scaled)| {
-            self.scaling.renditions.insert(run, rendition(scaled));
-            Transcoder::start(program, run, config, scaled, self.scaling.output.clone())
-        });
+        match began {
+            Ok(()) => {
+                let (video, audio) = (start.video.is_some(), start.audio.is_some());
+                tracing::info!(%event, source = ?start.source, video, audio, "the picture comes from here");
+            }
+            Err(error) => tracing::warn!(%event, %error, "a broadcast cannot be packaged"),
+        }
     }
 
-    fn end_run(&mut self, out: &mut Vec<Packaged>) {
-        self.segmenter.end(out);
-        if self.scaling.transcoder.take().is_some() {
-            self.scaling.drain_until = Some(Instant::now() + DRAIN);
+    fn begin_broadcast(&mut self, start: &RunStart, out: &mut Vec<Packaged>) -> Result<(), CmafError> {
+        let workshop = self.around.workshop.as_ref();
+        let plan = start.video.as_ref().and_then(|config| Plan::of(workshop, config));
+        let scaled: Vec<_> = plan.iter().flat_map(Plan::renditions).collect();
+        let renditions: Vec<Rendition> = scaled.iter().map(|(rendition, _)| *rendition).collect();
+        let run = self.segmenter.begin(start, &renditions, out)?;
+        self.sizes.clear();
+        let shown = start.video.as_ref().and_then(|config| TrackFormat::parse(config).ok()?.resolution());
+        self.sizes.extend(shown.map(|size| (Rendition::Source, size)));
+        self.sizes.extend(scaled);
+        for (rendition, peak_bps) in plan.iter().flat_map(|plan| plan.peaks(self.segmenter.segment_ms())) {
+            self.stream.set_peak(rendition, peak_bps);
         }
+        self.slates.sounds_like(start.audio.as_ref());
+        if self.is_slated {
+            self.slates.prepare(&self.sizes);
+        }
+        self.scaling.begin(run, plan);
+        Ok(())
+    }
+
+    pub(super) fn end_run(&mut self, out: &mut Vec<Packaged>) {
+        self.segmenter.end(out);
+        if let Some(slate) = self.slate_run.take() {
+            slate.end(&mut self.segmenter, out);
+        }
+        self.scaling.end();
     }
 
     async fn made(&mut self, made: FromWorker) {
         let mut out = Vec::new();
-        match made {
-            FromWorker::Packet { run, packet } => {
-                if let Some(rendition) = self.scaling.renditions.get(&run)
-                    && let Err(error) = self.segmenter.scaled(*rendition, packet, &mut out)
-                {
-                    tracing::warn!(event = %self.stream.event, %error, "a worker's rendition cannot be packaged");
-                }
-            }
-            FromWorker::Lost { run } => {
-                if let Some(rendition) = self.scaling.renditions.get(&run) {
-                    self.segmenter.scaled_end(*rendition, run, &mut out);
-                }
-            }
-            FromWorker::Done { run } => {
-                if let Some(rendition) = self.scaling.renditions.remove(&run) {
-                    self.segmenter.scaled_end(rendition, run, &mut out);
-                }
-                if self.scaling.transcoder.is_none() {
-                    self.scaling.drain_until = None;
-                }
-            }
-        }
+        let dropped = matches!(made, FromWorker::Dropped { .. });
+        self.scaling.made(&self.stream.event, made, &mut self.segmenter, &mut out);
         self.publish(out).await;
+        if dropped {
+            self.warn(self.around.quotas.pause(self.account)).await;
+        }
     }
 
     async fn give_up_draining(&mut self) {
-        self.scaling.drain_until = None;
-        if self.scaling.transcoder.is_none() {
-            let mut out = Vec::new();
-            self.segmenter.close_before(self.segmenter.next_msn(), &mut out);
-            self.publish(out).await;
-        }
+        let mut out = Vec::new();
+        self.scaling.give_up_draining(&mut self.segmenter, &mut out);
+        self.publish(out).await;
     }
 
     /// Shows what was packaged to viewers, and has it kept.
-    async fn publish(&mut self, packaged: Vec<Packaged>) {
+    pub(super) async fn publish(&mut self, packaged: Vec<Packaged>) {
         for packaged in packaged {
             let (data, dropped) = self.stream.apply(packaged.clone());
             let keep = match packaged {
@@ -288,8 +298,9 @@ impl Driver {
         }
     }
 
-    async fn warn(&self, pause: Option<Pause>) {
-        let (event, words) = (&self.stream.event, pause.map(|pause| pause.to_string()));
+    pub(super) async fn warn(&self, pause: Option<Pause>) {
+        let event = &self.stream.event;
+        let words = pause.map(|pause| pause.to_string()).or_else(|| self.scaling.given_up());
         if let Err(error) = self.around.events.set_warning(event, words).await {
             tracing::error!(%event, %error, "cannot say in the event whether it is recorded");
         }
@@ -301,36 +312,13 @@ impl Driver {
         }
     }
 
-    /// Brings recordings in line with the event's status.
-    async fn follow_status(&mut self, view: &EventView) {
-        let started = view.status == EventStatus::Started;
-        let mut out = Vec::new();
-        if started && !self.span.is_running() {
-            let from = self.segmenter.cut_at_key();
-            self.span.begin(from).await;
-        }
-        if !started && self.span.is_running() {
-            self.stream.set_public_from(None);
-            let to = if view.status == EventStatus::Ended {
-                self.end_run(&mut out);
-                self.segmenter.next_msn()
-            } else {
-                self.segmenter.cut_now(&mut out)
-            };
-            self.publish(out).await;
-            self.span.end(to).await;
-            self.warn(None).await;
-        }
-        self.stream.set_public_from(self.span.first_segment());
-    }
-
     /// The event has ended: everything comes to rest, and its recordings become items.
     async fn finish(mut self, view: &EventView) {
         let mut out = Vec::new();
         self.end_run(&mut out);
         self.publish(out).await;
-        while let Some(until) = self.scaling.drain_until {
-            match tokio::time::timeout_at(until, self.scaling.input.recv()).await {
+        while let Some(until) = self.scaling.drain_until() {
+            match tokio::time::timeout_at(until, self.scaling.next()).await {
                 Ok(Some(made)) => self.made(made).await,
                 Ok(None) | Err(_) => self.give_up_draining().await,
             }
@@ -345,7 +333,8 @@ impl Driver {
             return;
         }
         let made = self.span.make_items(&view.title).await;
-        // Nobody is left to hear that the encoders leave.
+        // Nobody is left to hear that the encoders leave, nor what is shown.
+        let _ = self.around.events.set_on_air(&self.stream.event, None).await;
         for input in Input::ALL {
             self.set_receiving(input, false).await;
         }
@@ -368,6 +357,10 @@ impl Driver {
         self.segmenter.close_before(self.segmenter.next_msn(), &mut out);
         self.publish(out).await;
         self.flush().await;
+        if !self.stream.hold.is_lost() {
+            // The next start says what is shown then.
+            let _ = self.around.events.set_on_air(&self.stream.event, None).await;
+        }
         self.stream.hold.give_back(false).await;
     }
 
@@ -379,11 +372,15 @@ impl Driver {
         }
     }
 
-    fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         Now { instant: self.around.clock.instant(), unix_ms: self.around.clock.now().unix_ms() }
     }
 }
 
-fn rendition(scaled: Scaled) -> Rendition {
-    Rendition::Scaled(scaled.lines())
+/// Waits until then; for ever, if there is no such moment.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }

@@ -5,19 +5,28 @@
 //! parts and segments ([`segmenter`], [`lane`]), shows them to viewers
 //! ([`window`], [`stream`]) and has them kept ([`storage`], [`spool`]).
 
+mod begun;
+mod conformance;
+mod conformance_http;
 mod driver;
 mod error;
 mod http;
 mod index;
+mod inspection;
 mod lane;
 mod master;
+mod on_air;
 mod playlist;
 mod publisher;
+mod rates;
 mod recovery;
 mod relayed;
 mod rendition;
+mod scaling;
 mod segment;
 mod segmenter;
+mod silence;
+mod slates;
 mod span;
 mod spool;
 mod storage;
@@ -26,22 +35,24 @@ mod takeover;
 mod timeline;
 mod window;
 
+pub(crate) use conformance_http::{Operations as ConformanceOperations, routes as conformance_routes};
 pub use error::LiveError;
 pub(crate) use http::{answer, answer_inside};
 pub(crate) use index::shared_entries;
 pub(crate) use playlist::{MediaPlaylist, PlaylistKind};
 pub use publisher::{Publisher, SourceInfo};
+pub(crate) use rates::{Rates, master};
 pub(crate) use recovery::align;
 pub(crate) use rendition::Rendition;
 pub(crate) use segment::{Description, Segment};
 pub(crate) use spool::{Entry, read_index};
 pub(crate) use stream::Stream;
-pub(crate) use window::{Rates, master};
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -59,12 +70,15 @@ use crate::recording::Recordings;
 use crate::settings;
 use crate::store::Store;
 use crate::tenant::Quotas;
+use crate::transcode;
 use crate::viewing::Titles;
-use driver::{Driver, Scaling, Surroundings};
+use driver::{Driver, Surroundings};
 use index::SharedIndex;
+use scaling::{Scaling, Workshop};
 use segmenter::{Lengths, Segmenter};
+use slates::Slates;
 use span::Span;
-use timeline::{InputId, Timeline};
+use timeline::{InputId, Policy, Timeline};
 use window::{Keep, Window};
 
 /// Packets that may wait for an event's task.
@@ -222,10 +236,10 @@ impl Live {
         }
         let live = &self.0.config.live;
         let account = watched.borrow().account;
-        let wanted_s = settings::of(&self.0.store, account).await?.lookback_s;
+        let settings = settings::of(&self.0.store, account).await?;
         let mut window = Window::new(Keep {
             part_us: u64::from(live.part_ms) * 1000,
-            window_us: u64::from(live.dvr_window_s).min(wanted_s) * 1_000_000,
+            window_us: u64::from(live.dvr_window_s).min(settings.lookback_s) * 1_000_000,
             memory_us: MEMORY_US,
         });
         let index = SharedIndex::new(*event, self.0.store.clone(), hold.clone());
@@ -238,7 +252,7 @@ impl Live {
             account,
             stream: Arc::clone(&stream),
             around: self.surroundings(),
-            timeline: Timeline::new(recovered.end_ns),
+            timeline: Timeline::new(recovered.end_ns, policy(&settings)),
             segmenter: Segmenter::new(
                 Lengths { part_ms: live.part_ms, segment_ms: live.segment_ms },
                 recovered.resume,
@@ -247,8 +261,20 @@ impl Live {
             index,
             span,
             scaling: Scaling::new(),
+            slates: Slates::new(transcode::program(), settings.slate_text.clone()),
+            slate_run: None,
+            slate_wanted: settings.slate,
+            is_started: false,
+            is_slated: false,
+            on_air: None,
+            sizes: std::collections::BTreeMap::new(),
         };
         self.0.streams.write().unwrap_or_else(PoisonError::into_inner).insert(*event, Arc::clone(&stream));
+        self.0.tasks.spawn(inspection::run(
+            Arc::downgrade(&stream),
+            self.0.clock.clone(),
+            self.0.shutdown.clone(),
+        ));
         let inner = Arc::clone(&self.0);
         let event = *event;
         self.0.tasks.spawn(async move {
@@ -268,12 +294,17 @@ impl Live {
     }
 
     fn surroundings(&self) -> Surroundings {
-        let program = std::env::current_exe().ok().filter(|_| self.0.config.live.transcode);
+        let program = transcode::program().filter(|_| self.0.config.live.transcode);
+        let workshop = program.map(|program| Workshop {
+            program,
+            trials: self.0.config.data_dir.join("encoder-trials.json"),
+            ladder: self.0.config.live.ladder.clone(),
+        });
         Surroundings {
             clock: self.0.clock.clone(),
             events: self.0.events.clone(),
             quotas: self.0.quotas.clone(),
-            worker: program,
+            workshop,
             shutdown: self.0.shutdown.clone(),
         }
     }
@@ -295,6 +326,7 @@ pub async fn start(app: App) -> Result<(), LiveError> {
     if app.cluster.owners().is_shared() {
         tokio::spawn(takeover::run(app.clone()));
     }
+    tokio::spawn(begun::run(app.clone()));
     let mut after = None;
     loop {
         let page = app.events.list(ListOptions { after, ..ListOptions::default() }).await?;
@@ -319,4 +351,10 @@ async fn quiet(app: &App) -> Result<(), LiveError> {
         }
     }
     Ok(())
+}
+
+/// How patient an account wants to be with its encoders.
+fn policy(settings: &settings::Settings) -> Policy {
+    let return_after = Some(settings.main_back_s).filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    Policy { return_after, ..Policy::default() }
 }

@@ -84,7 +84,8 @@ impl MediaPlaylist<'_> {
         for (index, segment) in self.segments.iter().enumerate() {
             at_us += segment.duration_us;
             if index < skipped {
-                init = Some(segment.init);
+                // A gap names no section, there as little as below.
+                init = if segment.gap { init } else { Some(segment.init) };
                 continue;
             }
             begin(&mut out, segment, &mut init, index == 0);

@@ -5,7 +5,7 @@
 //! time. Sound that came too early waits until the lead has passed it, so that
 //! no segment is begun behind its back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use stagebox_media::cmaf::CmafError;
@@ -76,6 +76,8 @@ pub(crate) struct Segmenter {
     cut_at_key: bool,
     run: Option<Run>,
     lanes: BTreeMap<Rendition, Lane>,
+    /// Renditions of the running run that nothing more will come of.
+    dropped: BTreeSet<Rendition>,
 }
 
 impl Segmenter {
@@ -92,7 +94,13 @@ impl Segmenter {
             cut_at_key: false,
             run: None,
             lanes: lanes.map(|(name, init)| (name, Lane::new(name, part_us, Some(init)))).collect(),
+            dropped: BTreeSet::new(),
         }
+    }
+
+    /// How long segments are to be.
+    pub(crate) fn segment_ms(&self) -> u32 {
+        self.lengths.segment_ms
     }
 
     /// The number that the next segment will have.
@@ -123,6 +131,7 @@ impl Segmenter {
         for rendition in scaled {
             self.lane(*rendition);
         }
+        self.dropped.clear();
         self.runs += 1;
         self.run = Some(Run {
             number: self.runs,
@@ -202,6 +211,21 @@ impl Segmenter {
         }
     }
 
+    /// Some frames of the running run will never come; others may.
+    pub(crate) fn scaled_lost(&mut self, rendition: Rendition, out: &mut Vec<Packaged>) {
+        if let Some(lane) = self.lanes.get_mut(&rendition) {
+            lane.pause(out);
+        }
+    }
+
+    /// Nothing more will come of `run`: its segments are gaps from here on, and nobody waits for them.
+    pub(crate) fn scaled_dropped(&mut self, rendition: Rendition, run: u64, out: &mut Vec<Packaged>) {
+        self.scaled_lost(rendition, out);
+        if self.run.as_ref().is_some_and(|current| current.number == run) {
+            self.dropped.insert(rendition);
+        }
+    }
+
     /// The next key frame begins a segment; returns that segment's number.
     pub(crate) fn cut_at_key(&mut self) -> u64 {
         self.cut_at_key = self.run.as_ref().is_some_and(|run| run.origin_ns.is_some());
@@ -272,6 +296,12 @@ impl Segmenter {
         }
         if let Some(msn) = self.next_msn.checked_sub(1 + MAX_LAG_SEGMENTS) {
             self.close_before(msn, out);
+        }
+        let in_hand = self.next_msn.saturating_sub(1);
+        for (name, lane) in &mut self.lanes {
+            if self.dropped.contains(name) {
+                lane.force(in_hand, out);
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use super::driver::Command;
+use super::inspection::Inspected;
 use super::lane::Packaged;
 use super::rendition::Rendition;
 use super::timeline::InputId;
@@ -44,6 +45,8 @@ pub(crate) struct Stream {
     edges: RwLock<BTreeMap<Rendition, watch::Sender<Edge>>>,
     rendered: Mutex<BTreeMap<Rendition, Rendered>>,
     public_from: AtomicU64,
+    /// What is wrong with what it serves.
+    pub(super) inspected: Inspected,
     /// Whether the event is this process's to take in.
     pub(super) hold: Hold,
 }
@@ -65,6 +68,7 @@ impl Stream {
             edges: RwLock::new(edges),
             rendered: Mutex::default(),
             public_from: AtomicU64::new(NOTHING),
+            inspected: Inspected::default(),
             hold,
         }
     }
@@ -150,12 +154,25 @@ impl Stream {
         Some(playlist)
     }
 
+    pub(super) fn renditions(&self) -> Vec<Rendition> {
+        self.window().renditions().collect()
+    }
+
     pub(crate) fn master(&self, plain: bool) -> Option<String> {
         self.window().master(plain)
     }
 
     pub(crate) fn init(&self, rendition: Rendition, init: u32) -> Option<Bytes> {
         self.window().init(rendition, init)
+    }
+
+    pub(super) fn set_peak(&self, rendition: Rendition, peak_bps: u64) {
+        self.window.write().unwrap_or_else(PoisonError::into_inner).set_peak(rendition, peak_bps);
+    }
+
+    /// What a decoder needs before a segment.
+    pub(super) fn section(&self, rendition: Rendition, msn: u64) -> Option<Bytes> {
+        self.window().section(rendition, msn)
     }
 
     pub(crate) fn segment(&self, rendition: Rendition, msn: u64) -> Found {

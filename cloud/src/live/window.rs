@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Bytes, BytesMut};
 
 use super::lane::Packaged;
-use super::master::{AudioGroup, Master, Variant};
 use super::playlist::{LowLatency, MediaPlaylist, PlaylistKind, RenditionReport};
+use super::rates::{Rates, master};
 use super::rendition::Rendition;
 use super::segment::{Description, Segment};
 
@@ -101,13 +101,22 @@ pub(crate) struct Window {
     target_duration_s: Option<u64>,
     ended: bool,
     lanes: BTreeMap<Rendition, Lane>,
+    /// The highest bit rates that encoders keep to, where they are known.
+    peaks: BTreeMap<Rendition, u64>,
     /// Segments that nobody can reach back to any more.
     dropped: Vec<(Rendition, u64)>,
 }
 
 impl Window {
     pub(crate) fn new(keep: Keep) -> Self {
-        Self { keep, target_duration_s: None, ended: false, lanes: BTreeMap::new(), dropped: Vec::new() }
+        Self {
+            keep,
+            target_duration_s: None,
+            ended: false,
+            lanes: BTreeMap::new(),
+            peaks: BTreeMap::new(),
+            dropped: Vec::new(),
+        }
     }
 
     /// Takes in what the packager made; a complete segment's bytes are given back for storing.
@@ -199,6 +208,12 @@ impl Window {
         self.lanes.get(&rendition)?.inits.get(&init).cloned()
     }
 
+    /// What a decoder needs before a segment.
+    pub(crate) fn section(&self, rendition: Rendition, msn: u64) -> Option<Bytes> {
+        let lane = self.lanes.get(&rendition)?;
+        lane.inits.get(&lane.held(msn)?.segment.init).cloned()
+    }
+
     pub(crate) fn segment(&self, rendition: Rendition, msn: u64) -> Found {
         let Some(held) = self.lanes.get(&rendition).and_then(|lane| lane.held(msn)) else {
             return Found::Missing;
@@ -265,12 +280,22 @@ impl Window {
     /// Writes the list of renditions; `None` while there are none.
     pub(crate) fn master(&self, plain: bool) -> Option<String> {
         master(
-            &self
-                .lanes
-                .iter()
-                .filter_map(|(name, lane)| Some((*name, lane.description.as_ref()?, lane.rates()))),
+            &self.lanes.iter().filter_map(|(name, lane)| {
+                Some((*name, lane.description.as_ref()?, self.rates(*name, lane)))
+            }),
             plain,
         )
+    }
+
+    /// Tells how high the bit rate of a rendition can be, which is more than what was measured so far.
+    pub(crate) fn set_peak(&mut self, rendition: Rendition, peak_bps: u64) {
+        self.peaks.insert(rendition, peak_bps);
+    }
+
+    fn rates(&self, name: Rendition, lane: &Lane) -> Rates {
+        let measured = lane.rates();
+        let peak_bps = self.peaks.get(&name).map_or(measured.peak_bps, |peak| measured.peak_bps.max(*peak));
+        Rates { peak_bps, ..measured }
     }
 
     fn reports(&self, but: Rendition) -> Vec<RenditionReport> {
@@ -316,65 +341,6 @@ impl Lane {
         }
         rates
     }
-}
-
-/// Bit and frame rates of a rendition, as they were measured.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Rates {
-    pub(crate) peak_bps: u64,
-    pub(crate) average_bps: u64,
-    pub(crate) frame_rate: f64,
-}
-
-impl Rates {
-    pub(crate) fn of<'a>(segments: impl Iterator<Item = &'a Segment>) -> Self {
-        let (mut peak_bps, mut bytes, mut duration_us, mut frames) = (0, 0, 0, 0);
-        for segment in segments {
-            peak_bps = segment.bits_per_second().max(peak_bps);
-            bytes += segment.bytes;
-            duration_us += segment.duration_us;
-            frames += u64::from(segment.frames);
-        }
-        let seconds = duration_us.max(1) as f64 / 1e6;
-        Self {
-            peak_bps,
-            average_bps: (bytes * 8 * 1_000_000).checked_div(duration_us).unwrap_or(0),
-            frame_rate: frames as f64 / seconds,
-        }
-    }
-}
-
-/// Writes the list of renditions from what is known of each.
-pub(crate) fn master<'a>(
-    lanes: &(impl Iterator<Item = (Rendition, &'a Description, Rates)> + Clone),
-    plain: bool,
-) -> Option<String> {
-    let variant = |name: Rendition, description: &Description, rates: Rates| Variant {
-        rendition: name.to_string(),
-        peak_bps: rates.peak_bps,
-        average_bps: rates.average_bps,
-        codec: description.codec.clone(),
-        resolution: description.resolution,
-        frame_rate: description.resolution.and(description.frame_rate.or(Some(rates.frame_rate))),
-    };
-    let mut variants: Vec<Variant> = lanes
-        .clone()
-        .filter(|(name, ..)| name.is_video())
-        .map(|(name, description, rates)| variant(name, description, rates))
-        .collect();
-    let sound = lanes.clone().find(|(name, ..)| !name.is_video());
-    let audio =
-        sound.as_ref().filter(|_| !variants.is_empty()).map(|(name, description, rates)| AudioGroup {
-            rendition: name.to_string(),
-            peak_bps: rates.peak_bps,
-            average_bps: rates.average_bps,
-            codec: description.codec.clone(),
-            channels: description.channels.unwrap_or(2),
-        });
-    if let (true, Some((name, description, rates))) = (variants.is_empty(), sound) {
-        variants.push(variant(name, description, rates));
-    }
-    (!variants.is_empty()).then(|| Master { variants, audio, plain }.render())
 }
 
 #[cfg(test)]

@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use ::http::{Method, StatusCode, header};
-use bytes::Bytes;
+use ::http::{StatusCode, header};
 use object_store::path::Path;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use utoipa::OpenApi;
-use warp::{Filter, Reply};
+use warp::Filter;
 
 use super::check;
-use super::upload::PIECE_BYTES;
 use crate::app::App;
-use crate::http::{self, ApiError, Call, Range, Response, Routes, answer};
+use crate::http::{self, ApiError, Call, Download, Response, Routes, answer};
 
 const OBJECTS: &str = "/api/v1/media/objects/";
 /// How long an address of the S3 server can be used.
@@ -63,59 +59,9 @@ async fn object(app: App, call: Call) -> Result<Response, ApiError> {
         *response.status_mut() = StatusCode::FOUND;
         return Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"));
     }
-    let range = Range::of(&call.headers, length);
-    let (status, bytes) = match range {
-        Range::Whole => (StatusCode::OK, 0..length),
-        Range::Of(first, last) => (StatusCode::PARTIAL_CONTENT, first..last + 1),
-        Range::Outside => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
-    };
-    let of = match range {
-        Range::Whole => None,
-        Range::Of(first, last) => Some(format!("bytes {first}-{last}/{length}")),
-        Range::Outside => Some(format!("bytes */{length}")),
-    };
-    let length = (bytes.end - bytes.start).to_string();
-    let body = if call.method == Method::HEAD { 0..0 } else { bytes };
-    let mut response = warp::reply::stream(stream(app, path, body)).into_response();
-    *response.status_mut() = status;
-    for (name, value) in [
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_DISPOSITION, "attachment".to_owned()),
-        (header::ACCEPT_RANGES, "bytes".to_owned()),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-        (header::CONTENT_LENGTH, length),
-    ] {
-        response = http::with_header(response, name, &value);
-    }
-    Ok(match of {
-        Some(of) => http::with_header(response, header::CONTENT_RANGE, &of),
-        None => response,
-    })
-}
-
-fn stream(
-    app: App,
-    path: Path,
-    range: std::ops::Range<u64>,
-) -> ReceiverStream<Result<Bytes, super::MediaError>> {
-    // A piece is read while the one before it is sent: no more of it is in memory.
-    let (pieces, received) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let mut from = range.start;
-        while from < range.end {
-            let to = range.end.min(from + PIECE_BYTES);
-            let piece = match app.media.range(&path, from..to).await {
-                Ok(Some(piece)) => Ok(piece),
-                // The answer is shorter than it said, which the reader notices.
-                Ok(None) => return,
-                Err(error) => Err(error),
-            };
-            let broken = piece.is_err();
-            if pieces.send(piece).await.is_err() || broken {
-                return;
-            }
-            from = to;
-        }
-    });
-    ReceiverStream::new(received)
+    let download = Download { length, kind: "application/octet-stream", name: None };
+    Ok(download.answer(&call, move |range| {
+        let (app, path) = (app.clone(), path.clone());
+        async move { app.media.range(&path, range).await }
+    }))
 }

@@ -14,7 +14,7 @@ pub(crate) use http::{docs_routes, routes};
 
 use crate::access::Rule;
 use crate::{
-    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, log, media,
+    account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, live, log, media,
     personal, recording, settings,
 };
 use serde_json::{Value, json};
@@ -60,6 +60,7 @@ fn slices() -> Vec<utoipa::openapi::OpenApi> {
         log::Operations::openapi(),
         account::TokenOperations::openapi(),
         event::Operations::openapi(),
+        live::ConformanceOperations::openapi(),
         recording::Operations::openapi(),
         item::Operations::openapi(),
         device::Operations::openapi(),

@@ -12,7 +12,7 @@ pub(super) struct PublicState {
     status: EventStatus,
     /// Goes up with each change, so that a page can tell a late answer from a new one.
     version: u64,
-    /// Whether a broadcast comes in.
+    /// Whether there is something to see: a broadcast, or the slate in its place.
     receiving: bool,
     /// The recordings to watch afterwards, the oldest first; only of an ended event.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -27,7 +27,7 @@ impl PublicState {
             title: event.title.clone(),
             status: event.status,
             version: event.version + event.activity_version,
-            receiving: event.is_receiving(),
+            receiving: event.is_receiving() || event.on_air.is_some(),
             items,
         }
     }

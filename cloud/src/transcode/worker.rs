@@ -1,21 +1,33 @@
 //! The worker process: frames in on one side, smaller frames out on the other, until the input ends.
 
+use std::fs::File;
 use std::io::{Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
+use stagebox_hw::{EncoderCandidate, VideoMode, board};
+use stagebox_hw_probe::{Cache, Probe, SystemProbe, select};
 use stagebox_media::wire::{self, Decoder, WireError, WireMessage};
 use stagebox_media::{Packet, TrackConfig};
 
+use super::encoder::{Elements, elements};
 use super::ladder::Scaled;
-use super::pipeline::{Pipeline, PipelineError, Sink};
-use super::protocol::{Order, Report, to_json};
+use super::pipeline::{Pipeline, PipelineError, Sink, frame_rate};
+use super::protocol::{Order, Report, Wanted, to_json};
+use super::stage::lock;
+use super::still;
+
+const USUAL_FPS: u32 = 30;
 
 /// Why a worker ended before its input did.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     #[error("cannot start GStreamer: {0}")]
     Init(String),
+    #[error("cannot write to the cloud: {0}")]
+    Output(std::io::Error),
     #[error("cannot read from the cloud: {0}")]
     Read(std::io::Error),
     #[error("the cloud's messages cannot be understood: {0}")]
@@ -28,18 +40,18 @@ pub enum WorkerError {
     Pipeline(#[from] PipelineError),
 }
 
-type Output = Arc<Mutex<Box<dyn Write + Send>>>;
+type Output = Arc<Mutex<File>>;
 
-/// Runs a worker on its standard input and output.
+/// Runs a worker on its standard input and output, until the input ends, which it does when the cloud does.
 pub fn main() -> Result<(), WorkerError> {
-    run(std::io::stdin().lock(), Box::new(std::io::stdout()))
+    // As a plain file: the standard library would look for the ends of lines in the pictures.
+    let output = std::io::stdout().as_fd().try_clone_to_owned().map_err(WorkerError::Output)?;
+    run(std::io::stdin().lock(), File::from(output))
 }
 
-/// Runs a worker until `input` ends, which it does when the cloud does.
-pub(crate) fn run(mut input: impl Read, output: Box<dyn Write + Send>) -> Result<(), WorkerError> {
+fn run(mut input: impl Read, output: File) -> Result<(), WorkerError> {
     gstreamer::init().map_err(|error| WorkerError::Init(error.to_string()))?;
-    let mut worker =
-        Worker { output: Arc::new(Mutex::new(output)), scaled: None, config: None, pipeline: None };
+    let mut worker = Worker { output: Arc::new(Mutex::new(output)), begin: None, pipeline: None };
     let mut decoder = Decoder::new();
     let mut buffer = vec![0; 256 * 1024];
     loop {
@@ -49,17 +61,23 @@ pub(crate) fn run(mut input: impl Read, output: Box<dyn Write + Send>) -> Result
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(WorkerError::Read(error)),
         };
-        decoder.push(&buffer[..read]);
+        decoder.push(buffer.get(..read).unwrap_or_default());
         while let Some(message) = decoder.next()? {
             worker.handle(message)?;
         }
     }
 }
 
+/// What was ordered.
+struct Begin {
+    renditions: Vec<Wanted>,
+    software: bool,
+    trials: Option<std::path::PathBuf>,
+}
+
 struct Worker {
     output: Output,
-    scaled: Option<Scaled>,
-    config: Option<TrackConfig>,
+    begin: Option<Begin>,
     pipeline: Option<Pipeline>,
 }
 
@@ -67,40 +85,79 @@ impl Worker {
     fn handle(&mut self, message: WireMessage) -> Result<(), WorkerError> {
         match message {
             WireMessage::Control(json) => match serde_json::from_slice(&json)? {
-                Order::Begin { scaled } => self.scaled = Some(scaled),
+                Order::Begin { renditions, software, trials } => {
+                    self.begin = Some(Begin { renditions, software, trials });
+                }
+                Order::Still { still } => {
+                    still::encode(&still, self.sink())?;
+                    self.tell(&Report::Drained);
+                }
                 Order::Drain => {
-                    self.drain()?;
-                    send(&self.output, &WireMessage::Control(to_json(&Report::Drained)));
+                    if let Some(pipeline) = self.pipeline.take() {
+                        pipeline.drain()?;
+                    }
+                    self.tell(&Report::Drained);
                 }
             },
-            WireMessage::Packet { packet: Packet::Config(config), .. } => {
-                self.drain()?;
-                self.config = Some(config);
-            }
+            WireMessage::Packet { packet: Packet::Config(config), .. } => self.build(&config)?,
             WireMessage::Packet { packet: Packet::Frame(frame), .. } => {
-                if self.pipeline.is_none() {
-                    let (Some(scaled), Some(config)) = (self.scaled, &self.config) else {
-                        return Err(WorkerError::NoOrder);
-                    };
-                    let output = Arc::clone(&self.output);
-                    let sink: Sink =
-                        Arc::new(move |packet| send(&output, &WireMessage::Packet { stream: 0, packet }));
-                    self.pipeline = Some(Pipeline::new(config, scaled, sink)?);
-                }
-                if let Some(pipeline) = &self.pipeline {
-                    pipeline.push(&frame)?;
-                }
+                self.pipeline.as_ref().ok_or(WorkerError::NoOrder)?.push(&frame)?;
             }
         }
         Ok(())
     }
 
-    fn drain(&mut self) -> Result<(), WorkerError> {
-        match self.pipeline.take() {
-            Some(pipeline) => Ok(pipeline.drain()?),
-            None => Ok(()),
+    fn build(&mut self, config: &TrackConfig) -> Result<(), WorkerError> {
+        let begin = self.begin.as_ref().ok_or(WorkerError::NoOrder)?;
+        let fps = frame_rate(config).map_or(USUAL_FPS, |(frames, seconds)| {
+            frames.unsigned_abs().div_ceil(seconds.unsigned_abs().max(1))
+        });
+        let renditions: Vec<(Wanted, Elements)> = begin
+            .renditions
+            .iter()
+            .map(|wanted| (*wanted, elements(begin.proven(wanted.scaled, fps).as_ref(), wanted.scaled)))
+            .collect();
+        self.pipeline = Some(Pipeline::new(config, &renditions, &self.sink())?);
+        let encoders = renditions.iter().map(|(_, elements)| elements.encoder).collect();
+        self.tell(&Report::Ready { encoders });
+        Ok(())
+    }
+
+    fn sink(&self) -> Sink {
+        let output = Arc::clone(&self.output);
+        Arc::new(move |stream, packet| send(&output, &WireMessage::Packet { stream, packet }))
+    }
+
+    fn tell(&self, report: &Report) {
+        send(&self.output, &WireMessage::Control(to_json(report)));
+    }
+}
+
+impl Begin {
+    /// The best encoder of this machine for pictures of this size, where there is a choice.
+    fn proven(&self, scaled: Scaled, fps: u32) -> Option<EncoderCandidate> {
+        let probe = SystemProbe::default();
+        if self.software || !probe.installed_encoders().iter().any(|found| found.encoder.is_hardware()) {
+            return None;
+        }
+        let machine = probe.machine();
+        let boards = board::shipped();
+        let board = board::detect(&boards, &machine.identity())?;
+        let mut cache = open_cache(self.trials.as_deref(), &machine.kernel_release);
+        let mode = VideoMode { width: scaled.width, height: scaled.height, fps };
+        let wanted = stagebox_hw_probe::Wanted { mode, bitrate_kbps: scaled.bitrate_kbps };
+        match select(&probe, board, wanted, &mut cache) {
+            Ok(selection) => Some(selection.candidate),
+            Err(error) => {
+                tracing::warn!(%error, "no encoder has proven itself");
+                None
+            }
         }
     }
+}
+
+fn open_cache(trials: Option<&Path>, kernel_release: &str) -> Cache {
+    trials.map_or_else(Cache::in_memory, |path| Cache::open(path, kernel_release))
 }
 
 fn send(output: &Output, message: &WireMessage) {
@@ -108,7 +165,6 @@ fn send(output: &Output, message: &WireMessage) {
     if wire::encode(message, &mut bytes).is_err() {
         return;
     }
-    let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
     // Nobody reads any more: the input ends too, and with it the worker.
-    let _ = output.write_all(&bytes).and_then(|()| output.flush());
+    let _ = lock(output).write_all(&bytes);
 }

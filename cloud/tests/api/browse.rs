@@ -73,7 +73,8 @@ async fn every_address_has_a_page_for_whoever_may_read_it() {
                 || path.contains("/none")
                 || path.contains("/self/")
                 || path.ends_with("/hook")
-                || path.ends_with("/export"),
+                || path.ends_with("/export")
+                || path.ends_with("/download"),
             "{path}"
         );
         let page = browser.page(&path).await;

@@ -278,9 +278,12 @@ async fn the_server_answers_as_the_document_says_and_takes_its_examples() {
         let refused = match operation(rule)["operationId"].as_str().unwrap() {
             "retryJob" | "renewRecoveryCodes" | "disableSecondFactor" | "askPasswordReset" => Some(409),
             "commandDevice" => Some(503),
-            "downloadObject" | "readUserExport" | "endSession" | "takeOffSecondFactor" | "eraseUser" => {
-                Some(404)
-            }
+            "downloadObject"
+            | "downloadItem"
+            | "readUserExport"
+            | "endSession"
+            | "takeOffSecondFactor"
+            | "eraseUser" => Some(404),
             // Nobody has the app that shows the code, or the link; no mail is sent; and the user is deleted before.
             "loginWithCode" => Some(401),
             "confirmSecondFactor" | "redeemPasswordReset" => Some(422),

@@ -133,6 +133,21 @@ impl Api {
         answer.bytes().await.with_context(|| format!("reading {url}"))
     }
 
+    /// A file of the API, or one range of it such as `bytes=0-99`.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is not a success.
+    pub async fn download(&self, path: &str, range: Option<String>) -> Result<bytes::Bytes> {
+        let url = format!("{}/api/v1/{path}", self.base);
+        let mut request = self.client.get(&url).basic_auth(&self.email, Some(&self.password));
+        if let Some(range) = range {
+            request = request.header("range", range);
+        }
+        let answer = request.send().await.with_context(|| format!("GET {url}"))?;
+        let answer = answer.error_for_status().with_context(|| format!("GET {url}"))?;
+        answer.bytes().await.with_context(|| format!("reading {url}"))
+    }
+
     /// [`Api::fetch`] as text.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ pub mod acme;
 mod agent;
 mod api;
 mod cloud;
+pub mod line;
 pub mod peer;
 pub mod playlist;
 pub mod postgres;

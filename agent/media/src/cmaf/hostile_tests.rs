@@ -87,7 +87,12 @@ fn spoil(bytes: &mut Vec<u8>, rng: &mut SmallRng) {
     }
 }
 
-fn each_spoilt(seed: u64, rounds: usize, whole: &[Vec<u8>], mut check: impl FnMut(&[u8], &mut SmallRng)) {
+pub(super) fn each_spoilt(
+    seed: u64,
+    rounds: usize,
+    whole: &[Vec<u8>],
+    mut check: impl FnMut(&[u8], &mut SmallRng),
+) {
     let mut rng = SmallRng::seed_from_u64(seed);
     for round in 0..rounds {
         let mut bytes = whole[round % whole.len()].clone();

@@ -8,6 +8,7 @@ use mp4_atom::{
 
 use super::TrackFormat;
 use super::fragment::{DELTA_FLAGS, KEY_FLAGS, encode};
+use crate::Track;
 use crate::h264::{AvcConfig, Sps};
 
 /// Ticks a second of the movie itself.
@@ -58,14 +59,9 @@ pub(super) fn movie_header(tracks: &[TrackBox<'_>]) -> Bytes {
 
 /// Writes the boxes in the order of the specification (ISO/IEC 14496-12, 6.2.3), which some players insist on.
 fn put_movie_box(tracks: &[TrackBox<'_>], mehd: Option<Mehd>, out: &mut BytesMut) {
-    let mvhd = Mvhd {
-        timescale: MOVIE_TIMESCALE,
-        duration: tracks.iter().map(TrackBox::duration_ms).max().unwrap_or(0),
-        rate: 1.into(),
-        volume: 1.into(),
-        next_track_id: tracks.iter().map(|track| track.id).max().unwrap_or(0) + 1,
-        ..Mvhd::default()
-    };
+    let duration = tracks.iter().map(TrackBox::duration_ms).max().unwrap_or(0);
+    let next_track_id = tracks.iter().map(|track| track.id).max().unwrap_or(0) + 1;
+    let mvhd = movie_box(duration, next_track_id);
     let mvex = Mvex { mehd, trex: tracks.iter().map(track_defaults).collect() };
     put_box(b"moov", out, |out| {
         encode(&mvhd, out);
@@ -95,45 +91,67 @@ fn track_defaults(track: &TrackBox<'_>) -> Trex {
 }
 
 fn put_track_box(track: &TrackBox<'_>, out: &mut BytesMut) {
-    let (width, height) = track.format.resolution().unwrap_or((0, 0));
-    let is_video = matches!(track.format, TrackFormat::Video { .. });
-    let tkhd = Tkhd {
-        track_id: track.id,
-        duration: track.duration_ms(),
-        enabled: true,
-        in_movie: true,
-        volume: u8::from(!is_video).into(),
-        width: (width as u16).into(),
-        height: (height as u16).into(),
-        ..Tkhd::default()
-    };
-    let mdhd = Mdhd {
-        timescale: track.format.timescale(),
-        duration: track.duration,
-        language: "und".into(),
-        ..Mdhd::default()
-    };
-    let hdlr = if is_video {
-        Hdlr { handler: b"vide".into(), name: "Video".into() }
-    } else {
-        Hdlr { handler: b"soun".into(), name: "Audio".into() }
-    };
+    let kind = track.format.track();
     put_box(b"trak", out, |out| {
-        encode(&tkhd, out);
+        encode(&track_box(track.id, track.format, track.duration_ms()), out);
         put_box(b"mdia", out, |out| {
-            encode(&mdhd, out);
-            encode(&hdlr, out);
+            encode(&media_header(track.format.timescale(), track.duration), out);
+            encode(&handler(kind), out);
             put_box(b"minf", out, |out| {
-                if is_video {
-                    encode(&Vmhd::default(), out);
-                } else {
-                    encode(&Smhd::default(), out);
-                }
-                encode(&Dinf { dref: Dref { entries: vec![DrefEntry::Url(Url::default())] } }, out);
+                put_media_information(kind, out);
                 encode(&empty_sample_table(track.format), out);
             });
         });
     });
+}
+
+/// `mvhd` of a movie that lasts so many ticks of its own.
+pub(super) fn movie_box(duration: u64, next_track_id: u32) -> Mvhd {
+    Mvhd {
+        timescale: MOVIE_TIMESCALE,
+        duration,
+        rate: 1.into(),
+        volume: 1.into(),
+        next_track_id,
+        ..Mvhd::default()
+    }
+}
+
+/// `tkhd`; the duration is in ticks of the movie.
+pub(super) fn track_box(track_id: u32, format: &TrackFormat, duration: u64) -> Tkhd {
+    let (width, height) = format.resolution().unwrap_or((0, 0));
+    Tkhd {
+        track_id,
+        duration,
+        enabled: true,
+        in_movie: true,
+        volume: u8::from(format.track() == Track::Audio).into(),
+        width: (width as u16).into(),
+        height: (height as u16).into(),
+        ..Tkhd::default()
+    }
+}
+
+/// `mdhd`.
+pub(super) fn media_header(timescale: u32, duration: u64) -> Mdhd {
+    Mdhd { timescale, duration, language: "und".into(), ..Mdhd::default() }
+}
+
+/// `hdlr`.
+pub(super) fn handler(kind: Track) -> Hdlr {
+    match kind {
+        Track::Video => Hdlr { handler: b"vide".into(), name: "Video".into() },
+        Track::Audio => Hdlr { handler: b"soun".into(), name: "Audio".into() },
+    }
+}
+
+/// What stands before the sample table: `vmhd` or `smhd`, and `dinf`.
+pub(super) fn put_media_information(kind: Track, out: &mut BytesMut) {
+    match kind {
+        Track::Video => encode(&Vmhd::default(), out),
+        Track::Audio => encode(&Smhd::default(), out),
+    }
+    encode(&Dinf { dref: Dref { entries: vec![DrefEntry::Url(Url::default())] } }, out);
 }
 
 /// All samples are in fragments.
@@ -150,7 +168,8 @@ fn put_box(kind: &[u8; 4], out: &mut BytesMut, body: impl FnOnce(&mut BytesMut))
     out[start..start + 4].copy_from_slice(&size.to_be_bytes());
 }
 
-fn sample_entry(format: &TrackFormat) -> Codec {
+/// What a decoder of the track has to know.
+pub(super) fn sample_entry(format: &TrackFormat) -> Codec {
     match format {
         TrackFormat::Video { config, sps } => Codec::Avc1(avc_entry(config, sps)),
         TrackFormat::Audio { config, data } => Codec::Mp4a(Mp4a {

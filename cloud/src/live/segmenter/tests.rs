@@ -113,6 +113,7 @@ fn package(runs: &[Source], lag: usize) -> (Outcome, Vec<Vec<Frame>>) {
     let mut from_ns = 0;
     for source in runs {
         let start = RunStart {
+            source: super::super::timeline::Source::Slate,
             video: Some(video_config()),
             audio: Some(audio_config()),
             start_unix_ms: from_ns / MS_NS,
@@ -198,7 +199,12 @@ fn sound_that_reaches_beyond_the_picture_keeps_to_the_target() {
 fn a_lost_worker_leaves_a_gap_and_comes_back_at_a_boundary() {
     let mut segmenter = Segmenter::new(LENGTHS, Resume::default());
     let (mut outcome, mut out) = (Outcome::default(), Vec::new());
-    let start = RunStart { video: Some(video_config()), audio: None, start_unix_ms: 0 };
+    let start = RunStart {
+        source: super::super::timeline::Source::Slate,
+        video: Some(video_config()),
+        audio: None,
+        start_unix_ms: 0,
+    };
     let run = segmenter.begin(&start, &[SMALL], &mut out).unwrap();
     segmenter.scaled(SMALL, Packet::Config(video_config()), &mut out).unwrap();
     for index in 0..600i64 {
@@ -239,7 +245,12 @@ fn after_a_restart_numbers_and_sections_go_on() {
     let resume = Resume { next_msn: 7, discontinuity_sequence: 2, target_duration_s: Some(2), inits };
     let mut segmenter = Segmenter::new(LENGTHS, resume);
     let mut out = Vec::new();
-    let start = RunStart { video: Some(video_config()), audio: Some(audio_config()), start_unix_ms: 0 };
+    let start = RunStart {
+        source: super::super::timeline::Source::Slate,
+        video: Some(video_config()),
+        audio: Some(audio_config()),
+        start_unix_ms: 0,
+    };
     segmenter.begin(&start, &[], &mut out).unwrap();
     assert!(out.is_empty(), "the same sections are not made again: {out:?}");
     segmenter.frame(frame(Track::Video, 0, 0, true), &mut out);

@@ -15,6 +15,8 @@ export interface LiveEvent {
   created_at: string;
   updated_at: string;
   device_id: string | null;
+  /** What viewers would see just now; null where nothing has come yet. */
+  on_air?: "main" | "backup" | "slate" | null;
   inputs: { main: Input; backup: Input };
   /** Ids of its recordings, oldest first. */
   recordings: string[];

@@ -1,0 +1,82 @@
+//! What an input has sent since its last key frame: another source can begin with it at once.
+
+use stagebox_media::{Frame, Track};
+
+/// Frames that are kept; a group of pictures that is longer cannot be begun with.
+const MAX_FRAMES: usize = 2_000;
+/// Bytes that are kept.
+const MAX_BYTES: usize = 48 * 1024 * 1024;
+
+/// The newest group of pictures, with its sound.
+#[derive(Debug, Default)]
+pub(super) struct Gop {
+    frames: Vec<Frame>,
+    bytes: usize,
+    has_video: bool,
+    just_begun: bool,
+}
+
+impl Gop {
+    /// Takes a frame in; `has_video_track` tells that only a picture can begin.
+    pub(super) fn push(&mut self, frame: Frame, has_video_track: bool, seen: bool) {
+        let starts = frame.key && !seen && (frame.track == Track::Video || !has_video_track);
+        self.just_begun = starts && frame.track == Track::Video;
+        if self.just_begun {
+            self.frames.retain(|kept| kept.track == Track::Audio && kept.pts_ns >= frame.pts_ns);
+            self.bytes = self.frames.iter().map(|kept| kept.data.len()).sum();
+            self.has_video = true;
+        }
+        if !starts && self.frames.is_empty() && !(frame.track == Track::Audio && !seen) {
+            return;
+        }
+        self.bytes += frame.data.len();
+        self.frames.push(frame);
+        if self.frames.len() > MAX_FRAMES || self.bytes > MAX_BYTES {
+            self.shorten();
+        }
+    }
+
+    /// Without a picture, the older half of the sound goes; with one, nothing of it can be begun with.
+    fn shorten(&mut self) {
+        if self.has_video {
+            *self = Self::default();
+        } else {
+            self.frames.drain(..self.frames.len() / 2);
+            self.bytes = self.frames.iter().map(|kept| kept.data.len()).sum();
+        }
+    }
+
+    /// Whether the newest frame is the picture that it begins with.
+    pub(super) fn has_just_begun(&self) -> bool {
+        self.just_begun
+    }
+
+    pub(super) fn has(&self, track: Track) -> bool {
+        if track == Track::Video { self.has_video } else { !self.frames.is_empty() }
+    }
+
+    /// How long it is, in decoding time.
+    pub(super) fn length_ns(&self) -> i64 {
+        let first = self.frames.iter().map(|frame| frame.dts_ns).min();
+        let last = self.frames.iter().map(|frame| frame.dts_ns).max();
+        first.zip(last).map_or(0, |(first, last)| last.saturating_sub(first))
+    }
+
+    /// How much of it there is, for choosing among copies.
+    pub(super) fn reach(&self) -> (usize, i64) {
+        (self.frames.len(), self.length_ns())
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.frames.len() >= MAX_FRAMES / 4
+    }
+
+    /// The first frame of a track.
+    pub(super) fn first(&self, track: Track) -> Option<&Frame> {
+        self.frames.iter().find(|frame| frame.track == track)
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Frame> {
+        std::mem::take(self).frames
+    }
+}

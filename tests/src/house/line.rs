@@ -1,0 +1,113 @@
+//! A line between two processes that can be cut or held: a network that fails.
+#![allow(clippy::disallowed_methods, reason = "a driver: it passes bytes on")]
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What becomes of a connection's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Open,
+    Held,
+    Cut,
+}
+
+/// Listens on a loopback port and passes each connection on.
+#[derive(Debug)]
+pub struct Line {
+    /// Where to connect to.
+    pub port: u16,
+    connections: Arc<Mutex<Vec<watch::Sender<Way>>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Line {
+    /// A line to a port of this machine.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn to(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("a port for a line")?;
+        let own = listener.local_addr()?.port();
+        let connections = Arc::<Mutex<Vec<watch::Sender<Way>>>>::default();
+        let all = Arc::clone(&connections);
+        let task = tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let (way, followed) = watch::channel(Way::Open);
+                all.lock().unwrap_or_else(PoisonError::into_inner).push(way);
+                tokio::spawn(pass_on(near, SocketAddr::from(([127, 0, 0, 1], port)), followed));
+            }
+        });
+        Ok(Self { port: own, connections, task })
+    }
+
+    /// How many connections there have been.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Ends a connection, as a server that dies.
+    pub fn cut(&self, number: usize) {
+        self.set(number, Way::Cut);
+    }
+
+    /// Lets nothing through any more, as a network that fails.
+    pub fn hold(&self, number: usize) {
+        self.set(number, Way::Held);
+    }
+
+    /// Lets everything through again.
+    pub fn release(&self, number: usize) {
+        self.set(number, Way::Open);
+    }
+
+    fn set(&self, number: usize, way: Way) {
+        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connection) = connections.get(number) {
+            connection.send_replace(way);
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn pass_on(near: TcpStream, to: SocketAddr, mut way: watch::Receiver<Way>) {
+    let Ok(far) = TcpStream::connect(to).await else { return };
+    let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+    let (there, back) = (way.clone(), way.clone());
+    tokio::select! {
+        _ = way.wait_for(|way| *way == Way::Cut) => {}
+        _ = pump(near_in, far_out, there) => {}
+        _ = pump(far_in, near_out, back) => {}
+    }
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut way: watch::Receiver<Way>,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        // Whoever ends the line lets nothing more through either.
+        if way.wait_for(|way| *way == Way::Open).await.is_err() {
+            return Ok(());
+        }
+        let read = from.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        to.write_all(&buffer[..read]).await?;
+    }
+}
