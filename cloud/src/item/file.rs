@@ -20,9 +20,12 @@ const MOST: usize = 8;
 /// Whose file, and with which pictures.
 type Key = (RecordingId, Rendition);
 
+/// A file that is made once.
+type Made = Arc<OnceCell<Arc<File>>>;
+
 /// The files that were asked for of late.
 #[derive(Clone, Default)]
-pub(super) struct Files(Arc<Mutex<HashMap<Key, Arc<OnceCell<Arc<File>>>>>>);
+pub(super) struct Files(Arc<Mutex<HashMap<Key, Made>>>);
 
 /// A recording's file.
 pub(super) struct File {

@@ -26,7 +26,9 @@ impl Gop {
             self.bytes = self.frames.iter().map(|kept| kept.data.len()).sum();
             self.has_video = true;
         }
-        if !starts && self.frames.is_empty() && !(frame.track == Track::Audio && !seen) {
+        // Sound may come before the picture that it belongs to.
+        let may_come_first = starts || (frame.track == Track::Audio && !seen);
+        if self.frames.is_empty() && !may_come_first {
             return;
         }
         self.bytes += frame.data.len();

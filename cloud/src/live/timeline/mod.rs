@@ -280,7 +280,7 @@ impl Timeline {
         if self.role(shown) == Input::Main || self.role(group) != Input::Main {
             return false;
         }
-        let good_since = self.of(group).filter_map(|member| member.good_since()).min();
+        let good_since = self.of(group).filter_map(Member::good_since).min();
         let at_key = self.of(group).any(|member| member.gop.has_just_begun());
         at_key && good_since.is_some_and(|since| now.saturating_duration_since(since) >= after)
     }
