@@ -37,7 +37,12 @@ async fn the_agent_is_killed_while_live_and_recording() -> Result<()> {
     .await?;
     stage.agent = stage.agent.restart()?;
     // Nobody pressed anything: the intents were kept.
-    wait_segments(&stage.cloud, &stage.event, end, 2).await?;
+    wait_until("the box records again", STEP, || async {
+        Ok((probe::recordings(&stage.agent.recordings()).len() > 1).then_some(()))
+    })
+    .await?;
+    // What was under way when it was killed can still have made a segment or two.
+    wait_segments(&stage.cloud, &stage.event, end, 3).await?;
     stage.command("stop_recording").await?;
     stage.command("stop_stream").await?;
     recordings_are_whole(&stage, 2).await

@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 /// How soon a new account is found.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// After a failure.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// All accounts.
 pub(crate) async fn all(store: &Store) -> Result<Vec<AccountRecord>, StoreError> {
     let mut accounts = Vec::new();
@@ -56,4 +59,41 @@ where
         }
     }
     while tasks.join_next().await.is_some() {}
+}
+
+/// Reads an account's journal as it grows, until the end: `read` is given how far it has come, and says how far it came.
+///
+/// What could not be read is tried again soon.
+pub(crate) async fn keep_up<F, R, E>(
+    store: &Store,
+    end: &CancellationToken,
+    account: Account,
+    from: u64,
+    read: F,
+) where
+    F: Fn(u64) -> R,
+    R: Future<Output = Result<u64, E>>,
+    E: std::fmt::Display,
+{
+    let (mut head, mut cursor) = (store.journal_head(account), from);
+    loop {
+        head.borrow_and_update();
+        let failed = loop {
+            match read(cursor).await {
+                Ok(reached) if reached == cursor => break false,
+                Ok(reached) => cursor = reached,
+                Err(error) => {
+                    tracing::warn!(%error, "an account's changes are not heard of yet");
+                    break true;
+                }
+            }
+        };
+        tokio::select! {
+            () = end.cancelled() => return,
+            () = tokio::time::sleep(PAUSE), if failed => {}
+            changed = head.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
 }

@@ -69,7 +69,8 @@ async fn drive(
         cursor = now;
         teller.tell(reset(cursor)).await;
     }
-    cursor = catch_up(app, &caller, cursor, teller).await?;
+    // What came before goes first, and then what changes.
+    head.mark_changed();
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     heartbeat.reset();
@@ -81,9 +82,9 @@ async fn drive(
                 caller = app.accounts.caller(&Method::GET, login, None).await.map_err(|_| End::Gone)?;
                 teller.tell(alive()).await;
             }
-            changed = head.changed() => {
+            changed = alarms.changed() => {
                 changed.map_err(|_| End::Gone)?;
-                cursor = catch_up(app, &caller, cursor, teller).await?;
+                tell_alarms(app, &caller, teller).await;
             }
             state = boxes.recv() => match state {
                 Ok(told) => {
@@ -96,28 +97,30 @@ async fn drive(
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Err(End::Gone),
             },
-            changed = alarms.changed() => {
+            // Last, and a part at a time: a journal that grows quickly keeps nothing else from being told.
+            changed = head.changed() => {
                 changed.map_err(|_| End::Gone)?;
-                tell_alarms(app, &caller, teller).await;
+                let before = cursor;
+                cursor = catch_up(app, &caller, cursor, teller).await?;
+                if cursor != before {
+                    head.mark_changed();
+                }
             }
         }
     }
 }
 
+/// Tells the next entries; returns how far it has come.
 async fn catch_up(app: &App, caller: &Caller, mut cursor: u64, teller: &Teller) -> Result<u64, End> {
-    loop {
-        let page = app.store.journal(caller.account, cursor, AT_ONCE).await?;
-        if page.reset {
-            cursor =
-                page.entries.first().map_or(app.store.journal_seq(caller.account), |entry| entry.seq - 1);
-            teller.tell(reset(cursor)).await;
-        }
-        let Some(last) = page.entries.last().map(|entry| entry.seq) else { return Ok(cursor) };
-        for entry in page.entries.iter().filter(|entry| may_see(caller, entry)) {
-            teller.tell(change(entry)).await;
-        }
-        cursor = last;
+    let page = app.store.journal(caller.account, cursor, AT_ONCE).await?;
+    if page.reset {
+        cursor = page.entries.first().map_or(app.store.journal_seq(caller.account), |entry| entry.seq - 1);
+        teller.tell(reset(cursor)).await;
     }
+    for entry in page.entries.iter().filter(|entry| may_see(caller, entry)) {
+        teller.tell(change(entry)).await;
+    }
+    Ok(page.entries.last().map_or(cursor, |entry| entry.seq))
 }
 
 /// Whether somebody may know of a change: whoever may read such a thing.

@@ -20,6 +20,8 @@ pub(crate) struct Download<'a> {
     pub(crate) kind: &'static str,
     /// What it is to be called, if it has a name.
     pub(crate) name: Option<&'a str>,
+    /// What tells it from what may stand at its address later; without it nobody goes on with a part of it.
+    pub(crate) etag: Option<String>,
 }
 
 impl Download<'_> {
@@ -31,7 +33,7 @@ impl Download<'_> {
         E: std::error::Error + Send + Sync + 'static,
     {
         let length = self.length;
-        let range = Range::of(&call.headers, length);
+        let range = self.range(call);
         let (status, bytes) = match range {
             Range::Whole => (StatusCode::OK, 0..length),
             Range::Of(first, last) => (StatusCode::PARTIAL_CONTENT, first..last + 1),
@@ -55,10 +57,23 @@ impl Download<'_> {
         ] {
             response = with_header(response, name, &value);
         }
+        if let Some(etag) = &self.etag {
+            response = with_header(response, header::ETAG, etag);
+        }
         match of {
             Some(of) => with_header(response, header::CONTENT_RANGE, &of),
             None => response,
         }
+    }
+
+    /// A range is for GET only, and for whoever has the beginning of this very file (RFC 9110, 13.1.5 and 14.2).
+    fn range(&self, call: &Call) -> Range {
+        let known = call.header(header::IF_RANGE);
+        let is_other = known.is_some_and(|known| self.etag.as_deref() != Some(known));
+        if call.method != Method::GET || is_other {
+            return Range::Whole;
+        }
+        Range::of(&call.headers, self.length)
     }
 }
 
@@ -77,12 +92,15 @@ fn disposition(name: &str) -> String {
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
 }
 
+/// Why an answer breaks off.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
 /// A piece is read while the one before it is sent: no more of the file is in memory.
-fn pieces<R, F, E>(range: std::ops::Range<u64>, read: R) -> ReceiverStream<Result<Bytes, E>>
+fn pieces<R, F, E>(range: std::ops::Range<u64>, read: R) -> ReceiverStream<Result<Bytes, Broken>>
 where
     R: Fn(std::ops::Range<u64>) -> F + Send + 'static,
     F: Future<Output = Result<Option<Bytes>, E>> + Send,
-    E: Send + 'static,
+    E: Into<Broken> + Send + 'static,
 {
     let (sender, received) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -91,10 +109,12 @@ where
             let to = range.end.min(from + PIECE_BYTES);
             let piece = match read(from..to).await {
                 Ok(Some(piece)) => Ok(piece),
-                // The answer is shorter than it said, which the reader notices.
-                Ok(None) => return,
-                Err(error) => Err(error),
+                Ok(None) => Err("a part of it has gone meanwhile".into()),
+                Err(error) => Err(error.into()),
             };
+            if let Err(error) = &piece {
+                tracing::warn!(%error, from, "a download breaks off");
+            }
             let broken = piece.is_err();
             if sender.send(piece).await.is_err() || broken {
                 return;

@@ -1,6 +1,6 @@
 //! `/api/v1/items`; `DELETE` of one answers 202 with the job that removes its media.
 
-use super::file::Files;
+use super::file::{Files, Reader};
 use super::listing::LISTING;
 use super::{Item, ItemView};
 use crate::app::App;
@@ -124,8 +124,8 @@ struct DownloadQuery {
     operation_id = "downloadItem",
     params(DownloadQuery, ("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110, 14.2).")),
     responses(
-        (status = 200, description = "The whole file.", body = Vec<u8>, content_type = "video/mp4"),
-        (status = 206, description = "The range.", body = Vec<u8>, content_type = "video/mp4", headers(("Content-Range"))),
+        (status = 200, description = "The whole file.", body = Vec<u8>, content_type = "video/mp4", headers(("ETag"))),
+        (status = 206, description = "The range.", body = Vec<u8>, content_type = "video/mp4", headers(("Content-Range"), ("ETag"))),
         (status = 416, description = "The file is shorter.", headers(("Content-Range"))),
         (status = 422, description = "The item has no such rendition."),
     )
@@ -147,10 +147,19 @@ async fn download(app: App, files: Files, mut call: Call) -> Result<Response, Ap
     }
     let file = files.get(&app, item.recording_id, rendition).await?;
     let name = format!("{}.mp4", item.title);
-    let answer = Download { length: file.bytes(), kind: "video/mp4", name: Some(&name) };
+    let (length, etag) = (file.bytes(), Some(file.etag()));
+    let answer = Download { length, kind: "video/mp4", name: Some(&name), etag };
+    let reader = Arc::new(Reader::of(Arc::clone(&file)));
     Ok(answer.answer(&call, move |range| {
-        let (app, file) = (app.clone(), Arc::clone(&file));
-        async move { file.read(&app, range).await }
+        let (app, files) = (app.clone(), files.clone());
+        let (file, reader) = (Arc::clone(&file), Arc::clone(&reader));
+        async move {
+            let read = reader.read(&app, range).await;
+            if matches!(read, Ok(None)) {
+                files.forget(&file);
+            }
+            read
+        }
     }))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stagebox_media::cmaf::{CmafError, TrackFormat};
-use stagebox_media::{Packet, Track};
+use stagebox_media::{Frame, Packet, Track};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -184,17 +184,7 @@ impl Driver {
                     self.begin(&start, &mut out);
                     self.record().await;
                 }
-                Timed::Frame(frame) => {
-                    if let Some(slate) = &mut self.slate_run
-                        && let Err(error) = slate.frame(&frame, &mut self.segmenter, &mut out)
-                    {
-                        tracing::error!(event = %self.stream.event, %error, "a slate cannot be packaged");
-                    }
-                    if frame.track == Track::Video {
-                        self.scaling.push(&frame);
-                    }
-                    self.segmenter.frame(frame, &mut out);
-                }
+                Timed::Frame(frame) => self.frame(frame, &mut out),
                 Timed::End => self.end_run(&mut out),
             }
         }
@@ -202,10 +192,24 @@ impl Driver {
         self.note_on_air().await;
     }
 
+    fn frame(&mut self, frame: Frame, out: &mut Vec<Packaged>) {
+        if let Some(slate) = &mut self.slate_run {
+            if let Err(error) = slate.frame(frame, &mut self.segmenter, out) {
+                tracing::error!(event = %self.stream.event, %error, "a slate cannot be packaged");
+            }
+            return;
+        }
+        if frame.track == Track::Video {
+            self.scaling.push(&frame);
+        }
+        self.segmenter.frame(frame, out);
+    }
+
     fn begin(&mut self, start: &RunStart, out: &mut Vec<Packaged>) {
         let event = self.stream.event;
         let began = match start.source {
             Source::Slate => {
+                self.scaling.abandon(&mut self.segmenter, out);
                 let begun = SlateRun::begin(&self.slates, start, &mut self.segmenter, out);
                 begun.map(|run| self.slate_run = Some(run))
             }
@@ -233,9 +237,10 @@ impl Driver {
         for (rendition, peak_bps) in plan.iter().flat_map(|plan| plan.peaks(self.segmenter.segment_ms())) {
             self.stream.set_peak(rendition, peak_bps);
         }
-        self.slates.sounds_like(start.audio.as_ref());
+        self.slates.follows(start);
         if self.is_slated {
-            self.slates.prepare(&self.sizes);
+            self.prepare_slates();
+            self.timeline.replace_slate(self.slates.whole());
         }
         self.scaling.begin(run, plan);
         Ok(())
@@ -246,7 +251,7 @@ impl Driver {
         if let Some(slate) = self.slate_run.take() {
             slate.end(&mut self.segmenter, out);
         }
-        self.scaling.end();
+        self.scaling.end(self.segmenter.next_msn());
     }
 
     async fn made(&mut self, made: FromWorker) {

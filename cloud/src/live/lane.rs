@@ -59,8 +59,10 @@ pub(super) struct Lane {
     lead: bool,
     part_us: u64,
     track: Option<(TrackConfig, CmafTrack)>,
-    /// The newest initialisation section.
+    /// The initialisation section of what comes.
     init: Option<(u32, Bytes)>,
+    /// All of them so far, the newest last; of those before a restart, the newest.
+    inits: Vec<(u32, Bytes)>,
     /// Segments that others have begun already.
     queue: VecDeque<Boundary>,
     open: Option<Open>,
@@ -77,6 +79,7 @@ impl Lane {
             lead: false,
             part_us,
             track: None,
+            inits: init.iter().cloned().collect(),
             init,
             queue: VecDeque::new(),
             open: None,
@@ -100,7 +103,12 @@ impl Lane {
         self.flush(out);
         let data = track.init();
         if self.init.as_ref().is_none_or(|(_, known)| *known != data) {
-            let init = self.init.as_ref().map_or(0, |(number, _)| number + 1);
+            // A slate and a broadcast that take turns have one each, however often.
+            let known = self.inits.iter().find(|(_, known)| *known == data).map(|(number, _)| *number);
+            let init = known.unwrap_or_else(|| self.inits.last().map_or(0, |(number, _)| number + 1));
+            if known.is_none() {
+                self.inits.push((init, data.clone()));
+            }
             if self.open.as_ref().is_some_and(|open| !open.segment.parts.is_empty()) {
                 // A segment has one section only.
                 self.close(out);
@@ -259,6 +267,10 @@ impl Lane {
 
     fn part(&mut self, fragment: &Fragment, timescale: u32, out: &mut Vec<Packaged>) {
         let Some(open) = &mut self.open else { return };
+        if open.segment.parts.is_empty() {
+            // It may have been opened before its section was known.
+            open.segment.init = self.init.as_ref().map_or(0, |(number, _)| *number);
+        }
         // From rounded ends, so that durations add up to the whole without drifting.
         let end_us = ticks_to_us(fragment.decode_time + fragment.duration, timescale);
         let duration_us = end_us.saturating_sub(ticks_to_us(fragment.decode_time, timescale));

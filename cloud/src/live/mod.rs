@@ -266,8 +266,8 @@ impl Live {
             slate_wanted: settings.slate,
             is_started: false,
             is_slated: false,
-            on_air: None,
-            sizes: std::collections::BTreeMap::new(),
+            on_air: watched.borrow().on_air,
+            sizes: stream.sizes(),
         };
         self.0.streams.write().unwrap_or_else(PoisonError::into_inner).insert(*event, Arc::clone(&stream));
         self.0.tasks.spawn(inspection::run(

@@ -1,7 +1,6 @@
 //! What an event shows and records, by its status: one of its inputs or the slate, and word of it.
 
 use super::driver::Driver;
-use super::rendition::Rendition;
 use super::slates::Made;
 use super::timeline::Source;
 use crate::event::{EventStatus, EventView, Input, OnAir};
@@ -27,6 +26,7 @@ impl Driver {
             self.warn(None).await;
         }
         self.follow_slate(self.is_started).await;
+        self.note_on_air().await;
         self.show();
     }
 
@@ -60,13 +60,18 @@ impl Driver {
         }
         self.is_slated = is_slated;
         if is_slated {
-            self.slates.prepare(&self.sizes);
+            self.prepare_slates();
         }
         self.set_slate().await;
     }
 
+    pub(super) fn prepare_slates(&mut self) {
+        let ladder = self.around.workshop.as_ref().map_or(&[][..], |workshop| &workshop.ladder);
+        self.slates.prepare(&self.sizes, ladder);
+    }
+
     async fn set_slate(&mut self) {
-        let slate = self.slates.slate(Rendition::Source).filter(|_| self.is_slated);
+        let slate = self.slates.whole().filter(|_| self.is_slated);
         let mut timed = Vec::new();
         self.timeline.set_slate(self.now(), slate, &mut timed);
         self.package(timed).await;
@@ -82,10 +87,10 @@ impl Driver {
         if on_air == self.on_air || self.stream.hold.is_lost() {
             return;
         }
-        self.on_air = on_air;
         let event = &self.stream.event;
-        if let Err(error) = self.around.events.set_on_air(event, on_air).await {
-            tracing::error!(%event, %error, "cannot say in the event what is shown");
+        match self.around.events.set_on_air(event, on_air).await {
+            Ok(()) => self.on_air = on_air,
+            Err(error) => tracing::error!(%event, %error, "cannot say in the event what is shown"),
         }
     }
 }

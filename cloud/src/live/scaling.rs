@@ -30,8 +30,18 @@ pub(super) struct Scaling {
     given_up: Option<String>,
     output: mpsc::Sender<FromWorker>,
     input: mpsc::Receiver<FromWorker>,
-    /// When what an ended run's worker has not delivered is given up.
-    drain_until: Option<Instant>,
+    /// What an ended run's worker has not delivered.
+    drain: Option<Drain>,
+}
+
+/// What is waited for after a run.
+#[derive(Debug, Clone, Copy)]
+struct Drain {
+    run: Option<u64>,
+    /// When it is given up.
+    until: Instant,
+    /// The first segment after the run.
+    next_msn: u64,
 }
 
 /// How the smaller renditions of all events are made.
@@ -83,14 +93,7 @@ impl Plan {
 impl Scaling {
     pub(super) fn new() -> Self {
         let (output, input) = mpsc::channel(WORKER_QUEUE);
-        Self {
-            transcoder: None,
-            renditions: BTreeMap::new(),
-            given_up: None,
-            output,
-            input,
-            drain_until: None,
-        }
+        Self { transcoder: None, renditions: BTreeMap::new(), given_up: None, output, input, drain: None }
     }
 
     /// Starts the worker of a run that begins.
@@ -123,9 +126,12 @@ impl Scaling {
     }
 
     /// No more pictures of the run will come.
-    pub(super) fn end(&mut self) {
+    ///
+    /// `next_msn` is the first segment that does not belong to it.
+    pub(super) fn end(&mut self, next_msn: u64) {
         if self.transcoder.take().is_some() {
-            self.drain_until = Some(Instant::now() + DRAIN);
+            let run = self.renditions.last_key_value().map(|(run, _)| *run);
+            self.drain = Some(Drain { run, until: Instant::now() + DRAIN, next_msn });
         }
     }
 
@@ -136,7 +142,7 @@ impl Scaling {
 
     /// When what an ended run's worker has not delivered is given up; never, while none is waited for.
     pub(super) fn drain_until(&self) -> Option<Instant> {
-        self.drain_until
+        self.drain.map(|drain| drain.until)
     }
 
     /// Packages what a worker made.
@@ -170,9 +176,7 @@ impl Scaling {
                 for rendition in self.renditions.remove(&run).into_iter().flatten() {
                     segmenter.scaled_end(rendition, run, out);
                 }
-                if self.transcoder.is_none() {
-                    self.drain_until = None;
-                }
+                self.drain = self.drain.filter(|drain| drain.run != Some(run));
             }
         }
     }
@@ -184,9 +188,18 @@ impl Scaling {
 
     /// Goes on without what an ended run's worker has not delivered.
     pub(super) fn give_up_draining(&mut self, segmenter: &mut Segmenter, out: &mut Vec<Packaged>) {
-        self.drain_until = None;
-        if self.transcoder.is_none() {
-            segmenter.close_before(segmenter.next_msn(), out);
+        if let Some(drain) = self.drain.take() {
+            segmenter.close_before(drain.next_msn, out);
+        }
+    }
+
+    /// Nothing more of what runs before is wanted: the slate is to be seen where it would come.
+    pub(super) fn abandon(&mut self, segmenter: &mut Segmenter, out: &mut Vec<Packaged>) {
+        self.drain = None;
+        for (run, renditions) in std::mem::take(&mut self.renditions) {
+            for rendition in renditions {
+                segmenter.scaled_end(rendition, run, out);
+            }
         }
     }
 }

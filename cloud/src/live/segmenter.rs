@@ -378,4 +378,4 @@ pub(crate) fn check(config: &TrackConfig) -> Result<(), CmafError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use stagebox_media::aac::AudioSpecificConfig;
 use stagebox_media::{Codec, Epoch, Track, TrackConfig};
 
+use super::timeline::Silence;
+
 /// A raw data block (ISO/IEC 14496-3, 4.4.2.1) of one channel without any energy.
 const ONE_CHANNEL: &[u8] = &[0x00, 0xc8, 0x00, 0x80, 0x23, 0x80];
 /// The same of a pair of channels.
@@ -11,15 +13,6 @@ const TWO_CHANNELS: &[u8] = &[0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x
 /// AAC-LC, 48 kHz, two channels (ISO/IEC 14496-3, 1.6.2.1).
 const USUAL: &[u8] = &[0x11, 0x90];
 const USUAL_RATE: u32 = 48_000;
-
-/// Silence, and what a decoder must know of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Silence {
-    pub(super) config: TrackConfig,
-    pub(super) frame: Bytes,
-    /// In Hz.
-    pub(super) sample_rate: u32,
-}
 
 impl Silence {
     /// Silence in the form of other sound, so that a decoder need not be told anything new where that can be.

@@ -1,30 +1,41 @@
 //! What is shown while an event is started and nothing is broadcast: a clip for each rendition, made beforehand.
+#![allow(clippy::disallowed_methods, reason = "a driver: it waits before it tries again")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use stagebox_media::cmaf::CmafError;
 use stagebox_media::{Frame, Packet, Track, TrackConfig};
 use tokio::sync::mpsc;
 
 use super::lane::Packaged;
 use super::rendition::Rendition;
 use super::segmenter::Segmenter;
-use super::silence::Silence;
-use super::timeline::{RunStart, Slate};
-use crate::transcode::{self, CLIP_RATE, Clip, Still};
+use super::timeline::{RunStart, Silence, Slate};
+use crate::transcode::{self, CLIP_RATE, Clip, SourceSize, Still};
 
 /// What an event that has had no broadcast yet is shown in.
 const USUAL_SIZE: (u32, u32) = (1280, 720);
+/// After a clip could not be made.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Clips that may wait to be taken.
 const QUEUE: usize = 8;
 const PICTURE_NS: i64 = 1_000_000_000 / CLIP_RATE as i64;
 
-/// A clip that is ready, or why there is none.
+/// A clip that is ready.
 #[derive(Debug)]
 pub(super) struct Made {
     rendition: Rendition,
     size: (u32, u32),
-    clip: Result<Clip, transcode::ClipError>,
+    clip: Clip,
+}
+
+/// What a broadcast consists of.
+struct Tracks {
+    has_pictures: bool,
+    /// So that players need be told little.
+    sound: Option<TrackConfig>,
 }
 
 /// The clips of one event.
@@ -33,8 +44,8 @@ pub(super) struct Slates {
     program: Option<PathBuf>,
     /// The line on them.
     text: String,
-    /// Of what came last, so that players need be told little.
-    sound: Option<TrackConfig>,
+    /// What the newest broadcast had; unknown before the first one.
+    tracks: Option<Tracks>,
     /// What is ready or being made.
     sizes: BTreeMap<Rendition, (u32, u32)>,
     clips: BTreeMap<Rendition, Clip>,
@@ -46,12 +57,17 @@ impl Slates {
     pub(super) fn new(program: Option<PathBuf>, text: String) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (sizes, clips) = (BTreeMap::new(), BTreeMap::new());
-        Self { program, text, sound: None, sizes, clips, sender, receiver }
+        Self { program, text, tracks: None, sizes, clips, sender, receiver }
     }
 
-    /// Has the clips made that are not there, the event being watched in `sizes`.
-    pub(super) fn prepare(&mut self, sizes: &BTreeMap<Rendition, (u32, u32)>) {
-        let usual = BTreeMap::from([(Rendition::Source, USUAL_SIZE)]);
+    /// Has the clips made that are not there, the event being watched in `sizes`; before its first broadcast, in the
+    /// usual size and those of the `ladder` below it, so that whoever waits has them when it comes.
+    pub(super) fn prepare(&mut self, sizes: &BTreeMap<Rendition, (u32, u32)>, ladder: &[u16]) {
+        let (width, height) = USUAL_SIZE;
+        let usual = SourceSize { width, height, pixel_aspect: (1, 1), frame_rate: None };
+        let smaller = transcode::ladder(usual, ladder).into_iter();
+        let smaller = smaller.map(|one| (Rendition::Scaled(one.lines()), (one.width, one.height)));
+        let usual = smaller.chain([(Rendition::Source, USUAL_SIZE)]).collect();
         let sizes = if sizes.is_empty() { &usual } else { sizes };
         for (rendition, size) in sizes {
             if self.sizes.insert(*rendition, *size) != Some(*size) {
@@ -66,9 +82,20 @@ impl Slates {
         let still = Still { width: size.0 & !1, height: size.1 & !1, text: self.text.clone() };
         let sender = self.sender.clone();
         tokio::spawn(async move {
-            let clip = transcode::clip(&program, still).await;
-            // Nobody is there to take it once the event has ended.
-            let _ = sender.send(Made { rendition, size, clip }).await;
+            loop {
+                match transcode::clip(&program, still.clone()).await {
+                    Ok(clip) => {
+                        // Nobody is there to take it once the event has ended.
+                        let _ = sender.send(Made { rendition, size, clip }).await;
+                        return;
+                    }
+                    Err(error) => tracing::error!(%rendition, %error, "no slate yet"),
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(AGAIN) => {}
+                    () = sender.closed() => return,
+                }
+            }
         });
     }
 
@@ -80,36 +107,37 @@ impl Slates {
     /// Takes a clip; whether it is one that is wanted.
     pub(super) fn take(&mut self, made: Made) -> bool {
         let is_wanted = self.sizes.get(&made.rendition) == Some(&made.size);
-        match made.clip {
-            Ok(clip) if is_wanted => {
-                self.clips.insert(made.rendition, clip);
-                true
-            }
-            Ok(_) => false,
-            Err(error) => {
-                tracing::error!(rendition = %made.rendition, %error, "no slate");
-                self.sizes.remove(&made.rendition);
-                false
-            }
+        if is_wanted {
+            self.clips.insert(made.rendition, made.clip);
         }
+        is_wanted
     }
 
-    /// Notes what sound a broadcast has.
-    pub(super) fn sounds_like(&mut self, sound: Option<&TrackConfig>) {
-        if let Some(sound) = sound {
-            self.sound = Some(sound.clone());
-        }
+    /// Notes what a broadcast consists of.
+    pub(super) fn follows(&mut self, start: &RunStart) {
+        let (has_pictures, sound) = (start.video.is_some(), start.audio.clone());
+        self.tracks = Some(Tracks { has_pictures, sound });
     }
 
-    /// The slate of a rendition, once it is there.
-    pub(super) fn slate(&self, rendition: Rendition) -> Option<Slate> {
-        let (clip, silence) = (self.clips.get(&rendition)?.clone(), Silence::like(self.sound.as_ref()));
-        let Silence { config, frame, sample_rate } = silence;
-        Slate::new(clip.config, clip.pictures, PICTURE_NS, config, frame, sample_rate)
+    /// The slate of the event, once there is one for each of its renditions; none for one that is only heard.
+    pub(super) fn whole(&self) -> Option<Slate> {
+        let is_heard_only = self.tracks.as_ref().is_some_and(|tracks| !tracks.has_pictures);
+        let is_whole = self.sizes.keys().all(|rendition| self.clips.contains_key(rendition));
+        if is_heard_only || !is_whole { None } else { self.slate(Rendition::Source) }
+    }
+
+    fn slate(&self, rendition: Rendition) -> Option<Slate> {
+        let clip = self.clips.get(&rendition)?.clone();
+        let silence = match &self.tracks {
+            None => Some(Silence::like(None)),
+            Some(tracks) => tracks.sound.as_ref().map(|sound| Silence::like(Some(sound))),
+        };
+        Slate::new(clip.config, clip.pictures, PICTURE_NS, silence)
     }
 
     /// The slates of the smaller renditions.
     fn smaller(&self) -> Vec<(Rendition, Slate)> {
+        // Those of an earlier broadcast too: viewers may be on them.
         let smaller = self.clips.keys().filter(|name| matches!(name, Rendition::Scaled(_)));
         smaller.filter_map(|name| Some((*name, self.slate(*name)?))).collect()
     }
@@ -130,7 +158,7 @@ impl SlateRun {
         start: &RunStart,
         segmenter: &mut Segmenter,
         out: &mut Vec<Packaged>,
-    ) -> Result<Self, stagebox_media::cmaf::CmafError> {
+    ) -> Result<Self, CmafError> {
         let smaller = slates.smaller();
         let names: Vec<Rendition> = smaller.iter().map(|(name, _)| *name).collect();
         let run = segmenter.begin(start, &names, out)?;
@@ -140,19 +168,20 @@ impl SlateRun {
         Ok(Self { run, pictures: 0, smaller })
     }
 
-    /// Shows in the smaller renditions what a frame of the slate shows.
+    /// Shows a frame of the slate in all renditions: the source first, which decides where segments begin.
     pub(super) fn frame(
         &mut self,
-        frame: &Frame,
+        frame: Frame,
         segmenter: &mut Segmenter,
         out: &mut Vec<Packaged>,
-    ) -> Result<(), stagebox_media::cmaf::CmafError> {
-        if frame.track != Track::Video {
+    ) -> Result<(), CmafError> {
+        let (track, pts_ns) = (frame.track, frame.pts_ns);
+        segmenter.frame(frame, out);
+        if track != Track::Video {
             return Ok(());
         }
         for (name, slate) in &self.smaller {
-            let picture = slate.picture(self.pictures, frame.pts_ns);
-            segmenter.scaled(*name, Packet::Frame(picture), out)?;
+            segmenter.scaled(*name, Packet::Frame(slate.picture(self.pictures, pts_ns)), out)?;
         }
         self.pictures += 1;
         Ok(())
@@ -163,5 +192,77 @@ impl SlateRun {
         for (name, _) in self.smaller {
             segmenter.scaled_end(name, self.run, out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::segmenter::tests::video_config;
+    use crate::live::segmenter::{Lengths, Resume};
+    use crate::live::timeline::{Now, Policy, Timed, Timeline};
+    use bytes::Bytes;
+
+    const SMALL: Rendition = Rendition::Scaled(360);
+
+    fn slates(renditions: &[Rendition]) -> Slates {
+        let mut slates = Slates::new(None, String::new());
+        for rendition in renditions {
+            // Sections differ, as those of different sizes do.
+            let pictures = (0..50).map(|_| Bytes::from_static(b"\0\0\0\x01x")).collect();
+            slates.sizes.insert(*rendition, USUAL_SIZE);
+            slates.clips.insert(*rendition, Clip { config: video_config(), pictures });
+        }
+        slates
+    }
+
+    #[test]
+    fn every_segment_of_every_rendition_begins_with_a_key_frame() {
+        let slates = slates(&[Rendition::Source, SMALL]);
+        let lengths = Lengths { part_ms: 500, segment_ms: 2_000 };
+        let mut segmenter = Segmenter::new(lengths, Resume::default());
+        let mut timeline = Timeline::new(0, Policy::default());
+        let start = std::time::Instant::now();
+        let now = |ms: u64| Now { instant: start + Duration::from_millis(ms), unix_ms: ms as i64 };
+        let (mut timed, mut out, mut run) = (Vec::new(), Vec::new(), None);
+        timeline.set_slate(now(0), slates.whole(), &mut timed);
+        (0..150).for_each(|step| timeline.tick(now(step * 100), &mut timed));
+        for timed in timed {
+            match timed {
+                Timed::Begin(start) => {
+                    run = Some(SlateRun::begin(&slates, &start, &mut segmenter, &mut out).unwrap());
+                }
+                Timed::Frame(frame) => run.as_mut().unwrap().frame(frame, &mut segmenter, &mut out).unwrap(),
+                Timed::End => panic!("it ends"),
+            }
+        }
+        for rendition in [Rendition::Source, SMALL] {
+            let closed = out.iter().filter_map(|packaged| match packaged {
+                Packaged::Close { rendition: name, segment } if *name == rendition => Some(segment),
+                _ => None,
+            });
+            let closed: Vec<_> = closed.collect();
+            assert!(closed.len() >= 5, "{rendition}: {}", closed.len());
+            assert!(closed.iter().all(|segment| segment.independent && segment.frames == 50), "{closed:?}");
+        }
+    }
+
+    #[test]
+    fn a_slate_is_shown_once_there_is_one_for_each_rendition_and_never_instead_of_sound_alone() {
+        let mut slates = slates(&[Rendition::Source]);
+        assert!(slates.whole().is_some());
+        slates.sizes.insert(SMALL, (640, 360));
+        assert!(slates.whole().is_none());
+        slates.sizes.remove(&SMALL);
+        let start = |video| RunStart {
+            source: crate::live::timeline::Source::Slate,
+            video,
+            audio: None,
+            start_unix_ms: 0,
+        };
+        slates.follows(&start(None));
+        assert!(slates.whole().is_none());
+        slates.follows(&start(Some(video_config())));
+        assert!(slates.whole().unwrap().audio().is_none(), "no sound was broadcast");
     }
 }

@@ -166,6 +166,11 @@ impl Stream {
         self.window().init(rendition, init)
     }
 
+    /// The pictures' sizes, as far as they are known.
+    pub(super) fn sizes(&self) -> BTreeMap<Rendition, (u32, u32)> {
+        self.window().sizes().collect()
+    }
+
     pub(super) fn set_peak(&self, rendition: Rendition, peak_bps: u64) {
         self.window.write().unwrap_or_else(PoisonError::into_inner).set_peak(rendition, peak_bps);
     }

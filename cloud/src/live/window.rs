@@ -200,6 +200,11 @@ impl Window {
         self.lanes.keys().copied()
     }
 
+    /// The renditions of pictures, with their sizes.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = (Rendition, (u32, u32))> {
+        self.lanes.iter().filter_map(|(name, lane)| Some((*name, lane.description.as_ref()?.resolution?)))
+    }
+
     pub(crate) fn edge(&self, rendition: Rendition) -> Edge {
         self.lanes.get(&rendition).map_or_else(Edge::default, Lane::edge)
     }
@@ -280,7 +285,7 @@ impl Window {
     /// Writes the list of renditions; `None` while there are none.
     pub(crate) fn master(&self, plain: bool) -> Option<String> {
         master(
-            &self.lanes.iter().filter_map(|(name, lane)| {
+            &self.lanes.iter().filter(|(_, lane)| lane.is_there()).filter_map(|(name, lane)| {
                 Some((*name, lane.description.as_ref()?, self.rates(*name, lane)))
             }),
             plain,
@@ -325,6 +330,11 @@ impl Lane {
             complete: self.segments.back().map(|held| (held.segment.msn, held.segment.parts.len() as u64)),
             open: self.open.as_ref().map(|open| (open.segment.msn, open.parts.len() as u64)),
         }
+    }
+
+    /// Whether any of the newest segments has anything in it.
+    fn is_there(&self) -> bool {
+        self.open.is_some() || self.segments.iter().rev().take(RATE_SEGMENTS).any(|held| !held.segment.gap)
     }
 
     /// The part that will come next.

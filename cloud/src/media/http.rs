@@ -59,7 +59,7 @@ async fn object(app: App, call: Call) -> Result<Response, ApiError> {
         *response.status_mut() = StatusCode::FOUND;
         return Ok(http::with_header(response, header::CACHE_CONTROL, "no-store"));
     }
-    let download = Download { length, kind: "application/octet-stream", name: None };
+    let download = Download { length, kind: "application/octet-stream", name: None, etag: None };
     Ok(download.answer(&call, move |range| {
         let (app, path) = (app.clone(), path.clone());
         async move { app.media.range(&path, range).await }

@@ -98,11 +98,11 @@ settings! {
         lookback_s: u64 = 86_400u64, Kind::Number { min: 10, max: 86_400 }, Some("s"),
             "How far back viewers of a live event can go, within what the server allows. Takes effect with the next broadcast.";
         main_back_s: u64 = 10u64, Kind::Number { min: 0, max: 3_600 }, Some("s"),
-            "How long the main broadcast must be good again before viewers are taken back to it from the backup; 0: never. Takes effect with the next broadcast.";
+            "How long the main broadcast must be good again before viewers are taken back to it from the backup; 0: never. Takes effect with the next event.";
         slate: bool = true, Kind::Flag, None,
-            "Whether a started event shows a slate while nothing is broadcast to it. Off: its picture stands still until a broadcast comes.";
+            "Whether a started event shows a slate while nothing is broadcast to it. Off: its picture stands still until a broadcast comes. Takes effect with the next event.";
         slate_text: String = "The broadcast goes on soon", Kind::Text(60), None,
-            "The line on that slate; empty: a dark picture. Takes effect with the next broadcast.";
+            "The line on that slate; empty: a dark picture. Takes effect with the next event.";
     }
     "Player" {
         accent_colour: String = "", Kind::Colour, None,

@@ -1,6 +1,8 @@
 //! The cloud's handle on a run's worker: frames in, and what comes back.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use stagebox_media::{Frame, Packet, TrackConfig};
 use tokio::sync::mpsc;
@@ -42,14 +44,17 @@ pub(crate) struct Start {
 pub(crate) struct Transcoder {
     frames: mpsc::Sender<Frame>,
     wants_key: bool,
+    /// A frame was not taken since the supervisor looked last.
+    missed: Arc<AtomicBool>,
 }
 
 impl Transcoder {
     /// Starts a worker, and the task that replaces it when it breaks.
     pub(crate) fn start(start: Start, output: mpsc::Sender<FromWorker>) -> Self {
         let (frames, received) = mpsc::channel(MAX_QUEUED);
-        tokio::spawn(Supervisor::new(start, received, output).run());
-        Self { frames, wants_key: true }
+        let missed = Arc::<AtomicBool>::default();
+        tokio::spawn(Supervisor::new(start, received, output, Arc::clone(&missed)).run());
+        Self { frames, wants_key: true, missed }
     }
 
     /// Gives a frame; never waits.
@@ -58,5 +63,6 @@ impl Transcoder {
             return;
         }
         self.wants_key = self.frames.try_send(frame.clone()).is_err();
+        self.missed.fetch_or(self.wants_key, Ordering::Relaxed);
     }
 }

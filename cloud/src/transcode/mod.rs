@@ -33,7 +33,7 @@ mod tests;
 pub(crate) use child::{FromWorker, Start, Transcoder};
 pub(crate) use ladder::{Scaled, SourceSize, ladder};
 pub(crate) use picture::Still;
-pub(crate) use still::{Clip, ClipError, RATE as CLIP_RATE, clip};
+pub(crate) use still::{Clip, RATE as CLIP_RATE, clip};
 pub use worker::{WorkerError, main as worker_main};
 
 use std::path::PathBuf;

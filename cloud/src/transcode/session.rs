@@ -16,7 +16,7 @@ pub(super) struct Session {
     pub(super) watch: Watch,
     /// Nanoseconds of media that it decodes again.
     again_ns: i64,
-    is_ready: bool,
+    pub(super) is_ready: bool,
     is_draining: bool,
     /// It encodes in hardware, at least some of it.
     pub(super) hardware: bool,

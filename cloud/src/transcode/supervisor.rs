@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it reads the clock for the watch")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use stagebox_media::wire::WireMessage;
@@ -45,6 +47,8 @@ pub(super) struct Supervisor {
     restarts: Restarts,
     /// Hardware failed in this run.
     software: bool,
+    /// Frames were given while there was no room for them.
+    missed: Arc<AtomicBool>,
     output: mpsc::Sender<FromWorker>,
     /// What `output` has no room for yet.
     told: VecDeque<FromWorker>,
@@ -70,7 +74,12 @@ enum Woken {
 }
 
 impl Supervisor {
-    pub(super) fn new(start: Start, frames: mpsc::Receiver<Frame>, output: mpsc::Sender<FromWorker>) -> Self {
+    pub(super) fn new(
+        start: Start,
+        frames: mpsc::Receiver<Frame>,
+        output: mpsc::Sender<FromWorker>,
+        missed: Arc<AtomicBool>,
+    ) -> Self {
         let fresh = |scaled: &Scaled| Rendition { scaled: *scaled, delivered: Delivered::default() };
         let renditions = (0u8..).zip(start.ladder.iter().map(fresh)).collect();
         Self {
@@ -82,6 +91,7 @@ impl Supervisor {
             drain_until: None,
             restarts: Restarts::default(),
             software: false,
+            missed,
             output,
             told: VecDeque::new(),
         }
@@ -114,7 +124,9 @@ impl Supervisor {
         };
         let mut session = self.begin(process);
         let end = self.attend(&mut session).await;
-        self.software |= session.hardware && matches!(end, End::Broken(_));
+        // Also one that broke before it was ready: what it tried may be what broke it.
+        let may_be_hardware = session.hardware || !session.is_ready;
+        self.software |= may_be_hardware && matches!(end, End::Broken(_));
         session.process.kill().await;
         (end, session.fruitful)
     }
@@ -236,7 +248,8 @@ impl Supervisor {
     }
 
     fn note_lost(&mut self) {
-        if self.kept.take_lost() && !matches!(self.told.back(), Some(FromWorker::Lost { .. })) {
+        let lost = self.kept.take_lost() | self.missed.swap(false, Ordering::Relaxed);
+        if lost && !matches!(self.told.back(), Some(FromWorker::Lost { .. })) {
             self.told.push_back(FromWorker::Lost { run: self.start.run });
         }
     }
@@ -267,6 +280,8 @@ impl Supervisor {
         }
         let until = Instant::now() + replace.pause;
         while Instant::now() < until {
+            // Whoever waits for what is lost is told at once.
+            self.pass_on();
             tokio::select! {
                 frame = next_frame(&mut self.frames) => self.take(frame, None),
                 () = sleep_until(until) => {}

@@ -63,11 +63,6 @@ impl Line {
         self.set(number, Way::Held);
     }
 
-    /// Lets everything through again.
-    pub fn release(&self, number: usize) {
-        self.set(number, Way::Open);
-    }
-
     fn set(&self, number: usize, way: Way) {
         let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connection) = connections.get(number) {
@@ -105,7 +100,8 @@ async fn pump(
             return Ok(());
         }
         let read = from.read(&mut buffer).await?;
-        if read == 0 {
+        // What was read while it was held waits too.
+        if read == 0 || way.wait_for(|way| *way == Way::Open).await.is_err() {
             return Ok(());
         }
         to.write_all(&buffer[..read]).await?;

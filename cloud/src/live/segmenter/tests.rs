@@ -14,7 +14,7 @@ const AVCC: &[u8] = &[
 const SMALL: Rendition = Rendition::Scaled(360);
 const LENGTHS: Lengths = Lengths { part_ms: 500, segment_ms: 2000 };
 
-fn video_config() -> TrackConfig {
+pub(in crate::live) fn video_config() -> TrackConfig {
     let data = Bytes::from_static(AVCC);
     TrackConfig { track: Track::Video, codec: Codec::H264, epoch: Epoch::UNKNOWN, data }
 }

@@ -70,18 +70,22 @@ pub(super) struct Steps {
 
 impl Steps {
     /// A frame's decoding time as the run counts it: rising, and without the steps.
-    pub(super) fn straighten(&mut self, cursor: &Cursor, dts_ns: i64) -> i64 {
+    ///
+    /// A track that leaps to where the other one is has paused: no clock was set.
+    pub(super) fn straighten(&mut self, cursor: &Cursor, other: &Cursor, dts_ns: i64) -> i64 {
         let Some(due) = cursor.end_ns() else { return dts_ns.saturating_add(self.now_ns) };
         let off = |by: i64| dts_ns.saturating_add(by).saturating_sub(due).saturating_abs();
         // The other track may have been a moment behind when this one stepped.
         let is_before = off(self.before_ns) < off(self.now_ns).min(BEHIND_NS);
         let by = if is_before { self.before_ns } else { self.now_ns };
-        if off(by) > MAX_HOLE_NS {
+        let straight = dts_ns.saturating_add(by);
+        let is_near = |last: i64| straight.saturating_sub(last).saturating_abs() <= MAX_HOLE_NS;
+        let is_pause = straight > due && other.last_dts_ns.is_some_and(is_near);
+        if off(by) > MAX_HOLE_NS && !is_pause {
             // It is taken to be the one that is due.
             (self.before_ns, self.now_ns) = (self.now_ns, due.saturating_sub(dts_ns));
             return due;
         }
-        let straight = dts_ns.saturating_add(by);
         // One that repeats a time, or falls back a little, is no copy: it is what comes next.
         cursor.last_dts_ns.map_or(straight, |last| straight.max(last.saturating_add(LEAST_NS)))
     }
@@ -96,7 +100,7 @@ mod tests {
     fn straight(times_ms: &[i64]) -> Vec<i64> {
         let (mut cursor, mut steps) = (Cursor::default(), Steps::default());
         let all = times_ms.iter().map(|ms| {
-            let dts_ns = steps.straighten(&cursor, ms * MS);
+            let dts_ns = steps.straighten(&cursor, &Cursor::default(), ms * MS);
             assert!(cursor.accept(dts_ns));
             dts_ns / MS
         });
@@ -125,18 +129,33 @@ mod tests {
     fn both_tracks_step_together() {
         let (mut video, mut audio, mut steps) = (Cursor::default(), Cursor::default(), Steps::default());
         for ms in [0, 40, 80] {
-            let at = steps.straighten(&video, ms * MS);
+            let at = steps.straighten(&video, &audio, ms * MS);
             assert!(video.accept(at));
-            let at = steps.straighten(&audio, ms * MS);
+            let at = steps.straighten(&audio, &video, ms * MS);
             assert!(audio.accept(at));
         }
         // The picture is past the step, the sound is not yet, and then is.
-        let at = steps.straighten(&video, 60_120 * MS);
+        let at = steps.straighten(&video, &audio, 60_120 * MS);
         assert!(video.accept(at));
         assert_eq!(at, 120 * MS);
-        let late = steps.straighten(&audio, 120 * MS);
+        let late = steps.straighten(&audio, &video, 120 * MS);
         assert!(audio.accept(late));
         assert_eq!(late, 120 * MS);
-        assert_eq!(steps.straighten(&audio, 60_160 * MS), 160 * MS);
+        assert_eq!(steps.straighten(&audio, &video, 60_160 * MS), 160 * MS);
+    }
+    #[test]
+    fn a_pause_of_one_track_stays_beside_the_other() {
+        let (mut video, mut audio, mut steps) = (Cursor::default(), Cursor::default(), Steps::default());
+        for ms in (0..3_000).step_by(20) {
+            let at = steps.straighten(&audio, &video, ms * MS);
+            assert!(audio.accept(at));
+            assert_eq!(at, ms * MS);
+            // No picture for a second and a half, while the sound goes on.
+            if ms % 40 == 0 && !(40..1_500).contains(&ms) {
+                let at = steps.straighten(&video, &audio, ms * MS);
+                assert!(video.accept(at));
+                assert_eq!(at, ms * MS);
+            }
+        }
     }
 }

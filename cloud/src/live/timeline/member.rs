@@ -31,6 +31,8 @@ pub(super) struct Member {
     /// When it said what it sends.
     named_at: Option<Instant>,
     last_seen: Option<Instant>,
+    /// By track.
+    seen: [Option<Instant>; 2],
     good_since: Option<Instant>,
     reached: [Option<i64>; 2],
 }
@@ -45,6 +47,7 @@ impl Member {
             gop: Gop::default(),
             named_at: None,
             last_seen: None,
+            seen: [None; 2],
             good_since: None,
             reached: [None; 2],
         }
@@ -91,13 +94,16 @@ impl Member {
         if config.as_ref().is_none_or(|config| config.epoch != frame.epoch) {
             return false;
         }
-        let is_new = self.last_seen.is_none_or(|seen| now.saturating_duration_since(seen) >= loss);
-        if is_new {
+        // Sound alone is no broadcast where there are to be pictures.
+        let is_lead = frame.track == self.lead();
+        let is_new = !self.is_alive(now, loss);
+        if is_new && is_lead {
             self.good_since = Some(now);
             // What it sent before the pause is not to be seen after it.
             self.gop = Gop::default();
         }
         self.last_seen = Some(now);
+        self.seen[slot(frame.track)] = Some(now);
         let reached = &mut self.reached[slot(frame.track)];
         *reached = (*reached).max(Some(frame.dts_ns));
         true
@@ -115,8 +121,13 @@ impl Member {
         is_there && self.reached[slot(track)].is_none_or(|reached| reached < dts_ns)
     }
 
-    pub(super) fn last_seen(&self) -> Option<Instant> {
-        self.last_seen
+    /// When a frame of a track came last.
+    pub(super) fn seen(&self, track: Track) -> Option<Instant> {
+        self.seen[slot(track)]
+    }
+
+    fn lead(&self) -> Track {
+        if self.video.is_some() { Track::Video } else { Track::Audio }
     }
 
     /// Since when it has sent without a pause.
@@ -125,7 +136,7 @@ impl Member {
     }
 
     pub(super) fn is_alive(&self, now: Instant, loss: Duration) -> bool {
-        self.last_seen.is_some_and(|seen| now.saturating_duration_since(seen) < loss)
+        self.seen(self.lead()).is_some_and(|seen| now.saturating_duration_since(seen) < loss)
     }
 
     /// The track that a run can begin with now.

@@ -25,14 +25,14 @@ mod run;
 mod slate;
 
 pub(crate) use policy::Policy;
-pub(crate) use slate::Slate;
+pub(crate) use slate::{Silence, Slate};
 
 use std::time::Instant;
 
 use member::{Group, Member};
 use run::Run;
 use slate::Showing;
-use stagebox_media::{Epoch, Frame, Packet, TrackConfig};
+use stagebox_media::{Epoch, Frame, Packet, Track, TrackConfig};
 
 use crate::event::Input;
 
@@ -122,6 +122,11 @@ impl Timeline {
         self.choose(now, out);
     }
 
+    /// Says what another slate is to be once there is no input, where one is wanted.
+    pub(crate) fn replace_slate(&mut self, slate: Option<Slate>) {
+        self.slate = slate;
+    }
+
     /// What the timeline shows just now; nothing if it stands still.
     pub(crate) fn source(&self) -> Option<Source> {
         match &self.running {
@@ -165,7 +170,7 @@ impl Timeline {
             Running::Idle => self.slate.as_ref().map(|_| self.empty_since.unwrap_or(now) + self.policy.loss),
             Running::Slate(showing) => Some(showing.next_at()),
             Running::Run(run) => {
-                let lost = self.last_seen(run.group()).map(|seen| seen + self.policy.loss);
+                let lost = self.last_seen(run).map(|seen| seen + self.policy.loss);
                 // What was lost and has no successor is looked at again when something comes.
                 let lost = lost.filter(|at| *at > now);
                 [run.next_deadline(&self.policy), lost].into_iter().flatten().min()
@@ -214,7 +219,9 @@ impl Timeline {
             return;
         }
         self.end_run(out);
-        if let Some(index) = self.members.iter().position(|member| member.group() == Some(group)) {
+        let lead = beyond.first().map_or(Track::Video, |frame| frame.track);
+        let copies = self.members.iter().enumerate().filter(|(_, member)| member.group() == Some(group));
+        if let Some((index, _)) = copies.max_by_key(|(_, member)| member.seen(lead)) {
             for frame in beyond {
                 self.wait(index, frame);
             }
@@ -254,7 +261,7 @@ impl Timeline {
             }
             Running::Run(run) => {
                 let shown = run.group();
-                let seen = self.last_seen(shown);
+                let seen = self.last_seen(run);
                 let is_lost =
                     seen.is_none_or(|seen| now.instant.saturating_duration_since(seen) >= self.policy.loss);
                 let other = best.filter(|group| *group != shown);
@@ -280,7 +287,8 @@ impl Timeline {
         if self.role(shown) == Input::Main || self.role(group) != Input::Main {
             return false;
         }
-        let good_since = self.of(group).filter_map(Member::good_since).min();
+        let alive = self.of(group).filter(|member| member.is_alive(now, self.policy.loss));
+        let good_since = alive.filter_map(Member::good_since).min();
         let at_key = self.of(group).any(|member| member.gop.has_just_begun());
         at_key && good_since.is_some_and(|since| now.saturating_duration_since(since) >= after)
     }
@@ -297,7 +305,8 @@ impl Timeline {
         let role = self.role(group);
         let loss = self.policy.loss;
         // The one that has most of its group of pictures leads; copies of others are told apart by their times.
-        let candidates = self.of(group).filter_map(|member| Some((member, member.ready(loss, now.instant)?)));
+        let alive = self.of(group).filter(|member| member.is_alive(now.instant, loss));
+        let candidates = alive.filter_map(|member| Some((member, member.ready(loss, now.instant)?)));
         let Some((leader, lead)) = candidates.max_by_key(|(member, _)| member.gop.reach()) else { return };
         let Some(first) = leader.gop.first(lead) else { return };
         let (first_pts_ns, first_dts_ns) = (first.pts_ns, first.dts_ns);
@@ -339,7 +348,7 @@ impl Timeline {
         out.push(Timed::Begin(RunStart {
             source: Source::Slate,
             video: Some(slate.video().clone()),
-            audio: Some(slate.audio().clone()),
+            audio: slate.audio().cloned(),
             start_unix_ms: now.unix_ms.saturating_sub(i64::try_from(missed_ms).unwrap_or(0)),
         }));
         let mut showing = Showing::new(slate.clone(), since, self.end_ns);
@@ -365,8 +374,9 @@ impl Timeline {
         self.members.iter().filter(move |member| member.group() == Some(group))
     }
 
-    fn last_seen(&self, group: Group) -> Option<Instant> {
-        self.of(group).filter_map(Member::last_seen).max()
+    /// When something of a run came last without which there is nothing to show.
+    fn last_seen(&self, run: &Run) -> Option<Instant> {
+        self.of(run.group()).filter_map(|member| member.seen(run.lead())).max()
     }
 
     /// A group that has main in it is main.

@@ -40,6 +40,11 @@ impl Run {
         Self { group, lead, tracks, offset_ns, steps, video, audio }
     }
 
+    /// The track without which there is nothing to show.
+    pub(super) fn lead(&self) -> Track {
+        self.lead
+    }
+
     /// Whether its decoder was told of a track.
     pub(super) fn has(&self, track: Track) -> bool {
         self.tracks[usize::from(track == Track::Audio)]
@@ -168,8 +173,9 @@ impl Run {
 
     /// The only copy's next frame, whatever its encoder's clock does.
     fn straighten(&mut self, mut frame: Frame, out: &mut Vec<Timed>) {
+        let beside = self.ref_lane(other(frame.track)).cursor;
         let lane = if frame.track == Track::Video { &mut self.video } else { &mut self.audio };
-        let dts_ns = self.steps.straighten(&lane.cursor, frame.dts_ns);
+        let dts_ns = self.steps.straighten(&lane.cursor, &beside, frame.dts_ns);
         frame.pts_ns = frame.pts_ns.saturating_add(dts_ns.saturating_sub(frame.dts_ns));
         frame.dts_ns = dts_ns;
         if lane.cursor.accept(dts_ns) {

@@ -17,10 +17,16 @@ struct Clip {
     video: TrackConfig,
     pictures: Vec<Bytes>,
     picture_ns: i64,
-    audio: TrackConfig,
-    silence: Bytes,
-    /// Of the sound's clock.
-    sample_rate: u32,
+    silence: Option<Silence>,
+}
+
+/// A frame in which nothing is heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Silence {
+    pub(crate) config: TrackConfig,
+    pub(crate) frame: Bytes,
+    /// In Hz.
+    pub(crate) sample_rate: u32,
 }
 
 /// Samples in a frame of AAC.
@@ -32,21 +38,19 @@ impl Slate {
         video: TrackConfig,
         pictures: Vec<Bytes>,
         picture_ns: i64,
-        audio: TrackConfig,
-        silence: Bytes,
-        sample_rate: u32,
+        silence: Option<Silence>,
     ) -> Option<Self> {
-        let makes_sense = !pictures.is_empty() && picture_ns > 0 && sample_rate > 0;
-        let clip = Clip { video, pictures, picture_ns, audio, silence, sample_rate };
-        makes_sense.then(|| Self(Arc::new(clip)))
+        let silence = silence.filter(|silence| silence.sample_rate > 0);
+        let makes_sense = !pictures.is_empty() && picture_ns > 0;
+        makes_sense.then(|| Self(Arc::new(Clip { video, pictures, picture_ns, silence })))
     }
 
     pub(crate) fn video(&self) -> &TrackConfig {
         &self.0.video
     }
 
-    pub(crate) fn audio(&self) -> &TrackConfig {
-        &self.0.audio
+    pub(crate) fn audio(&self) -> Option<&TrackConfig> {
+        self.0.silence.as_ref().map(|silence| &silence.config)
     }
 
     /// The picture with this number of a run that shows the clip over and over, at a time.
@@ -64,21 +68,24 @@ impl Slate {
         }
     }
 
-    fn sound(&self, at_ns: i64) -> Frame {
-        let clip = &self.0;
-        Frame {
+    /// The sound with this number, of a run that begins at a time; none where there is no sound.
+    fn sound(&self, number: i64, from_ns: i64) -> Option<Frame> {
+        let silence = self.0.silence.as_ref()?;
+        let at_ns = from_ns.saturating_add(self.sound_ns(number)?);
+        Some(Frame {
             track: Track::Audio,
-            codec: clip.audio.codec,
-            epoch: clip.audio.epoch,
+            codec: silence.config.codec,
+            epoch: silence.config.epoch,
             pts_ns: at_ns,
             dts_ns: at_ns,
             key: true,
-            data: clip.silence.clone(),
-        }
+            data: silence.frame.clone(),
+        })
     }
 
-    fn sound_ns(&self, number: i64) -> i64 {
-        number.saturating_mul(SAMPLES).saturating_mul(1_000_000_000) / i64::from(self.0.sample_rate)
+    fn sound_ns(&self, number: i64) -> Option<i64> {
+        let rate = i64::from(self.0.silence.as_ref()?.sample_rate);
+        Some(number.saturating_mul(SAMPLES).saturating_mul(1_000_000_000) / rate)
     }
 }
 
@@ -107,9 +114,8 @@ impl Showing {
             self.pictures += 1;
             // The sound that begins with it.
             let until_ns = self.pictures.saturating_mul(picture_ns);
-            while self.slate.sound_ns(self.sounds) < until_ns {
-                let at_ns = self.from_ns.saturating_add(self.slate.sound_ns(self.sounds));
-                out.push(Timed::Frame(self.slate.sound(at_ns)));
+            while self.slate.sound_ns(self.sounds).is_some_and(|at_ns| at_ns < until_ns) {
+                out.extend(self.slate.sound(self.sounds, self.from_ns).map(Timed::Frame));
                 self.sounds += 1;
             }
         }
@@ -118,7 +124,7 @@ impl Showing {
 
     pub(super) fn end_ns(&self) -> i64 {
         let pictures_ns = self.pictures.saturating_mul(self.slate.0.picture_ns);
-        self.from_ns.saturating_add(pictures_ns.max(self.slate.sound_ns(self.sounds)))
+        self.from_ns.saturating_add(pictures_ns.max(self.slate.sound_ns(self.sounds).unwrap_or(0)))
     }
 
     pub(super) fn next_at(&self) -> Instant {

@@ -279,12 +279,13 @@ impl Committer {
 
     fn import(&mut self, records: Vec<Record>) -> Result<(), StoreError> {
         let db = self.files.db()?;
+        // Before any of them: what came before one that cannot be written is written all the same.
+        self.pending.touch(u64::MAX);
         for record in &records {
             let view = View { db: &db, pending: &self.pending };
             let changes = super::transfer::import(view, record, &mut self.journals)?;
             self.pending.add(changes);
         }
-        self.pending.touch(u64::MAX);
         if !self.taps.is_empty() {
             self.told.extend(records);
         }

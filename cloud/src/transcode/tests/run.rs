@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use stagebox_media::cmaf::CmafReader;
 use stagebox_media::h264::{AvcConfig, contains_idr};
 use stagebox_media::{Frame, Packet, TrackConfig};
@@ -17,6 +21,8 @@ use super::super::{FromWorker, Scaled, SourceSize, Start, Transcoder, ladder};
 
 pub(super) const WANTED: [u16; 4] = [360, 240, 180, 120];
 pub(super) const FPS: u32 = 15;
+/// How often a run is looked at from one frame to the next.
+const STEPS: u32 = 6;
 /// Frames from one key frame to the next.
 pub(super) const GROUP: usize = 30;
 
@@ -63,19 +69,21 @@ impl Program {
         self.folder.path().join("program")
     }
 
-    pub(super) fn pid(&self) -> Option<String> {
+    pub(super) fn pid(&self) -> Option<Pid> {
         let name = self.path();
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
-        processes.filter_map(|entry| entry.file_name().into_string().ok()).find(|pid| {
+        let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let found = numbers.find(|pid| {
             let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             line.starts_with(name.to_str().unwrap().as_bytes())
-        })
+        });
+        found.map(Pid::from_raw)
     }
 
-    pub(super) fn signal(&self, signal: &str) {
+    pub(super) fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid() {
             // It may have ended by itself meanwhile.
-            let _ = Command::new("kill").args([signal, &pid]).status();
+            let _ = kill(pid, signal);
         }
     }
 }
@@ -114,9 +122,25 @@ impl Made {
 /// Gives `frames` at `speed` times real time; `at` is called before each of them.
 pub(super) async fn run(
     program: &Program,
-    (config, frames): &(TrackConfig, Vec<Frame>),
+    clip: &(TrackConfig, Vec<Frame>),
     speed: f64,
     mut at: impl FnMut(usize),
+) -> (Vec<Scaled>, Made) {
+    let mut last = None;
+    let once = |index, _| {
+        if last.replace(index) != Some(index) {
+            at(index);
+        }
+    };
+    run_watched(program, clip, speed, once).await
+}
+
+/// The same with `at` called several times before each frame, told how far the renditions have come.
+pub(super) async fn run_watched(
+    program: &Program,
+    (config, frames): &(TrackConfig, Vec<Frame>),
+    speed: f64,
+    mut at: impl FnMut(usize, i64),
 ) -> (Vec<Scaled>, Made) {
     let sps = AvcConfig::parse(&config.data).unwrap().first_sps().unwrap();
     let source = SourceSize {
@@ -127,9 +151,14 @@ pub(super) async fn run(
     };
     let ladder = ladder(source, &WANTED);
     let (output, mut input) = mpsc::channel(64);
+    let reached_ns = Arc::new(AtomicI64::new(0));
+    let reached = Arc::clone(&reached_ns);
     let collected = tokio::spawn(async move {
         let mut made = Made::default();
         while let Some(from) = input.recv().await {
+            if let FromWorker::Packet { packet: Packet::Frame(frame), .. } = &from {
+                reached.fetch_max(frame.pts_ns, Ordering::Relaxed);
+            }
             made.take(from);
             if made.done {
                 break;
@@ -147,8 +176,11 @@ pub(super) async fn run(
     let mut transcoder = Transcoder::start(start, output);
     let begin = Instant::now();
     for (index, frame) in frames.iter().enumerate() {
-        sleep_until(begin + Duration::from_secs_f64(index as f64 / f64::from(FPS) / speed)).await;
-        at(index);
+        for step in (0..STEPS).rev() {
+            let frames = (index as f64 - f64::from(step) / f64::from(STEPS)).max(0.0);
+            sleep_until(begin + Duration::from_secs_f64(frames / f64::from(FPS) / speed)).await;
+            at(index, reached_ns.load(Ordering::Relaxed));
+        }
         transcoder.push(frame);
     }
     drop(transcoder);

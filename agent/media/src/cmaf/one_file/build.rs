@@ -95,6 +95,21 @@ impl OneFileBuilder {
         init: u32,
         scan: &SegmentScan,
     ) -> Result<(), OneFileError> {
+        self.push_earlier(track, source, init, scan, 0)
+    }
+
+    /// The same for a segment before which something was cut out: it is `earlier_us` earlier in the file than it says.
+    ///
+    /// # Errors
+    /// As for [`Self::push`].
+    pub fn push_earlier(
+        &mut self,
+        track: usize,
+        source: u64,
+        init: u32,
+        scan: &SegmentScan,
+        earlier_us: u64,
+    ) -> Result<(), OneFileError> {
         let builder = self.tracks.get_mut(track).ok_or(OneFileError::UnknownTrack(track))?;
         let entry = *builder.by_init.get(&init).ok_or(OneFileError::UnknownInit { track, init })?;
         let samples = builder.samples + scan.samples();
@@ -102,7 +117,7 @@ impl OneFileBuilder {
             return Err(OneFileError::TrackTooLong(track));
         }
         if scan.samples() > 0 {
-            builder.push(source, entry, scan)?;
+            builder.push(source, entry, scan, earlier_us)?;
             builder.samples = samples;
         }
         Ok(())
@@ -136,7 +151,13 @@ impl OneFileBuilder {
 }
 
 impl TrackBuilder {
-    fn push(&mut self, source: u64, entry: u32, scan: &SegmentScan) -> Result<(), OneFileError> {
+    fn push(
+        &mut self,
+        source: u64,
+        entry: u32,
+        scan: &SegmentScan,
+        earlier_us: u64,
+    ) -> Result<(), OneFileError> {
         let timescale = self.entries.get(entry as usize).map_or(1, |entry| entry.timescale);
         let columns = scan.columns();
         let (mut length, mut longest, mut own) = (0u64, 0u64, 0u64);
@@ -145,7 +166,8 @@ impl TrackBuilder {
             length += own * count;
             longest = longest.max(own);
         }
-        let mut start = columns.start;
+        let earlier = Scale { from: 1_000_000, to: timescale }.at(i128::from(earlier_us));
+        let mut start = columns.start.saturating_sub(u64::try_from(earlier).map_err(|_| OneFileError::Time)?);
         let mut hole_us = 0;
         if let Some(last) = self.last {
             let scale = Scale { from: last.timescale, to: timescale };

@@ -325,6 +325,18 @@ fn a_file_over_4_gib_has_long_places() {
 }
 
 #[test]
+fn what_was_cut_out_takes_no_time() {
+    let sections = Stored::of(&video_config(), &pictures(0, 1), 1, 1).sections();
+    let mut builder = OneFileBuilder::new();
+    builder.add_track(&sections).unwrap();
+    builder.push(0, 0, 0, &scan(90_000, &[10, 10], 90_000, |_| 0)).unwrap();
+    // Ten hours later, of which nothing is to be seen.
+    let later = scan(90_000 * 36_003, &[10, 10], 90_000, |_| 0);
+    builder.push_earlier(0, 1, 0, &later, 36_000_000_000).unwrap();
+    assert_eq!(builder.finish().unwrap().duration_ms(), 4_000);
+}
+
+#[test]
 fn limits_are_told() {
     let sections = Stored::of(&video_config(), &pictures(0, 1), 1, 1).sections();
     let mut builder = OneFileBuilder::new();

@@ -7,7 +7,8 @@ fn slate() -> Slate {
         |track, codec| TrackConfig { track, codec, epoch: Epoch::UNKNOWN, data: Bytes::from_static(b"s") };
     let pictures = (0..25).map(|_| Bytes::from_static(b"p")).collect();
     let (video, audio) = (config(Track::Video, Codec::H264), config(Track::Audio, Codec::Aac));
-    Slate::new(video, pictures, 40 * MS, audio, Bytes::from_static(b"a"), 48_000).unwrap()
+    let silence = Silence { config: audio, frame: Bytes::from_static(b"a"), sample_rate: 48_000 };
+    Slate::new(video, pictures, 40 * MS, Some(silence)).unwrap()
 }
 
 #[test]

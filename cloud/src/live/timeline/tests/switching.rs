@@ -64,3 +64,21 @@ fn main_never_comes_back_where_that_is_wanted() {
     }
     assert_eq!(bench.timeline.source(), Some(Source::Input(Input::Backup)));
 }
+
+#[test]
+fn a_picture_that_stops_is_a_loss_though_the_sound_goes_on() {
+    let mut bench = Bench::new(0);
+    bench.join(A, 1);
+    bench.join(B, 2);
+    bench.together(0);
+    assert!(bench.taken().starts_with("begin 0 40"));
+    for step in 1..15_i64 {
+        bench.now_ms = step as u64 * 100;
+        for at_ms in (step * 100..step * 100 + 100).step_by(20) {
+            bench.frame(A, Track::Audio, 1, at_ms, true);
+        }
+        bench.play(B, 2, step * 100 + 80, step * 100 + 180);
+    }
+    assert_eq!(bench.timeline.source(), Some(Source::Input(Input::Backup)));
+    assert!(bench.taken().starts_with("end begin"));
+}
