@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use stagebox_durable::make_folder;
 use stagebox_protocol::telemetry::{EncoderState, OutputRole, SignalStatus};
+use stagebox_push::Hub;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -26,9 +27,8 @@ use crate::durable::Durable;
 use crate::encode::{EncoderHandle, EncoderSetup, MediaSetup, MediaStatus};
 use crate::link::{LinkConfig, LinkHandle};
 use crate::panel::{PanelHandle, PanelOptions};
-use crate::push::OutputHandle;
+use crate::push::Output;
 use crate::record::{RecorderConfig, RecorderHandle};
-use crate::stream::Hub;
 use crate::trust::Trust;
 use crate::{control, encode, link, panel, push, record};
 
@@ -89,7 +89,7 @@ fn prepare(config: &Config) -> Result<(), DaemonError> {
 
 struct Daemon {
     encoder: EncoderHandle,
-    outputs: Vec<OutputHandle>,
+    outputs: Vec<Output>,
     recorder: RecorderHandle,
     link: Option<LinkHandle>,
     panel: PanelHandle,
@@ -104,18 +104,18 @@ impl Daemon {
         let encoder = encode::spawn(encoder_setup(config, &clock)?, hub.clone());
         let recorder_config = RecorderConfig { dir: config.record_dir(), segment_s: config.record.segment_s };
         let recorder = record::spawn(recorder_config, hub.clone(), &durable, clock.clone())?;
+        let trust = trust(config)?;
         let outputs: Vec<_> = [OutputRole::Main, OutputRole::Backup]
-            .map(|role| push::spawn(output_config(config, role), hub.clone()))
+            .map(|role| Output::spawn(role, output_setup(config, &trust), hub.clone()))
             .into();
         let machinery = BoxMachinery { outputs: outputs.clone(), recorder: recorder.clone() };
         let control = control::spawn(IntentStore::open(&durable)?, machinery, clock.clone())?;
-        let trust = trust(config)?;
         let link = config.cloud.clone().map(|cloud| {
-            let config = LinkConfig { cloud, trust: trust.clone(), software: SOFTWARE.to_owned() };
+            let config = LinkConfig { cloud, trust, software: SOFTWARE.to_owned() };
             link::spawn(config, &durable, clock, control.clone())
         });
         let link = link.transpose()?;
-        targets::feed(&config.outputs, link.as_ref().map(LinkHandle::targets), trust, &outputs)?;
+        targets::feed(&config.outputs, link.as_ref().map(LinkHandle::targets), &outputs)?;
         observe(&control, &encoder, &recorder, &outputs);
         health::watch(&control, config.record_dir());
         let options = PanelOptions { socket: config.panel_socket(), device: box_name(config) };
@@ -141,7 +141,7 @@ impl Daemon {
     /// Ends the streams and the recording, in this order, and waits for nobody else's network.
     async fn stop(self) {
         for output in &self.outputs {
-            output.set_live(false);
+            output.handle.set_live(false);
         }
         if timeout(RECORDING_LIMIT, self.recorder.stop()).await.is_err() {
             tracing::error!("the disk does not take the end of the recording");
@@ -177,12 +177,12 @@ fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonE
     Ok(EncoderSetup { program, media })
 }
 
-fn output_config(config: &Config, role: OutputRole) -> push::OutputConfig {
+fn output_setup(config: &Config, cloud: &Trust) -> push::Setup {
     let kbps = config.video.bitrate_kbps + config.audio.bitrate_kbps;
-    push::OutputConfig {
-        role,
+    push::Setup {
         bitrate_kbps: kbps + kbps * OVERHEAD_PERCENT / 100,
         stream: targets::stream_info(config),
+        trust: targets::believed(&config.outputs, cloud),
     }
 }
 
@@ -203,7 +203,7 @@ async fn never_runs(mut status: watch::Receiver<MediaStatus>) -> String {
 }
 
 /// Lets the control know what every part does.
-fn observe(control: &Control, encoder: &EncoderHandle, recorder: &RecorderHandle, outputs: &[OutputHandle]) {
+fn observe(control: &Control, encoder: &EncoderHandle, recorder: &RecorderHandle, outputs: &[Output]) {
     forward(control, encoder.status(), |status: &MediaStatus| {
         let running = status.state == EncoderState::Running;
         Observation::Capture {
@@ -214,7 +214,10 @@ fn observe(control: &Control, encoder: &EncoderHandle, recorder: &RecorderHandle
     });
     forward(control, recorder.status(), |status| Observation::Recording(status.into()));
     for output in outputs {
-        forward(control, output.status(), |status| Observation::Output(status.clone()));
+        let role = output.role;
+        forward(control, output.handle.status(), move |status| {
+            Observation::Output(push::report(role, status))
+        });
     }
 }
 

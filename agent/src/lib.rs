@@ -11,5 +11,4 @@ pub mod link;
 pub mod panel;
 pub mod push;
 pub mod record;
-pub mod stream;
 pub mod trust;

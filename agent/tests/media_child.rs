@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use stagebox_agent::clock::Clock;
 use stagebox_agent::config::{AudioConfig, SourceConfig, VideoConfig};
 use stagebox_agent::encode::{EncoderHandle, EncoderSetup, MediaSetup, spawn};
-use stagebox_agent::stream::{Hub, SubscribeOptions, Subscriber};
 use stagebox_media::aac::AudioSpecificConfig;
 use stagebox_media::h264::{self, AvcConfig};
 use stagebox_media::{Epoch, Frame, Packet, Track};
 use stagebox_protocol::telemetry::EncoderState;
+use stagebox_push::{Hub, SubscribeOptions, Subscriber};
 
 const FPS: u32 = 15;
 const WIDTH: usize = 640;

@@ -24,6 +24,7 @@ use crate::media::Media;
 use crate::outbound::Guard;
 use crate::recording::Recording;
 use crate::secret::{SecretError, Vault};
+use crate::simulcast::{Simulcast, Simulcasts};
 use crate::store::{Document, Store, StoreKind};
 use crate::tenant::Quotas;
 use crate::tls::Tls;
@@ -99,6 +100,8 @@ pub struct Parts {
     pub devices: Devices,
     /// Live streams.
     pub live: Live,
+    /// Where events are pushed to.
+    pub simulcasts: Simulcasts,
     /// The way to addresses that tenants give.
     pub outbound: Guard,
     /// Notifications.
@@ -215,9 +218,10 @@ impl App {
         let cluster = Cluster::new(&config, &store, &clock);
         let idempotency = Idempotency::new(&store, &vault, &clock, &cluster);
         let quotas = Quotas::default();
-        let live = Live::new(&config, &store, &events, &items, &media, cluster.owners(), &quotas);
-        let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
         let outbound = Guard::new(&config, Arc::clone(&addresses));
+        let simulcasts = Simulcasts::new(&store, &vault, &events, &outbound, &clock);
+        let live = Live::new(&config, &events, &items, &media, cluster.owners(), &quotas, &simulcasts);
+        let jobs = Jobs::new(&config, store.clone(), shutdown.clone());
         let hooks = Hooks::new(outbound.clone(), store.clone(), vault.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             started: clock.instant(),
@@ -234,6 +238,7 @@ impl App {
             items,
             devices,
             live,
+            simulcasts,
             outbound,
             hooks,
             jobs,
@@ -261,6 +266,7 @@ impl App {
             Thing::Job => self.find_own::<Job>(caller, id).await?,
             Thing::Recording => self.find_own::<Recording>(caller, id).await?,
             Thing::Role => self.find_own::<Role>(caller, id).await?,
+            Thing::Simulcast => self.find_own::<Simulcast>(caller, id).await?,
             Thing::Token => self.find_own::<Token>(caller, id).await?,
             Thing::User => self.find_own::<User>(caller, id).await?,
         };

@@ -133,6 +133,8 @@ ids! {
     BoxId = "box_";
     /// Names a recording: one started span of an event.
     RecordingId = "rec_";
+    /// A place that an event is pushed to.
+    SimulcastId = "sim_";
     /// Names a job: something long that the server does.
     JobId = "job_";
     /// Names a user.

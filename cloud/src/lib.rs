@@ -36,6 +36,7 @@ pub mod recording;
 pub mod secret;
 pub mod serve;
 pub mod settings;
+pub mod simulcast;
 pub mod store;
 pub mod tenant;
 pub mod tls;

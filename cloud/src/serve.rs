@@ -11,7 +11,7 @@ use crate::recording::{self, DeleteMedia};
 use crate::store::upkeep;
 use crate::tenant::{self, DeleteAccount};
 use crate::{
-    account, app, broker, cluster, control, device, hook, idempotency, ingest, job, live, mail, media,
+    account, app, broker, cluster, control, device, event, hook, idempotency, ingest, job, live, mail, media,
     personal, tls, transcode,
 };
 use std::io::Write;
@@ -115,6 +115,7 @@ async fn start_roles(
     if has(Role::Api) {
         device::follow_telemetry(app);
         account::start_upkeep(app);
+        tokio::spawn(event::follow_schedules(app.events.clone(), app.shutdown.clone()));
         mail::start(app).map_err(StartError::of("mail"))?;
     }
     // Before broadcasts come in: they ask whether they are recorded.

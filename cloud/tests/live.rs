@@ -5,11 +5,13 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use stagebox_cloud::account::FirstPassword;
 use stagebox_cloud::clock::Clock;
 use stagebox_cloud::config::Listen;
 use stagebox_cloud::event::{EventStatus, Input, NewEvent};
 use stagebox_cloud::id::EventId;
 use stagebox_cloud::live::{LiveError, SourceInfo};
+use stagebox_cloud::recording::RecordingKind;
 use stagebox_cloud::serve::{self, Running};
 use stagebox_cloud::{App, Config};
 use stagebox_media::cmaf::CmafReader;
@@ -51,7 +53,9 @@ async fn cloud(data: &std::path::Path) -> Running {
     config.http.tls_listen = Listen::Off;
     config.rtmp.tls_listen = Listen::Off;
     config.live.transcode = false;
-    serve::start(config, Clock::system(), |_| Ok(())).await.unwrap()
+    let password = data.join("password");
+    let keep = |first: &FirstPassword| std::fs::write(password, &first.password);
+    serve::start(config, Clock::system(), keep).await.unwrap()
 }
 
 fn base(app: &App, path: &str) -> String {
@@ -209,5 +213,65 @@ async fn the_same_playlist_goes_on_after_a_restart_and_a_reconnect() {
     let vod = base(app, &format!("/vod/public/{}/index.m3u8", item.id));
     let counted = tokio::task::spawn_blocking(move || played_out(&vod)).await.unwrap();
     assert_eq!(counted.0, 2 * frames(&packets, Track::Video));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_encoder_whose_key_was_replaced_is_cut_off_once_its_time_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = cloud(dir.path()).await;
+    let app = &running.app;
+    let event = event(app).await;
+    let view = app.events.get(&event).await.unwrap().unwrap();
+    let source = SourceInfo { key: Some(view.inputs.main.key), ..SourceInfo::default() };
+    let publisher = app.live.publish(&event, Input::Main, source).await.unwrap();
+    let packets = footage(2);
+    let all = async |packets: &[Packet]| {
+        for packet in packets {
+            publisher.send(packet.clone()).await?;
+        }
+        Ok::<_, LiveError>(())
+    };
+    let (first, rest) = packets.split_at(packets.len() / 2);
+    app.events.renew_key(&event, Input::Main, Duration::from_secs(600), None, None).await.unwrap();
+    all(first).await.unwrap();
+    app.events.renew_key(&event, Input::Main, Duration::ZERO, None, None).await.unwrap();
+    let cut = until("the end of the old key", async || all(&rest[..1]).await.err()).await;
+    assert!(matches!(cut, LiveError::KeyReplaced), "{cut}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dvr_has_all_that_was_broadcast_and_viewers_see_it_from_the_start_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = cloud(dir.path()).await;
+    let app = &running.app;
+    let event = event(app).await;
+    let dvr = reqwest::Client::new().patch(base(app, &format!("/api/v1/events/{event}")));
+    let password = std::fs::read_to_string(dir.path().join("password")).unwrap();
+    let dvr = dvr.basic_auth("admin@localhost", Some(password)).json(&serde_json::json!({ "record": "dvr" }));
+    assert_eq!(dvr.send().await.unwrap().status(), 200);
+    let packets = footage(6);
+    send(app, &event, &packets).await;
+    let recording =
+        until("the recording", async || app.live.recordings().of_event(&event).await.unwrap().pop()).await;
+    assert_eq!((recording.kind, recording.from_segment), (RecordingKind::Dvr, 0));
+    let live = base(app, &format!("/live/public/{event}"));
+    assert_eq!(get(&format!("{live}/index.m3u8")).await.0, 403, "nobody has started it");
+
+    set(app, &event, EventStatus::Started).await;
+    send(app, &event, &packets).await;
+    let list = until("what viewers see", async || {
+        let (_, list) = get(&format!("{live}/source/index.m3u8?plain=1")).await;
+        list.contains("\n5.m4s").then_some(list)
+    })
+    .await;
+    assert!(!list.contains("\n0.m4s") && !list.contains("\n1.m4s"), "{list}");
+    assert_eq!(get(&format!("{live}/source/0.m4s")).await.0, 404, "it was broadcast before the start");
+    set(app, &event, EventStatus::Paused).await;
+    set(app, &event, EventStatus::Ended).await;
+    let item = until("the item", async || app.items.of_event(&event).await.unwrap().pop()).await;
+    assert!(item.duration_ms.abs_diff(12_000) < 200, "{}", item.duration_ms);
+    assert_eq!(app.live.recordings().of_event(&event).await.unwrap().len(), 1);
     running.stop().await;
 }

@@ -21,7 +21,7 @@ const DATABASE: &str = "database-hush-93ab52e0";
 const WRONG: &str = "wrong-password-hush-77c1";
 const HOOK: &str = "hook-hush-2b6e1f";
 /// Everything that our own programs would say.
-const LOUD: &str = "info,stagebox_cloud=trace,stagebox_agent=trace,stagebox_media=trace";
+const LOUD: &str = "info,stagebox_cloud=trace,stagebox_agent=trace,stagebox_media=trace,stagebox_push=trace";
 
 const ANNAS: &str = "annas password hush-77aa10";
 

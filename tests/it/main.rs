@@ -24,6 +24,7 @@ mod quotas;
 mod recovery;
 mod roles;
 mod secrets;
+mod simulcast;
 mod store;
 mod store_copy;
 mod switching;

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use stagebox_push::TargetError;
+
 use crate::config::ConfigError;
 use crate::control::StoreError;
 use crate::durable::DurableError;
 use crate::link::LinkError;
 use crate::panel::PanelError;
-use crate::push::TargetError;
 use crate::record::RecordError;
 use crate::trust::TrustError;
 

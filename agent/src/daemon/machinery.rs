@@ -6,17 +6,17 @@ use tokio::sync::watch;
 
 use crate::control::{Control, Machinery, Request};
 use crate::link::Obey;
-use crate::push::OutputHandle;
+use crate::push::Output;
 use crate::record::RecorderHandle;
 
 pub(super) struct BoxMachinery {
-    pub(super) outputs: Vec<OutputHandle>,
+    pub(super) outputs: Vec<Output>,
     pub(super) recorder: RecorderHandle,
 }
 
 impl Machinery for BoxMachinery {
     fn set_live(&mut self, live: bool) {
-        self.outputs.iter().for_each(|output| output.set_live(live));
+        self.outputs.iter().for_each(|output| output.handle.set_live(live));
     }
 
     fn set_recording(&mut self, recording: bool) {
@@ -30,8 +30,8 @@ impl Machinery for BoxMachinery {
     fn reconnect(&mut self, role: Option<OutputRole>) {
         self.outputs
             .iter()
-            .filter(|output| role.is_none_or(|role| output.status().borrow().role == role))
-            .for_each(OutputHandle::reconnect_now);
+            .filter(|output| role.is_none_or(|role| output.role == role))
+            .for_each(|output| output.handle.reconnect_now());
     }
 }
 

@@ -2,37 +2,37 @@
 
 use stagebox_media::rtmp::StreamInfo;
 use stagebox_protocol::telemetry::OutputRole;
+use stagebox_push::{StreamKey, Target};
 use tokio::sync::watch;
 
 use super::DaemonError;
-use crate::config::{self, Secret};
+use crate::config;
 use crate::link::Targets;
-use crate::push::{OutputHandle, Target};
+use crate::push::Output;
 use crate::trust::Trust;
 
 /// Gives the outputs their targets, and follows the cloud if the configuration has none.
 pub(super) fn feed(
     fixed: &[config::OutputConfig],
     cloud: Option<watch::Receiver<Option<Targets>>>,
-    trust: Trust,
-    outputs: &[OutputHandle],
+    outputs: &[Output],
 ) -> Result<(), DaemonError> {
     for output in fixed {
         let (role, name) = match output.role {
             config::OutputRole::Main => (OutputRole::Main, "main"),
             config::OutputRole::Backup => (OutputRole::Backup, "backup"),
         };
-        let target = Target::parse(&output.url, output.key.clone())
+        let target = Target::parse(&output.url, StreamKey::new(output.key.expose()))
             .map_err(|source| DaemonError::Target { role: name, source })?;
         set(outputs, role, Some(target));
     }
     if let Some(cloud) = cloud.filter(|_| fixed.is_empty()) {
-        tokio::spawn(follow(cloud, trust, outputs.to_vec()));
+        tokio::spawn(follow(cloud, outputs.to_vec()));
     }
     Ok(())
 }
 
-async fn follow(mut cloud: watch::Receiver<Option<Targets>>, trust: Trust, outputs: Vec<OutputHandle>) {
+async fn follow(mut cloud: watch::Receiver<Option<Targets>>, outputs: Vec<Output>) {
     loop {
         let targets = cloud.borrow_and_update().clone();
         // Before the cloud has said anything, the outputs have nowhere to go.
@@ -40,10 +40,9 @@ async fn follow(mut cloud: watch::Receiver<Option<Targets>>, trust: Trust, outpu
             for role in [OutputRole::Main, OutputRole::Backup] {
                 let named = targets.outputs.iter().find(|target| target.role == role);
                 let target = named.and_then(|named| {
-                    Target::parse(&named.url, Secret::new(named.key.expose()))
+                    Target::parse(&named.url, StreamKey::new(named.key.expose()))
                         .inspect_err(|error| tracing::error!(?role, "a target of the cloud: {error}"))
                         .ok()
-                        .map(|target| target.trusting(trust.clone()))
                 });
                 set(&outputs, role, target);
             }
@@ -54,10 +53,15 @@ async fn follow(mut cloud: watch::Receiver<Option<Targets>>, trust: Trust, outpu
     }
 }
 
-fn set(outputs: &[OutputHandle], role: OutputRole, target: Option<Target>) {
-    if let Some(output) = outputs.iter().find(|output| output.status().borrow().role == role) {
-        output.set_target(target);
+fn set(outputs: &[Output], role: OutputRole, target: Option<Target>) {
+    if let Some(output) = outputs.iter().find(|output| output.role == role) {
+        output.handle.set_target(target);
     }
+}
+
+/// Whom to believe of the servers: where the cloud names them, as one believes the cloud.
+pub(super) fn believed(fixed: &[config::OutputConfig], cloud: &Trust) -> Trust {
+    if fixed.is_empty() { cloud.clone() } else { Trust::default() }
 }
 
 /// What a server is told of the stream.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use stagebox_media::wire::{Decoder, WireMessage};
 use stagebox_media::{Epoch, Packet, Track};
 use stagebox_protocol::telemetry::{EncoderState, EncoderStatus};
+use stagebox_push::Hub;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
@@ -15,7 +16,6 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{MediaReport, MediaSetup, MediaStats};
-use crate::stream::Hub;
 
 /// A file may take its time to open, and an encoder its trial.
 const START_LIMIT: Duration = Duration::from_secs(30);

@@ -1,17 +1,56 @@
 //! RTMP outputs: encoded frames to a main and a backup server.
 //!
-//! Each output is a task of its own with a bounded queue, so that a server which hangs costs that output its
-//! oldest groups of pictures and nobody else anything. All outputs send the frames' own timestamps.
+//! How an output works is stagebox-push's; here is what a box adds: which of the two an output is, and whom it
+//! believes. Both outputs send the frames' own timestamps, so that the cloud can merge them.
 
-mod driver;
-mod progress;
-mod state;
-mod target;
+mod line;
+mod report;
 #[cfg(test)]
 mod tests;
-mod transmission;
-mod transport;
 
-pub use driver::{OutputConfig, OutputHandle, spawn};
-pub use stagebox_protocol::telemetry::{OutputRole, OutputState, OutputStatus};
-pub use target::{Target, TargetError};
+use stagebox_media::rtmp::StreamInfo;
+use stagebox_protocol::telemetry::OutputRole;
+use stagebox_push::{Hub, OutputConfig, OutputHandle, Patience, Times};
+
+pub use report::report;
+
+use crate::trust::Trust;
+use line::Line;
+
+/// One of the box's outputs; it ends with its last clone.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub role: OutputRole,
+    pub handle: OutputHandle,
+}
+
+/// What the box's outputs have in common.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Picture and sound together.
+    pub bitrate_kbps: u32,
+    /// What the servers are told of the stream.
+    pub stream: StreamInfo,
+    /// Whom to believe over RTMPS.
+    pub trust: Trust,
+}
+
+impl Output {
+    /// Starts an output that reads from `hub`; it pushes once it has a target and is told to.
+    #[must_use]
+    pub fn spawn(role: OutputRole, setup: Setup, hub: Hub) -> Self {
+        let Setup { bitrate_kbps, stream, trust } = setup;
+        let name = match role {
+            OutputRole::Main => "main",
+            OutputRole::Backup => "backup",
+        };
+        let config = OutputConfig {
+            name: name.to_owned(),
+            bitrate_kbps,
+            stream,
+            times: Times::Own,
+            patience: Patience::EAGER,
+        };
+        Self { role, handle: stagebox_push::spawn(config, Line::new(trust), hub) }
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use stagebox_media::Packet;
+use stagebox_push::{Hub, SubscribeOptions, Subscriber};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::index::{Index, Recording};
@@ -13,7 +14,6 @@ use super::writer::{FreeBytes, Job, Report, Writer, free_bytes};
 use super::{RecordError, RecorderConfig, RecorderState, RecorderStatus};
 use crate::clock::Clock;
 use crate::durable::Durable;
-use crate::stream::{Hub, SubscribeOptions, Subscriber};
 
 /// Frames that may wait for the disk: a minute at 8 Mbit/s.
 const QUEUE_BYTES: usize = 64 * 1024 * 1024;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use stagebox_media::cmaf::CmafReader;
 use stagebox_media::{Epoch, Packet, Track, h264};
+use stagebox_push::Hub;
 use tempfile::TempDir;
 
 use super::driver::{RecorderHandle, spawn_on};
@@ -16,7 +17,6 @@ use super::state_tests::{audio_config, frame, video_config};
 use super::{RecorderConfig, RecorderState, RecorderStatus, repair};
 use crate::clock::Clock;
 use crate::durable::Durable;
-use crate::stream::Hub;
 
 const EPOCH: u64 = 0x1234_0000_0000_0001;
 

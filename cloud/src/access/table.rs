@@ -55,6 +55,8 @@ pub enum Thing {
     Recording,
     /// A role.
     Role,
+    /// A simulcast.
+    Simulcast,
     /// A token.
     Token,
     /// A user.
@@ -62,13 +64,14 @@ pub enum Thing {
 }
 
 impl Thing {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Device,
         Self::Event,
         Self::Item,
         Self::Job,
         Self::Recording,
         Self::Role,
+        Self::Simulcast,
         Self::Token,
         Self::User,
     ];
@@ -82,6 +85,7 @@ impl Thing {
             Self::Job => "job",
             Self::Recording => "recording",
             Self::Role => "role",
+            Self::Simulcast => "simulcast",
             Self::Token => "token",
             Self::User => "user",
         }

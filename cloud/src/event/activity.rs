@@ -1,13 +1,24 @@
 //! What happens to an event by itself, as others note it.
 
+use super::document::Source;
 use super::{Activity, EventError, Events, Input, OnAir};
 use crate::id::{EventId, RecordingId};
 
 impl Events {
-    /// Notes whether a broadcast comes in.
-    pub async fn set_receiving(&self, id: &EventId, input: Input, receiving: bool) -> Result<(), EventError> {
+    /// Notes who broadcasts to an input, or that nobody does any more.
+    pub async fn set_receiving(
+        &self,
+        id: &EventId,
+        input: Input,
+        source: Option<Source>,
+    ) -> Result<(), EventError> {
         self.change_activity(id, |activity| {
-            std::mem::replace(activity.receiving(input), receiving) != receiving
+            let was = std::mem::replace(activity.receiving(input), source.is_some());
+            let before = match &source {
+                Some(source) => activity.sources.insert(input, source.clone()),
+                None => activity.sources.remove(&input),
+            };
+            was != source.is_some() || before != source
         })
         .await
     }
@@ -25,6 +36,15 @@ impl Events {
     /// Says what is shown of the event.
     pub async fn set_on_air(&self, id: &EventId, on_air: Option<OnAir>) -> Result<(), EventError> {
         self.change_activity(id, |activity| std::mem::replace(&mut activity.on_air, on_air) != on_air).await
+    }
+
+    /// Has whoever runs the event look at its simulcasts anew.
+    pub(crate) async fn note_simulcasts(&self, id: &EventId) -> Result<(), EventError> {
+        self.change_activity(id, |activity| {
+            activity.simulcasts += 1;
+            true
+        })
+        .await
     }
 
     /// Adds a recording to the event's list.

@@ -1,12 +1,13 @@
 //! What the store keeps of an event.
 
-use super::{EventStatus, Input, OnAir};
+use super::{Details, EventStatus, Input, OnAir};
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId, RecordingId};
 use crate::secret::{HoldsSecrets, Sealed, Sealing, SecretError};
 use crate::store::{Account, Document, Index, IndexKey, Owner, sort_key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The index of all events by account and number.
 pub(super) const BY_NUMBER: &str = "number";
@@ -16,6 +17,9 @@ pub(super) const BY_KEY: &str = "key";
 pub(super) const KEY_CONTEXT: &str = "stream key";
 /// The index by the box that is assigned.
 pub(super) const BY_DEVICE: &str = "device";
+
+/// The index of all events with something that the server does to them by itself, by when that is due.
+pub(super) const BY_DUE: &str = "due";
 
 /// The index of an account's events that are started or paused.
 pub(super) const BY_ACCOUNT_LIVE: &str = "live";
@@ -47,6 +51,14 @@ impl KeptKey {
     }
 }
 
+/// A key that was replaced and works for a while still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OldKey {
+    pub(super) input: Input,
+    pub(super) key: KeptKey,
+    pub(super) until: Timestamp,
+}
+
 /// What a key is sealed for, so that one event's key cannot be put in another's place.
 pub(super) fn context(id: &EventId, input: Input) -> String {
     format!("{id}/{input}")
@@ -56,7 +68,10 @@ impl HoldsSecrets for Event {
     fn reseal(&mut self, sealing: &Sealing<'_>) -> Result<bool, SecretError> {
         let id = self.id;
         let mut was = false;
-        for (input, kept) in [(Input::Main, &mut self.main), (Input::Backup, &mut self.backup)] {
+        let old = self.old_keys.iter_mut().map(|old| (old.input, &mut old.key));
+        for (input, kept) in
+            [(Input::Main, &mut self.main), (Input::Backup, &mut self.backup)].into_iter().chain(old)
+        {
             if let Some(key) = sealing.open_old(&context(&id, input), &kept.sealed)? {
                 *kept = KeptKey::new(sealing, &id, input, &key);
                 was = true;
@@ -85,8 +100,17 @@ pub struct Event {
     pub updated_at: Timestamp,
     /// The box that pushes to it.
     pub device_id: Option<BoxId>,
+    /// When it was first started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// What else users decide about it.
+    #[serde(default)]
+    pub details: Details,
     pub(super) main: KeptKey,
     pub(super) backup: KeptKey,
+    /// Keys that were replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) old_keys: Vec<OldKey>,
 }
 
 impl Event {
@@ -96,12 +120,26 @@ impl Event {
             Input::Backup => &self.backup,
         }
     }
+
+    pub(super) fn key_mut(&mut self, input: Input) -> &mut KeptKey {
+        match input {
+            Input::Main => &mut self.main,
+            Input::Backup => &mut self.backup,
+        }
+    }
+
+    /// Whose key it is, if it works now.
+    pub(super) fn input_of(&self, fingerprint: &str, now: Timestamp) -> Option<Input> {
+        let new = Input::ALL.into_iter().find(|input| self.key(*input).fingerprint == fingerprint);
+        let old = self.old_keys.iter().find(|old| old.key.fingerprint == fingerprint && old.until > now);
+        new.or(old.map(|old| old.input))
+    }
 }
 
 impl Document for Event {
     const KIND: &'static str = "event";
-    /// Before lists could be sorted and filtered there was one by number only.
-    const INDEXES: u32 = 2;
+    /// Before lists could be sorted and filtered there was one by number only; schedules came after that.
+    const INDEXES: u32 = 3;
 
     fn owner(&self) -> Owner {
         Owner::Account(self.account)
@@ -124,6 +162,12 @@ impl Document for Event {
         for input in Input::ALL {
             indexes.push(Index::unique(BY_KEY, IndexKey::new().text(&self.key(input).fingerprint)));
         }
+        for old in &self.old_keys {
+            indexes.push(Index::unique(BY_KEY, IndexKey::new().text(&old.key.fingerprint)));
+        }
+        if let Some((at, _)) = self.details.due(self.status, self.started_at) {
+            indexes.push(Index::many(BY_DUE, IndexKey::new().time(at)));
+        }
         if matches!(self.status, EventStatus::Started | EventStatus::Paused) {
             indexes.push(Index::many(BY_ACCOUNT_LIVE, IndexKey::of(self.account).number(self.number)));
         }
@@ -143,8 +187,20 @@ impl Document for Event {
             "created_at": self.created_at,
             "updated_at": self.updated_at,
             "device_id": self.device_id,
+            "details": self.details,
         })
     }
+}
+
+/// An encoder that broadcasts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its network address.
+    pub address: String,
+    /// What it calls itself.
+    pub encoder: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What happens to an event by itself, apart from what users decide: it never disturbs their edits.
@@ -156,6 +212,9 @@ pub struct Activity {
     pub account: Account,
     /// The event's number.
     pub number: u64,
+    /// Who broadcasts to which input.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<Input, Source>,
     /// Whether the main broadcast comes in.
     pub main: bool,
     /// Whether the backup broadcast comes in.
@@ -168,6 +227,9 @@ pub struct Activity {
     /// What it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_air: Option<OnAir>,
+    /// Goes up with each change of its simulcasts.
+    #[serde(default)]
+    pub simulcasts: u64,
 }
 
 impl Activity {

@@ -24,6 +24,9 @@ pub enum EventError {
     /// The event is not the version that the client has seen.
     #[error("the event is at version {0} now: read it again")]
     ChangedMeanwhile(u64),
+    /// A field does not fit to another.
+    #[error("{0} {1}")]
+    Field(&'static str, &'static str),
     /// The store failed.
     #[error("cannot read or write an event: {0}")]
     Store(#[from] StoreError),
@@ -37,6 +40,7 @@ impl From<EventError> for ApiError {
         match error {
             EventError::NotFound(_) => Self::not_found(error.to_string()),
             EventError::NoDevice(_) => Self::field("device_id", error.to_string()),
+            EventError::Field(field, words) => Self::field(field, words),
             EventError::Forbidden(_) | EventError::TooMany(_) => Self::conflict(error.to_string()),
             EventError::ChangedMeanwhile(_) => Self::changed_meanwhile(error.to_string()),
             EventError::Store(error) => error.into(),

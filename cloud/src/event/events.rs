@@ -2,13 +2,16 @@
 
 use super::document::{BY_DEVICE, BY_KEY, BY_NUMBER, KEY_CONTEXT, KeptKey, RECEIVING, context};
 use super::follow;
-use super::{Activity, Event, EventError, EventStatus, EventView, Input, InputView, Inputs, StreamKey};
+use super::{
+    Activity, Details, Event, EventChange, EventError, EventStatus, EventView, Input, InputView, Inputs,
+    StreamKey,
+};
 use crate::app::Addresses;
 use crate::config::Config;
 use crate::id::{BoxId, EventId, UserId};
 use crate::secret::Vault;
 use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, Versioned};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,15 +25,6 @@ pub struct NewEvent {
     pub title: String,
     /// The box that pushes to it.
     pub device_id: Option<BoxId>,
-}
-
-/// What a user changes; absent fields stay.
-#[derive(Debug, Clone, Default)]
-pub struct PatchEvent {
-    /// A new title.
-    pub title: Option<String>,
-    /// Another box, or none.
-    pub device_id: Option<Option<BoxId>>,
 }
 
 /// Which events to list.
@@ -93,7 +87,7 @@ impl Events {
     /// Notes that no broadcast of an event comes in any more.
     pub async fn quiet(&self, id: &EventId) -> Result<(), EventError> {
         for input in Input::ALL {
-            self.set_receiving(id, input, false).await?;
+            self.set_receiving(id, input, None).await?;
         }
         self.set_on_air(id, None).await
     }
@@ -103,8 +97,12 @@ impl Events {
         tokio::spawn(follow::run(self.clone(), shutdown));
     }
 
-    pub(super) fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(super) fn vault(&self) -> &Vault {
+        &self.0.vault
     }
 
     /// The events that somebody watches.
@@ -114,6 +112,28 @@ impl Events {
 
     /// Makes an event with new stream keys.
     pub async fn create(&self, new: NewEvent, by: Option<UserId>) -> Result<EventView, EventError> {
+        self.create_with(new, |_| Ok(()), by).await
+    }
+
+    /// Makes an event as a request wants it.
+    pub(super) async fn create_as(
+        &self,
+        account: Account,
+        title: String,
+        change: &EventChange,
+        by: Option<UserId>,
+    ) -> Result<EventView, EventError> {
+        let device_id = change.device_id.flatten();
+        self.create_with(NewEvent { account, title, device_id }, |event| change.apply(event), by).await
+    }
+
+    /// Makes an event with new stream keys, changed before it is there at all.
+    pub(super) async fn create_with(
+        &self,
+        new: NewEvent,
+        change: impl FnOnce(&mut Event) -> Result<(), EventError>,
+        by: Option<UserId>,
+    ) -> Result<EventView, EventError> {
         let store = &self.0.store;
         let number = store.next_number("event").await?;
         let id = EventId::random();
@@ -124,7 +144,7 @@ impl Events {
         let now = batch.at();
         let account = new.account;
         self.check_device(account, new.device_id).await?;
-        let event = Event {
+        let mut event = Event {
             id,
             account,
             number,
@@ -133,18 +153,24 @@ impl Events {
             created_at: now,
             updated_at: now,
             device_id: new.device_id,
+            started_at: None,
+            details: Details::default(),
             main: fresh(Input::Main),
             backup: fresh(Input::Backup),
+            old_keys: Vec::new(),
         };
+        change(&mut event)?;
         let activity = Activity {
             id,
             account,
             number,
+            sources: BTreeMap::new(),
             main: false,
             backup: false,
             recordings: Vec::new(),
             warning: None,
             on_air: None,
+            simulcasts: 0,
         };
         store.commit(batch.create(&event).create(&activity)).await?;
         drop(sealing);
@@ -201,8 +227,8 @@ impl Events {
             for fingerprint in fingerprints.iter().map(hex::encode) {
                 let index = IndexKey::new().text(&fingerprint);
                 let Some(event) = self.0.store.find::<Event>(BY_KEY, index).await? else { continue };
-                let is_main = event.document.main.fingerprint == fingerprint;
-                return Ok(Some((event.document.id, if is_main { Input::Main } else { Input::Backup })));
+                let input = event.document.input_of(&fingerprint, self.0.store.now());
+                return Ok(input.map(|input| (event.document.id, input)));
             }
         }
         Ok(None)
@@ -212,7 +238,7 @@ impl Events {
     pub async fn patch(
         &self,
         id: &EventId,
-        patch: PatchEvent,
+        patch: EventChange,
         expected: Option<u64>,
         by: Option<UserId>,
     ) -> Result<EventView, EventError> {
@@ -222,12 +248,7 @@ impl Events {
         }
         self.change(id, expected, by, |event| {
             let before = event.clone();
-            if let Some(title) = &patch.title {
-                event.title.clone_from(title);
-            }
-            if let Some(device_id) = patch.device_id {
-                event.device_id = device_id;
-            }
+            patch.apply(event)?;
             Ok(*event != before)
         })
         .await
@@ -246,8 +267,12 @@ impl Events {
         if status == EventStatus::Started {
             self.check_limit(id).await?;
         }
+        let now = self.0.store.now();
         self.change(id, expected, by, |event| {
             event.status = event.status.go(status)?;
+            if status == EventStatus::Started {
+                event.started_at.get_or_insert(now);
+            }
             Ok(true)
         })
         .await
@@ -280,7 +305,7 @@ impl Events {
         Ok(Some(receiver))
     }
 
-    async fn change(
+    pub(super) async fn change(
         &self,
         id: &EventId,
         expected: Option<u64>,
@@ -337,10 +362,16 @@ impl Events {
         let activity = self.0.store.look_at::<Activity>(document.account, id).await?;
         let activity = activity.ok_or(EventError::NotFound(id))?;
         let url = self.0.addresses.rtmp_url(&self.0.config);
+        let now = self.0.store.now();
         let input = |input: Input, receiving: bool| -> Result<InputView, EventError> {
-            let key = self.0.vault.unseal(&context(&id, input), &document.key(input).sealed)?;
-            let key = StreamKey::from_stored(String::from_utf8_lossy(&key).into_owned());
-            Ok(InputView { key, receiving, url: url.clone() })
+            let open = |kept: &KeptKey| -> Result<StreamKey, EventError> {
+                let key = self.0.vault.unseal(&context(&id, input), &kept.sealed)?;
+                Ok(StreamKey::from_stored(String::from_utf8_lossy(&key).into_owned()))
+            };
+            let old = document.old_keys.iter().find(|old| old.input == input && old.until > now);
+            let old_key = old.map(|old| Ok::<_, EventError>((open(&old.key)?, old.until))).transpose()?;
+            let source = activity.document.sources.get(&input).filter(|_| receiving).cloned();
+            Ok(InputView { key: open(document.key(input))?, old_key, receiving, url: url.clone(), source })
         };
         let inputs = Inputs {
             main: input(Input::Main, activity.document.main)?,
@@ -357,10 +388,13 @@ impl Events {
             created_at: document.created_at,
             updated_at: document.updated_at,
             device_id: document.device_id,
+            started_at: document.started_at,
+            details: document.details,
             inputs,
             recordings: activity.document.recordings.clone(),
             warning: activity.document.warning.clone(),
             on_air: activity.document.on_air,
+            simulcasts: activity.document.simulcasts,
         })
     }
 }

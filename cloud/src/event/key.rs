@@ -26,6 +26,12 @@ impl StreamKey {
         &self.0
     }
 
+    /// What tells it from others, without being of use.
+    pub fn masked(&self) -> String {
+        let last = self.0.get(self.0.len().saturating_sub(4)..).unwrap_or_default();
+        format!("••••••••{last}")
+    }
+
     /// Whether a text could be a key, before it is hashed and looked up.
     pub fn is_plausible(text: &str) -> bool {
         !text.is_empty() && text.len() <= MAX && text.bytes().all(|byte| byte.is_ascii_graphic())

@@ -3,27 +3,35 @@
 mod actions;
 mod activity;
 mod allowed;
+mod change;
+mod details;
 mod document;
+mod duplicate;
 mod error;
 mod events;
 mod follow;
 mod http;
 mod key;
+mod keys;
 mod listing;
+mod schedule;
 pub mod state;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub(crate) use actions::ACTIONS;
-pub use document::{Activity, Event};
+pub use change::EventChange;
+pub use details::{Details, Images, Message, Messages, Record};
+pub use document::{Activity, Event, Source};
 pub use error::EventError;
-pub use events::{Events, ListOptions, NewEvent, PatchEvent};
+pub use events::{Events, ListOptions, NewEvent};
 pub use http::{Operations, routes};
 pub use key::StreamKey;
 pub(crate) use listing::LISTING;
+pub(crate) use schedule::run as follow_schedules;
 pub use state::EventStatus;
-pub use view::{AdminView, EventView, InputView, Inputs};
+pub use view::{AdminView, EventView, InputView, Inputs, Works};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

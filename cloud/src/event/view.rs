@@ -1,7 +1,9 @@
 //! An event as slices see it, and as the API shows it.
 
-use super::{EventStatus, Input, OnAir, StreamKey};
+use super::details::{self, Details, Images, Messages, Record};
+use super::{EventStatus, Input, OnAir, Source, StreamKey};
 use crate::clock::Timestamp;
+use crate::html::escaped;
 use crate::id::{BoxId, EventId, RecordingId};
 use crate::store::Account;
 use serde::Serialize;
@@ -30,6 +32,10 @@ pub struct EventView {
     pub updated_at: Timestamp,
     /// The box that pushes to it.
     pub device_id: Option<BoxId>,
+    /// When it was first started.
+    pub started_at: Option<Timestamp>,
+    /// What else users decide about it.
+    pub details: Details,
     /// Its two inputs.
     pub inputs: Inputs,
     /// Its recordings so far, the oldest first.
@@ -38,6 +44,8 @@ pub struct EventView {
     pub warning: Option<String>,
     /// What it shows.
     pub on_air: Option<OnAir>,
+    /// Goes up with each change of its simulcasts.
+    pub simulcasts: u64,
 }
 
 /// An event's inputs.
@@ -54,10 +62,36 @@ pub struct Inputs {
 pub struct InputView {
     /// The key to push with.
     pub key: StreamKey,
+    /// The key before, and until when it works still.
+    pub old_key: Option<(StreamKey, Timestamp)>,
     /// Whether a broadcast comes in.
     pub receiving: bool,
     /// Where to push to, without the key.
     pub url: String,
+    /// Who broadcasts.
+    pub source: Option<Source>,
+}
+
+impl InputView {
+    /// Until when a key works: for good, until then, or not at all any more.
+    pub fn works_until(&self, key: &str) -> Works {
+        match &self.old_key {
+            _ if self.key.reveal() == key => Works::ForGood,
+            Some((old, until)) if old.reveal() == key => Works::Until(*until),
+            _ => Works::No,
+        }
+    }
+}
+
+/// How long a stream key works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Works {
+    /// Until another one is drawn.
+    ForGood,
+    /// It was replaced.
+    Until(Timestamp),
+    /// No more.
+    No,
 }
 
 impl EventView {
@@ -74,13 +108,23 @@ impl EventView {
         self.inputs.main.receiving || self.inputs.backup.receiving
     }
 
-    /// The event as the API shows it to administrators: with its keys.
-    pub fn admin(&self) -> AdminView {
+    /// The event as the API shows it to administrators: with its keys, or with what tells them apart.
+    ///
+    /// `site` is the address of the server's pages.
+    pub fn admin(&self, with_keys: bool, site: &str) -> AdminView {
+        let key = |key: &StreamKey| if with_keys { key.reveal().to_owned() } else { key.masked() };
         let input = |input: &InputView| AdminInput {
-            key: input.key.reveal().to_owned(),
+            key: key(&input.key),
+            old_key_until: input.old_key.as_ref().map(|(_, until)| *until),
             receiving: input.receiving,
             url: input.url.clone(),
+            source: input.source.as_ref().map(|source| AdminSource {
+                address: source.address.clone(),
+                encoder: source.encoder.clone(),
+                since: source.since,
+            }),
         };
+        let details = self.details.clone();
         AdminView {
             id: self.id,
             number: self.number,
@@ -91,6 +135,19 @@ impl EventView {
             created_at: self.created_at,
             updated_at: self.updated_at,
             device_id: self.device_id,
+            started_at: self.started_at,
+            starts_at: details.starts_at,
+            ends_at: details.ends_at,
+            automatic: details.automatic,
+            countdown: details.countdown,
+            messages: details.messages,
+            images: details.images,
+            service_message: details.service_message,
+            transcode: details.transcode,
+            resolutions: details.resolutions,
+            record: details.record,
+            advice: details::advice(self.status, self.is_receiving()),
+            embed: Embed::of(site, &self.id, &self.title),
             inputs: AdminInputs { main: input(&self.inputs.main), backup: input(&self.inputs.backup) },
             recordings: self.recordings.clone(),
             warning: self.warning.clone(),
@@ -122,6 +179,37 @@ pub struct AdminView {
     /// The box that pushes to it.
     #[schema(required)]
     device_id: Option<BoxId>,
+    /// When it was first started; a day later it ends by itself.
+    #[schema(required)]
+    started_at: Option<Timestamp>,
+    /// When it is announced to begin.
+    #[schema(required)]
+    starts_at: Option<Timestamp>,
+    /// When it is announced to be over.
+    #[schema(required)]
+    ends_at: Option<Timestamp>,
+    /// Whether the server starts and ends it then by itself.
+    automatic: bool,
+    /// Whether viewers see how long it is until `starts_at`, until it is started.
+    countdown: bool,
+    /// What viewers read instead of the picture, where it is not as the account's settings say.
+    messages: Messages,
+    /// Names of include files that are shown instead of messages.
+    images: Images,
+    /// What viewers read over the picture while the event is started; empty: nothing.
+    service_message: String,
+    /// Whether smaller renditions are made.
+    transcode: bool,
+    /// The heights of the renditions; `null`: the server's choice.
+    #[schema(required)]
+    resolutions: Option<Vec<u16>>,
+    /// What is recorded.
+    record: Record,
+    /// What whoever runs it should do about its status next; `null` after its end.
+    #[schema(required)]
+    advice: Option<&'static str>,
+    /// How to show it on another site.
+    embed: Embed,
     /// Where to push to.
     inputs: AdminInputs,
     /// The ids of its recordings so far, the oldest first.
@@ -148,10 +236,56 @@ struct AdminInputs {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EventInput)]
 struct AdminInput {
-    /// The stream key: a secret.
+    /// The stream key: a secret. Whoever may not change events sees its last four characters only.
     key: String,
+    /// Until when the key before works still; `null` where it does not.
+    #[schema(required)]
+    old_key_until: Option<Timestamp>,
     /// Whether a broadcast comes in.
     receiving: bool,
     /// The RTMP or RTMPS URL without the key.
     url: String,
+    /// Who broadcasts; `null` while nobody does.
+    #[schema(required)]
+    source: Option<AdminSource>,
+}
+
+/// An encoder that broadcasts.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventSource)]
+struct AdminSource {
+    /// Its network address and port.
+    address: String,
+    /// What it calls itself.
+    encoder: String,
+    /// Since when it broadcasts.
+    since: Timestamp,
+}
+
+/// How to show a player on another site.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EmbedCode)]
+struct Embed {
+    /// The player's page.
+    url: String,
+    /// HTML of a player of 1280 × 720 pixels.
+    fixed: String,
+    /// HTML of a player that is as wide as the place that it is put in.
+    responsive: String,
+}
+
+impl Embed {
+    fn of(site: &str, id: &EventId, title: &str) -> Self {
+        let url = format!("{site}/embed/events/{id}");
+        let frame = |more: &str| {
+            format!(
+                "<iframe src=\"{url}\" title=\"{}\" allow=\"autoplay; fullscreen; picture-in-picture\" {more}></iframe>",
+                escaped(title)
+            )
+        };
+        let fixed = frame("width=\"1280\" height=\"720\" style=\"border:0\"");
+        let filling = frame("style=\"border:0;position:absolute;inset:0;width:100%;height:100%\"");
+        let responsive = format!("<div style=\"position:relative;aspect-ratio:16/9\">{filling}</div>");
+        Self { url, fixed, responsive }
+    }
 }

@@ -5,6 +5,8 @@
 //! | `change` | `{"seq","kind":"event"\|"item"\|"device"\|…,"id","change","version","deleted"}`; its id is the `seq` |
 //! | `alarms` | `{"alarms":[{"name","words","since"},…]}`: all that is wrong now, at the start and at each change |
 //! | `telemetry` | `{"device_id","telemetry"}` |
+//! | `health` | `{"event_id","inputs":{"main":{"now","warnings"},"backup":…}}`, of an event that is broadcast |
+//! | `simulcasts` | `{"event_id","simulcasts":[{"id","outputs"},…]}`, of an event that is pushed elsewhere |
 //! | `alive` | `{}`, when nothing else was sent for a while |
 //! | `reset` | `{}`: more was missed than is kept; read everything anew |
 
@@ -50,6 +52,8 @@ enum StreamEventName {
     Change,
     Alarms,
     Telemetry,
+    Health,
+    Simulcasts,
     Alive,
     Reset,
 }
@@ -80,6 +84,9 @@ pub fn routes(app: App) -> Routes {
 /// - `change`, whose id is its `seq`: `{"seq", "kind", "id", "change", "version", "deleted"}`
 /// - `alarms`, at the start and at each change: `{"alarms": [{"name", "words", "since"}]}`
 /// - `telemetry`, about once a second for each box: `{"device_id", "telemetry"}`
+/// - `health`, once a second for each event that is broadcast: `{"event_id", "inputs": {"main": {"now", "warnings"},
+///   "backup"}}`, as in the event's health
+/// - `simulcasts`, once a second for each event that is pushed elsewhere: `{"event_id", "simulcasts": [{"id", "outputs"}]}`
 /// - `alive`, when nothing else was sent for ten seconds: `{}`
 /// - `reset`, when more was missed than is kept: `{}`; read everything anew
 ///
@@ -90,7 +97,7 @@ pub fn routes(app: App) -> Routes {
     tag = "changes",
     operation_id = "followChanges",
     params(LastEventId),
-    extensions(("x-events" = json!(["change", "alarms", "telemetry", "alive", "reset"]))),
+    extensions(("x-events" = json!(["change", "alarms", "telemetry", "health", "simulcasts", "alive", "reset"]))),
     responses(
         (status = 200, description = "The stream.", body = StreamEvent, content_type = "text/event-stream"),
         (status = 400, description = "`Last-Event-ID` is no id of this stream."),

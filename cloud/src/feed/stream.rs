@@ -57,6 +57,7 @@ async fn drive(
     teller: &Teller,
 ) -> Result<(), End> {
     let mut boxes = app.devices.subscribe();
+    let mut events = app.live.subscribe();
     let mut head = app.store.journal_head(caller.account);
     let now = *head.borrow_and_update();
     let mut cursor = known.unwrap_or(now);
@@ -97,6 +98,16 @@ async fn drive(
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Err(End::Gone),
             },
+            told = events.recv() => match told {
+                Ok(told) => {
+                    if told.account == caller.account && caller.permissions.has(Permission::EventsRead) {
+                        teller.tell(Event::default().event(told.name).data(&*told.data)).await;
+                    }
+                }
+                // As with telemetry.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Err(End::Gone),
+            },
             // Last, and a part at a time: a journal that grows quickly keeps nothing else from being told.
             changed = head.changed() => {
                 changed.map_err(|_| End::Gone)?;
@@ -126,7 +137,7 @@ async fn catch_up(app: &App, caller: &Caller, mut cursor: u64, teller: &Teller) 
 /// Whether somebody may know of a change: whoever may read such a thing.
 fn may_see(caller: &Caller, entry: &Entry) -> bool {
     let permission = match entry.kind.as_str() {
-        "event" | "broadcast" => Permission::EventsRead,
+        "event" | "broadcast" | "simulcast" => Permission::EventsRead,
         "item" => Permission::ItemsRead,
         "recording" => Permission::RecordingsRead,
         "device" | "presence" | "device_event" => Permission::DevicesRead,

@@ -66,6 +66,11 @@ impl Fields {
         self.errors.push(FieldError { field: field.into(), detail: detail.into() });
     }
 
+    /// Whether something is wrong with a field.
+    pub(crate) fn is_wrong(&self, field: &str) -> bool {
+        self.errors.iter().any(|error| error.field == field)
+    }
+
     /// Takes a field that may be missing or `null`, checked by `parse`, whose error says what would be right.
     pub fn optional<J, T>(&mut self, field: &str, parse: impl FnOnce(J) -> Result<T, String>) -> Parsed<T>
     where
@@ -85,6 +90,21 @@ impl Fields {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes a field that may be missing, but not `null`.
+    pub fn present<J, T>(&mut self, field: &str, parse: impl FnOnce(J) -> Result<T, String>) -> Option<T>
+    where
+        J: DeserializeOwned,
+    {
+        match self.optional(field, parse) {
+            Parsed::Absent => None,
+            Parsed::Null => {
+                self.wrong(field, "cannot be null");
+                None
+            }
+            Parsed::Value(value) => Some(value),
         }
     }
 

@@ -87,7 +87,7 @@ impl Router {
             .or(personal::routes(app.clone()))
             .unify()
             .boxed();
-        let api: [(&str, Routes); 24] = [
+        let api: [(&str, Routes); 25] = [
             ("", browse::routes(app.clone())),
             ("openapi.json", openapi::routes()),
             ("batches", batch::routes(app.clone())),
@@ -105,10 +105,19 @@ impl Router {
             ("alarms", alarm::routes(app.clone())),
             ("media", media::routes(app.clone())),
             ("session", account::routes(app.clone())),
-            ("events", event::routes(app.clone()).or(live::conformance_routes(app.clone())).unify().boxed()),
+            (
+                "events",
+                event::routes(app.clone())
+                    .or(live::conformance_routes(app.clone()))
+                    .unify()
+                    .or(live::health_routes(app.clone()))
+                    .unify()
+                    .boxed(),
+            ),
             ("items", item::routes(app.clone())),
             ("devices", device::routes(app.clone())),
             ("recordings", crate::recording::routes(app.clone())),
+            ("simulcasts", crate::simulcast::routes(app.clone())),
             ("jobs", job::routes(app.clone())),
             ("hook", hook::routes(app.clone())),
             ("stream", feed::routes(app.clone())),

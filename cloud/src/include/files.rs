@@ -62,6 +62,12 @@ pub(crate) async fn find(
     store.get::<IncludeFile>(id(&owner.document.public_id, name)).await
 }
 
+/// Whether an account has a file of this name that is a picture.
+pub(crate) async fn is_picture(store: &Store, account: Account, name: &str) -> Result<bool, StoreError> {
+    let found = find(store, account, name).await?;
+    Ok(found.is_some_and(|file| file.document.content_type.starts_with("image/")))
+}
+
 /// An account's files by name.
 pub(crate) async fn all(store: &Store, account: Account) -> Result<Vec<IncludeFile>, StoreError> {
     let scan = Scan::of(BY_ACCOUNT).within(IndexKey::of(account)).limit(MAX_FILES as usize + 1);

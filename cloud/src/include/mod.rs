@@ -9,6 +9,6 @@ mod kind;
 mod serve;
 
 pub use document::{IncludeFile, IncludeTotal};
-pub(crate) use files::{all, find};
+pub(crate) use files::{all, find, is_picture};
 pub(crate) use http::{LISTING, Operations, routes};
 pub(crate) use serve::answer;

@@ -5,7 +5,7 @@ use stagebox_media::Packet;
 use super::{Broadcast, Gone, Publisher, Publishing, Refused};
 use crate::account::AccountRecord;
 use crate::app::App;
-use crate::event::Event;
+use crate::event::{Event, StreamKey};
 use crate::id::EventId;
 use crate::live::{self, LiveError, SourceInfo};
 use crate::store::{Account, StoreError};
@@ -22,8 +22,12 @@ impl Publishing for App {
         if self.is_suspended(&event).await? {
             return Err(Refused::Suspended);
         }
-        let client = format!("{} at {}", broadcast.encoder, broadcast.source);
-        self.live.publish(&event, input, SourceInfo { client }).await.map_err(|error| match error {
+        let source = SourceInfo {
+            address: broadcast.source.to_string(),
+            encoder: broadcast.encoder.clone(),
+            key: Some(StreamKey::from_stored(broadcast.key.clone())),
+        };
+        self.live.publish(&event, input, source).await.map_err(|error| match error {
             LiveError::NotFound(_) => Refused::UnknownKey,
             LiveError::Busy(_) => Refused::AlreadyPublishing,
             LiveError::Ended => Refused::Ended,

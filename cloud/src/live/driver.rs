@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stagebox_media::cmaf::{CmafError, TrackFormat};
-use stagebox_media::{Frame, Packet, Track};
+use stagebox_media::Packet;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -13,24 +12,26 @@ use tokio_util::sync::CancellationToken;
 use super::index::SharedIndex;
 use super::lane::Packaged;
 use super::rendition::Rendition;
-use super::scaling::{Plan, Scaling, Workshop};
+use super::scaling::{Scaling, Workshop};
 use super::segmenter::Segmenter;
 use super::slates::{Made, SlateRun, Slates};
 use super::span::Span;
 use super::storage::Keep;
 use super::stream::{Stream, lock};
-use super::timeline::{InputId, Now, RunStart, Source, Timed, Timeline};
+use super::timeline::{InputId, Now, Timed, Timeline};
+use super::told::Tellers;
 use crate::clock::Clock;
-use crate::event::{EventStatus, EventView, Events, Input, OnAir};
+use crate::event::{self, Details, EventStatus, EventView, Events, Input, OnAir};
 use crate::recording::Pause;
-use crate::store::Account;
+use crate::simulcast::Pushes;
+use crate::store::{Account, Store};
 use crate::tenant::Quotas;
 use crate::transcode::FromWorker;
 
 /// What an event's task is told.
 #[derive(Debug)]
 pub(super) enum Command {
-    Join(InputId, Input),
+    Join(InputId, Input, event::Source),
     Packet(InputId, Packet),
     Leave(InputId, Input),
 }
@@ -42,6 +43,8 @@ pub(super) struct Surroundings {
     pub(super) events: Events,
     /// What accounts may.
     pub(super) quotas: Quotas,
+    pub(super) store: Store,
+    pub(super) tellers: Tellers,
     /// Absent if there are no smaller renditions.
     pub(super) workshop: Option<Workshop>,
     pub(super) shutdown: CancellationToken,
@@ -61,6 +64,12 @@ pub(super) struct Driver {
     pub(super) slate_run: Option<SlateRun>,
     /// Whether a started event shows a slate while nothing is broadcast.
     pub(super) slate_wanted: bool,
+    /// What users decided about the event.
+    pub(super) details: Details,
+    /// Where it is pushed to.
+    pub(super) pushes: Pushes,
+    /// When it was looked last what was measured.
+    pub(super) looked_at: std::time::Instant,
     /// Whether viewers see it.
     pub(super) is_started: bool,
     /// Whether the timeline has a slate just now.
@@ -79,6 +88,7 @@ enum Woken {
     Worker(Option<FromWorker>),
     Slate(Option<Made>),
     Due,
+    Second,
     Status,
     Drained,
     Shutdown,
@@ -105,6 +115,7 @@ impl Driver {
                     Woken::Worker(Some(made)) => self.made(made).await,
                     Woken::Slate(Some(made)) => self.slate_made(made).await,
                     Woken::Due => self.tick().await,
+                    Woken::Second => self.look().await,
                     Woken::Drained => self.give_up_draining().await,
                     Woken::Status => break,
                     Woken::Lost => return self.abandon(),
@@ -122,6 +133,7 @@ impl Driver {
         event: &mut watch::Receiver<EventView>,
     ) -> Woken {
         let drained = until(self.scaling.drain_until());
+        let second = until(self.next_look().map(Instant::from_std));
         let due = until(self.timeline.next_deadline(self.now().instant).map(Instant::from_std));
         tokio::select! {
             biased;
@@ -133,6 +145,7 @@ impl Driver {
             made = self.slates.next() => Woken::Slate(made),
             command = commands.recv() => Woken::Command(command),
             () = due => Woken::Due,
+            () = second => Woken::Second,
         }
     }
 
@@ -140,28 +153,33 @@ impl Driver {
         let now = self.now();
         let mut timed = Vec::new();
         match command {
-            Command::Join(id, input) => {
+            Command::Join(id, input, source) => {
                 self.timeline.join(id, input);
-                self.set_receiving(input, true).await;
+                lock(&self.stream.vitals).join(now, id, input, &source, self.is_started);
+                self.set_receiving(input, Some(source)).await;
             }
-            Command::Packet(id, packet) => self.timeline.handle(now, id, packet, &mut timed),
+            Command::Packet(id, packet) => {
+                lock(&self.stream.vitals).packet(now, id, &packet);
+                self.timeline.handle(now, id, packet, &mut timed);
+            }
             Command::Leave(id, input) => {
+                lock(&self.stream.vitals).leave(now, id);
                 self.timeline.leave(now, id, &mut timed);
                 let replaced = lock(&self.stream.holders).contains_key(&input);
                 if !replaced {
-                    self.set_receiving(input, false).await;
+                    self.set_receiving(input, None).await;
                 }
             }
         }
         self.package(timed).await;
     }
 
-    async fn set_receiving(&self, input: Input, receiving: bool) {
+    async fn set_receiving(&self, input: Input, source: Option<event::Source>) {
         if self.stream.hold.is_lost() {
             return;
         }
         let event = &self.stream.event;
-        if let Err(error) = self.around.events.set_receiving(event, input, receiving).await {
+        if let Err(error) = self.around.events.set_receiving(event, input, source).await {
             tracing::error!(%event, %input, %error, "cannot note whether a broadcast comes in");
         }
     }
@@ -179,7 +197,7 @@ impl Driver {
             match timed {
                 Timed::Begin(start) => {
                     if self.scaling.forgive() {
-                        self.warn(self.around.quotas.pause(self.account)).await;
+                        self.warn(self.pause()).await;
                     }
                     self.begin(&start, &mut out);
                     self.record().await;
@@ -192,75 +210,13 @@ impl Driver {
         self.note_on_air().await;
     }
 
-    fn frame(&mut self, frame: Frame, out: &mut Vec<Packaged>) {
-        if let Some(slate) = &mut self.slate_run {
-            if let Err(error) = slate.frame(frame, &mut self.segmenter, out) {
-                tracing::error!(event = %self.stream.event, %error, "a slate cannot be packaged");
-            }
-            return;
-        }
-        if frame.track == Track::Video {
-            self.scaling.push(&frame);
-        }
-        self.segmenter.frame(frame, out);
-    }
-
-    fn begin(&mut self, start: &RunStart, out: &mut Vec<Packaged>) {
-        let event = self.stream.event;
-        let began = match start.source {
-            Source::Slate => {
-                self.scaling.abandon(&mut self.segmenter, out);
-                let begun = SlateRun::begin(&self.slates, start, &mut self.segmenter, out);
-                begun.map(|run| self.slate_run = Some(run))
-            }
-            Source::Input(_) => self.begin_broadcast(start, out),
-        };
-        match began {
-            Ok(()) => {
-                let (video, audio) = (start.video.is_some(), start.audio.is_some());
-                tracing::info!(%event, source = ?start.source, video, audio, "the picture comes from here");
-            }
-            Err(error) => tracing::warn!(%event, %error, "a broadcast cannot be packaged"),
-        }
-    }
-
-    fn begin_broadcast(&mut self, start: &RunStart, out: &mut Vec<Packaged>) -> Result<(), CmafError> {
-        let workshop = self.around.workshop.as_ref();
-        let plan = start.video.as_ref().and_then(|config| Plan::of(workshop, config));
-        let scaled: Vec<_> = plan.iter().flat_map(Plan::renditions).collect();
-        let renditions: Vec<Rendition> = scaled.iter().map(|(rendition, _)| *rendition).collect();
-        let run = self.segmenter.begin(start, &renditions, out)?;
-        self.sizes.clear();
-        let shown = start.video.as_ref().and_then(|config| TrackFormat::parse(config).ok()?.resolution());
-        self.sizes.extend(shown.map(|size| (Rendition::Source, size)));
-        self.sizes.extend(scaled);
-        for (rendition, peak_bps) in plan.iter().flat_map(|plan| plan.peaks(self.segmenter.segment_ms())) {
-            self.stream.set_peak(rendition, peak_bps);
-        }
-        self.slates.follows(start);
-        if self.is_slated {
-            self.prepare_slates();
-            self.timeline.replace_slate(self.slates.whole());
-        }
-        self.scaling.begin(run, plan);
-        Ok(())
-    }
-
-    pub(super) fn end_run(&mut self, out: &mut Vec<Packaged>) {
-        self.segmenter.end(out);
-        if let Some(slate) = self.slate_run.take() {
-            slate.end(&mut self.segmenter, out);
-        }
-        self.scaling.end(self.segmenter.next_msn());
-    }
-
     async fn made(&mut self, made: FromWorker) {
         let mut out = Vec::new();
         let dropped = matches!(made, FromWorker::Dropped { .. });
-        self.scaling.made(&self.stream.event, made, &mut self.segmenter, &mut out);
+        self.scaling.made(&self.stream.event, made, &mut self.segmenter, &mut self.pushes, &mut out);
         self.publish(out).await;
         if dropped {
-            self.warn(self.around.quotas.pause(self.account)).await;
+            self.warn(self.pause()).await;
         }
     }
 
@@ -295,9 +251,15 @@ impl Driver {
         }
     }
 
-    /// Goes on or stops recording as the account may; viewers never notice.
+    /// Why nothing of the event is recorded now.
+    fn pause(&self) -> Option<Pause> {
+        self.around.quotas.pause(self.account, self.details.record)
+    }
+
+    /// Goes on or stops recording as the account and the event have it; viewers never notice.
     async fn follow_quota(&mut self, msn: u64) {
-        let pause = self.around.quotas.pause(self.account);
+        self.limit_recording().await;
+        let pause = self.pause();
         if self.span.set_pause(pause, msn).await {
             self.warn(pause).await;
         }
@@ -332,6 +294,7 @@ impl Driver {
         self.segmenter.close_before(self.segmenter.next_msn(), &mut out);
         self.publish(out).await;
         self.stream.end();
+        self.finish_health().await;
         self.flush().await;
         let hold = self.stream.hold.clone();
         if hold.is_lost() {
@@ -341,7 +304,7 @@ impl Driver {
         // Nobody is left to hear that the encoders leave, nor what is shown.
         let _ = self.around.events.set_on_air(&self.stream.event, None).await;
         for input in Input::ALL {
-            self.set_receiving(input, false).await;
+            self.set_receiving(input, None).await;
         }
         if made && let Err(error) = self.index.clear().await {
             tracing::warn!(event = %self.stream.event, %error, "an ended event's index stays in the store");
@@ -361,6 +324,7 @@ impl Driver {
         self.end_run(&mut out);
         self.segmenter.close_before(self.segmenter.next_msn(), &mut out);
         self.publish(out).await;
+        self.finish_health().await;
         self.flush().await;
         if !self.stream.hold.is_lost() {
             // The next start says what is shown then.

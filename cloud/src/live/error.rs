@@ -25,6 +25,9 @@ pub enum LiveError {
     /// Another encoder took over, as this one had sent nothing for a while.
     #[error("another encoder has taken over")]
     Replaced,
+    /// The stream key was replaced, and the old one works no more.
+    #[error("this stream key was replaced: copy the new one from the event's page")]
+    KeyReplaced,
     /// The stream's codec cannot be packaged.
     #[error("this stream cannot be shown: {0}")]
     Codec(#[from] CmafError),

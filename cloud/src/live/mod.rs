@@ -10,11 +10,14 @@ mod conformance;
 mod conformance_http;
 mod driver;
 mod error;
+mod health;
+mod health_http;
 mod http;
 mod index;
 mod inspection;
 mod lane;
 mod master;
+mod measuring;
 mod on_air;
 mod playlist;
 mod publisher;
@@ -22,6 +25,7 @@ mod rates;
 mod recovery;
 mod relayed;
 mod rendition;
+mod runs;
 mod scaling;
 mod segment;
 mod segmenter;
@@ -33,10 +37,13 @@ mod storage;
 mod stream;
 mod takeover;
 mod timeline;
+mod told;
+mod vitals;
 mod window;
 
 pub(crate) use conformance_http::{Operations as ConformanceOperations, routes as conformance_routes};
 pub use error::LiveError;
+pub(crate) use health_http::{Operations as HealthOperations, routes as health_routes};
 pub(crate) use http::{answer, answer_inside};
 pub(crate) use index::shared_entries;
 pub(crate) use playlist::{MediaPlaylist, PlaylistKind};
@@ -54,7 +61,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -68,6 +75,7 @@ use crate::item::Items;
 use crate::media::Media;
 use crate::recording::Recordings;
 use crate::settings;
+use crate::simulcast::{Pushes, Simulcasts};
 use crate::store::Store;
 use crate::tenant::Quotas;
 use crate::transcode;
@@ -79,6 +87,8 @@ use segmenter::{Lengths, Segmenter};
 use slates::Slates;
 use span::Span;
 use timeline::{InputId, Policy, Timeline};
+use told::{Tellers, Told};
+use vitals::{EventHealth, Vitals};
 use window::{Keep, Window};
 
 /// Packets that may wait for an event's task.
@@ -106,19 +116,22 @@ struct Inner {
     next_input: AtomicU64,
     tasks: TaskTracker,
     titles: Titles,
+    simulcasts: Simulcasts,
+    tellers: Tellers,
 }
 
 impl Live {
     /// Makes the handle.
     pub(crate) fn new(
         config: &Arc<Config>,
-        store: &Store,
         events: &Events,
         items: &Items,
         media: &Media,
         owners: &Owners,
         quotas: &Quotas,
+        simulcasts: &Simulcasts,
     ) -> Self {
+        let store = events.store();
         let recordings = Recordings::new(store.clone(), events.clone(), items.clone(), media.clone());
         Self(Arc::new(Inner {
             config: Arc::clone(config),
@@ -135,6 +148,8 @@ impl Live {
             next_input: AtomicU64::new(1),
             tasks: TaskTracker::new(),
             titles: Titles::default(),
+            simulcasts: simulcasts.clone(),
+            tellers: Tellers::default(),
         }))
     }
 
@@ -150,6 +165,11 @@ impl Live {
     /// All recordings.
     pub fn recordings(&self) -> &Recordings {
         &self.0.recordings
+    }
+
+    /// What happens in the events that this process takes in, second by second.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Told> {
+        self.0.tellers.subscribe()
     }
 
     /// What is being watched on demand.
@@ -171,9 +191,9 @@ impl Live {
         self.0.media.check_room()?;
         let stream = self.open(event, true).await?;
         let id = InputId(self.0.next_input.fetch_add(1, Ordering::Relaxed));
-        let publisher = Publisher::claim(stream, input, id, self.0.clock.clone())?;
-        tracing::info!(%event, %input, client = source.client, "a publisher joins");
-        publisher.join().await?;
+        let publisher = Publisher::claim(stream, input, id, source.key.clone(), self.0.clock.clone())?;
+        tracing::info!(%event, %input, encoder = source.encoder, address = source.address, "a publisher joins");
+        publisher.join(source).await?;
         Ok(publisher)
     }
 
@@ -247,7 +267,9 @@ impl Live {
         let recovered = recovery::recover(event, &dir, &self.0.media, &index, &span, &mut window).await?;
         let (commands, received) = mpsc::channel(QUEUE);
         let stream = Arc::new(Stream::new(*event, window, commands, hold.clone()));
-        stream.set_public_from(span.first_segment());
+        let kept = self.0.store.get::<EventHealth>(event).await?;
+        *stream::lock(&stream.vitals) = Vitals::after(kept.as_ref().map(|kept| &kept.document));
+        stream.set_public_from(span.first_shown());
         let driver = Driver {
             account,
             stream: Arc::clone(&stream),
@@ -264,6 +286,9 @@ impl Live {
             slates: Slates::new(transcode::program(), settings.slate_text.clone()),
             slate_run: None,
             slate_wanted: settings.slate,
+            details: watched.borrow().details.clone(),
+            pushes: Pushes::new(*event, self.0.simulcasts.clone()),
+            looked_at: self.0.clock.instant(),
             is_started: false,
             is_slated: false,
             on_air: watched.borrow().on_air,
@@ -304,6 +329,8 @@ impl Live {
             clock: self.0.clock.clone(),
             events: self.0.events.clone(),
             quotas: self.0.quotas.clone(),
+            store: self.0.store.clone(),
+            tellers: self.0.tellers.clone(),
             workshop,
             shutdown: self.0.shutdown.clone(),
         }

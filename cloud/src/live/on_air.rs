@@ -2,20 +2,31 @@
 
 use super::driver::Driver;
 use super::slates::Made;
+use super::stream::lock;
 use super::timeline::Source;
-use crate::event::{EventStatus, EventView, Input, OnAir};
+use crate::event::{EventStatus, EventView, Input, OnAir, Record};
+use crate::recording::RecordingKind;
+use std::time::Duration;
+
+/// The longest recording.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl Driver {
     /// Brings what is recorded and shown in line with the event's status.
     pub(super) async fn follow_status(&mut self, view: &EventView) {
+        self.stream.follow_keys(view, self.around.clock.instant(), self.around.clock.now());
+        self.details = view.details.clone();
         self.is_started = view.status == EventStatus::Started;
+        let has_ended = view.status == EventStatus::Ended;
         let mut out = Vec::new();
-        if self.timeline.source().is_some() {
+        if self.timeline.source().is_some() && !has_ended {
             self.record().await;
         }
-        if !self.is_started && self.span.is_running() {
+        if !self.is_started {
             self.stream.set_public_from(None);
-            let to = if view.status == EventStatus::Ended {
+        }
+        if self.span.is_running() && !self.is_started && (has_ended || !self.span.is_dvr()) {
+            let to = if has_ended {
                 self.end_run(&mut out);
                 self.segmenter.next_msn()
             } else {
@@ -27,22 +38,44 @@ impl Driver {
         }
         self.follow_slate(self.is_started).await;
         self.note_on_air().await;
-        self.show();
+        self.show().await;
+        lock(&self.stream.vitals).set_running(self.now(), self.is_started);
+        self.pushes.follow(view.simulcasts, self.is_started).await;
     }
 
-    /// Begins the recording of a started event with the first thing that there is to see.
+    /// Begins the recording of a started event, or a DVR of any, with the first thing that there is to see.
     pub(super) async fn record(&mut self) {
-        if self.is_started && !self.span.is_running() {
+        let is_dvr = self.details.record == Record::Dvr;
+        if !self.span.is_running() && (self.is_started || is_dvr) {
+            let kind = if is_dvr { RecordingKind::Dvr } else { RecordingKind::Recording };
             let from = self.segmenter.cut_at_key();
-            self.span.begin(from).await;
-            self.show();
+            self.span.begin(from, kind).await;
+            self.show().await;
+        }
+    }
+
+    /// Ends a recording that is as long as one may be; what comes is another one.
+    pub(super) async fn limit_recording(&mut self) {
+        let now = self.around.clock.now();
+        if self.span.began_at().is_some_and(|began| began.plus(LONGEST) <= now) {
+            let to = self.segmenter.cut_at_key();
+            self.span.end(to).await;
+            self.record().await;
         }
     }
 
     /// Lets viewers see what is recorded, or what will be.
-    fn show(&self) {
-        let coming = self.is_started.then(|| self.segmenter.next_msn());
-        self.stream.set_public_from(self.span.first_segment().or(coming));
+    async fn show(&mut self) {
+        if !self.is_started {
+            self.span.show(None).await;
+            self.stream.set_public_from(None);
+            return;
+        }
+        if self.span.is_dvr() && self.span.first_shown().is_none() {
+            let from = self.segmenter.cut_at_key();
+            self.span.show(Some(from)).await;
+        }
+        self.stream.set_public_from(self.span.first_shown().or(Some(self.segmenter.next_msn())));
     }
 
     /// Takes a clip that is ready.
@@ -66,8 +99,8 @@ impl Driver {
     }
 
     pub(super) fn prepare_slates(&mut self) {
-        let ladder = self.around.workshop.as_ref().map_or(&[][..], |workshop| &workshop.ladder);
-        self.slates.prepare(&self.sizes, ladder);
+        let ladder = self.ladder().to_vec();
+        self.slates.prepare(&self.sizes, &ladder);
     }
 
     async fn set_slate(&mut self) {

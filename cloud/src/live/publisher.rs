@@ -10,16 +10,20 @@ use super::stream::{Holder, Stream, lock};
 use super::timeline::InputId;
 use super::{LiveError, segmenter};
 use crate::clock::Clock;
-use crate::event::Input;
+use crate::event::{Input, Source, StreamKey};
 
 /// A publisher that has sent nothing for this long gives way to another one with its key.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Who publishes, for the log.
+/// Who publishes.
 #[derive(Debug, Clone, Default)]
 pub struct SourceInfo {
-    /// The encoder's address and, if it says so, its name.
-    pub client: String,
+    /// The encoder's network address.
+    pub address: String,
+    /// What it calls itself, if it does.
+    pub encoder: String,
+    /// The stream key that it showed: it is cut off once the key works no more.
+    pub key: Option<StreamKey>,
 }
 
 /// An encoder's hold of an input; dropping it says that the broadcast is gone.
@@ -36,6 +40,7 @@ impl Publisher {
         stream: Arc<Stream>,
         input: Input,
         id: InputId,
+        key: Option<StreamKey>,
         clock: Clock,
     ) -> Result<Self, LiveError> {
         {
@@ -45,33 +50,40 @@ impl Publisher {
             if holders.get(&input).is_some_and(|holder| !silent(holder)) {
                 return Err(LiveError::Busy(input));
             }
-            holders.insert(input, Holder { id, last_seen: now });
+            holders.insert(input, Holder { id, last_seen: now, key, until: None });
         }
         stream.hold.set_busy(true);
         Ok(Self { stream, input, id, clock })
     }
 
-    pub(super) async fn join(&self) -> Result<(), LiveError> {
+    pub(super) async fn join(&self, source: SourceInfo) -> Result<(), LiveError> {
         // An event that lay idle may have been taken over by another process a moment ago.
         if self.stream.hold.confirm().await.is_err() && self.stream.hold.is_lost() {
             return Err(LiveError::TakenOver);
         }
-        self.tell(Command::Join(self.id, self.input)).await
+        let SourceInfo { address, encoder, key: _ } = source;
+        let source = Source { address, encoder, since: self.clock.now() };
+        self.tell(Command::Join(self.id, self.input, source)).await
     }
 
     /// Hands a packet on; waits while the event's task is behind.
     ///
     /// # Errors
-    /// The event has ended, another encoder has taken over, or the codec cannot be packaged:
-    /// the connection is to be closed.
+    /// The event has ended, another encoder has taken over, the stream key was replaced, or the codec cannot be
+    /// packaged: the connection is to be closed.
     pub async fn send(&self, packet: Packet) -> Result<(), LiveError> {
         if let Packet::Config(config) = &packet {
             segmenter::check(config)?;
         }
         {
+            let now = self.clock.instant();
             let mut holders = lock(&self.stream.holders);
             let holder = holders.get_mut(&self.input).filter(|holder| holder.id == self.id);
-            holder.ok_or(LiveError::Replaced)?.last_seen = self.clock.instant();
+            let holder = holder.ok_or(LiveError::Replaced)?;
+            if holder.until.is_some_and(|until| now >= until) {
+                return Err(LiveError::KeyReplaced);
+            }
+            holder.last_seen = now;
         }
         self.tell(Command::Packet(self.id, packet)).await
     }

@@ -14,6 +14,7 @@ use super::lane::Packaged;
 use super::rendition::Rendition;
 use super::segmenter::Segmenter;
 use crate::id::EventId;
+use crate::simulcast::Pushes;
 use crate::transcode::{self, FromWorker, Scaled, SourceSize, Start, Transcoder};
 
 /// How long the smaller renditions of a run may still come after its end: as far as a worker may be behind.
@@ -65,8 +66,10 @@ pub(super) struct Plan {
 
 impl Plan {
     /// What is made of a picture; nothing, if it is small already.
-    pub(super) fn of(workshop: Option<&Workshop>, config: &TrackConfig) -> Option<Self> {
-        let Workshop { program, trials, ladder } = workshop?.clone();
+    ///
+    /// `ladder` are the heights that are wanted.
+    pub(super) fn of(workshop: Option<&Workshop>, ladder: &[u16], config: &TrackConfig) -> Option<Self> {
+        let Workshop { program, trials, .. } = workshop?.clone();
         let TrackFormat::Video { sps, .. } = TrackFormat::parse(config).ok()? else { return None };
         let source = SourceSize {
             width: sps.width,
@@ -74,7 +77,7 @@ impl Plan {
             pixel_aspect: sps.pixel_aspect,
             frame_rate: sps.fps(),
         };
-        let ladder = transcode::ladder(source, &ladder);
+        let ladder = transcode::ladder(source, ladder);
         (!ladder.is_empty()).then(|| Self { program, trials, config: config.clone(), ladder })
     }
 
@@ -151,13 +154,17 @@ impl Scaling {
         event: &EventId,
         made: FromWorker,
         segmenter: &mut Segmenter,
+        pushes: &mut Pushes,
         out: &mut Vec<Packaged>,
     ) {
         match made {
             FromWorker::Packet { run, rendition, packet } => {
-                if let Some(rendition) = self.rendition(run, rendition)
-                    && let Err(error) = segmenter.scaled(rendition, packet, out)
-                {
+                let Some(rendition) = self.rendition(run, rendition) else { return };
+                // What an earlier run's worker still delivers is in nobody's stream any more.
+                if self.is_newest(run) {
+                    pushes.scaled(rendition, &packet);
+                }
+                if let Err(error) = segmenter.scaled(rendition, packet, out) {
                     tracing::warn!(%event, %error, "a worker's rendition cannot be packaged");
                 }
             }
@@ -169,6 +176,7 @@ impl Scaling {
             FromWorker::Dropped { run, rendition, words } => {
                 if let Some(rendition) = self.rendition(run, rendition) {
                     segmenter.scaled_dropped(rendition, run, out);
+                    pushes.given_up(rendition);
                     self.given_up = Some(words);
                 }
             }
@@ -179,6 +187,11 @@ impl Scaling {
                 self.drain = self.drain.filter(|drain| drain.run != Some(run));
             }
         }
+    }
+
+    fn is_newest(&self, run: u64) -> bool {
+        self.transcoder.is_some()
+            && self.renditions.last_key_value().is_some_and(|(newest, _)| *newest == run)
     }
 
     /// The rendition that a run's worker calls by this number.

@@ -168,12 +168,23 @@ impl SlateRun {
         Ok(Self { run, pictures: 0, smaller })
     }
 
-    /// Shows a frame of the slate in all renditions: the source first, which decides where segments begin.
+    /// What it is shown in beside the source.
+    pub(super) fn renditions(&self) -> impl Iterator<Item = Rendition> {
+        self.smaller.iter().map(|(name, _)| *name)
+    }
+
+    /// What decoders of these have to know.
+    pub(super) fn configs(&self) -> impl Iterator<Item = (Rendition, Packet)> {
+        self.smaller.iter().map(|(name, slate)| (*name, Packet::Config(slate.video().clone())))
+    }
+
+    /// Shows a frame of the slate in all renditions, and to `also` in the smaller ones: the source first, which decides where segments begin.
     pub(super) fn frame(
         &mut self,
         frame: Frame,
         segmenter: &mut Segmenter,
         out: &mut Vec<Packaged>,
+        mut also: impl FnMut(Rendition, &Packet),
     ) -> Result<(), CmafError> {
         let (track, pts_ns) = (frame.track, frame.pts_ns);
         segmenter.frame(frame, out);
@@ -181,7 +192,9 @@ impl SlateRun {
             return Ok(());
         }
         for (name, slate) in &self.smaller {
-            segmenter.scaled(*name, Packet::Frame(slate.picture(self.pictures, pts_ns)), out)?;
+            let picture = Packet::Frame(slate.picture(self.pictures, pts_ns));
+            also(*name, &picture);
+            segmenter.scaled(*name, picture, out)?;
         }
         self.pictures += 1;
         Ok(())
@@ -232,7 +245,9 @@ mod tests {
                 Timed::Begin(start) => {
                     run = Some(SlateRun::begin(&slates, &start, &mut segmenter, &mut out).unwrap());
                 }
-                Timed::Frame(frame) => run.as_mut().unwrap().frame(frame, &mut segmenter, &mut out).unwrap(),
+                Timed::Frame(frame) => {
+                    run.as_mut().unwrap().frame(frame, &mut segmenter, &mut out, |_, _| {}).unwrap();
+                }
                 Timed::End => panic!("it ends"),
             }
         }

@@ -1,14 +1,15 @@
-//! The started span of an event and the recordings that came of such spans.
+//! What of an event is being recorded, and the recordings that came of it.
 
 use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 
 use super::spool::{self, Entry};
+use crate::clock::Timestamp;
 use crate::cluster::Hold;
 use crate::id::EventId;
 use crate::media::Worth;
-use crate::recording::{Manifest, Pause, Recording, RecordingError, Recordings};
+use crate::recording::{Manifest, Pause, Recording, RecordingError, RecordingKind, Recordings};
 
 /// What of an event is being recorded.
 pub(super) struct Span {
@@ -41,9 +42,33 @@ impl Span {
         self.running.is_some()
     }
 
-    /// The first segment of the running recording.
-    pub(super) fn first_segment(&self) -> Option<u64> {
-        self.running.as_ref().map(|recording| recording.from_segment)
+    /// The first segment of the running recording that viewers may see.
+    pub(super) fn first_shown(&self) -> Option<u64> {
+        self.running.as_ref().and_then(Recording::first_shown)
+    }
+
+    /// Whether what runs goes on whatever the event's status is, until it has ended.
+    pub(super) fn is_dvr(&self) -> bool {
+        self.running.as_ref().is_some_and(|recording| recording.kind == RecordingKind::Dvr)
+    }
+
+    /// When what runs began.
+    pub(super) fn began_at(&self) -> Option<Timestamp> {
+        self.running.as_ref().map(|recording| recording.started_at)
+    }
+
+    /// Has viewers see a DVR from a segment on, or nothing of it.
+    pub(super) async fn show(&mut self, from: Option<u64>) {
+        let Some(running) = self.running.as_ref().filter(|running| running.kind == RecordingKind::Dvr) else {
+            return;
+        };
+        if running.shown_from.is_some() == from.is_some() || self.hold.is_lost() {
+            return;
+        }
+        match self.recordings.show(running, from, &self.hold).await {
+            Ok(changed) => self.running = Some(changed),
+            Err(error) => tracing::error!(event = %self.event, %error, "cannot note what viewers may see"),
+        }
     }
 
     /// Whether a segment belongs to a recording.
@@ -56,8 +81,8 @@ impl Span {
         if self.holds(msn) { Worth::Recorded } else { Worth::LookBack }
     }
 
-    pub(super) async fn begin(&mut self, from_segment: u64) {
-        match self.recordings.begin(self.event, from_segment, &self.hold).await {
+    pub(super) async fn begin(&mut self, from_segment: u64, kind: RecordingKind) {
+        match self.recordings.begin(self.event, from_segment, kind, &self.hold).await {
             Ok(recording) => {
                 tracing::info!(event = %self.event, recording = %recording.id, from_segment, "a recording begins");
                 self.running = Some(recording);

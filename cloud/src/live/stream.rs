@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
@@ -13,9 +13,11 @@ use super::inspection::Inspected;
 use super::lane::Packaged;
 use super::rendition::Rendition;
 use super::timeline::InputId;
+use super::vitals::Vitals;
 use super::window::{Edge, Found, View, Window};
+use crate::clock::Timestamp;
 use crate::cluster::Hold;
-use crate::event::Input;
+use crate::event::{EventView, Input, StreamKey, Works};
 use crate::id::EventId;
 
 /// Playlists kept rendered per rendition: plain or not, delta or not, for viewers and in preview.
@@ -24,10 +26,14 @@ const MAX_RENDERED: usize = 12;
 const NOTHING: u64 = u64::MAX;
 
 /// Who publishes to an input.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Holder {
     pub(super) id: InputId,
     pub(super) last_seen: Instant,
+    /// The stream key that it showed.
+    pub(super) key: Option<StreamKey>,
+    /// Until when that works.
+    pub(super) until: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +51,8 @@ pub(crate) struct Stream {
     edges: RwLock<BTreeMap<Rendition, watch::Sender<Edge>>>,
     rendered: Mutex<BTreeMap<Rendition, Rendered>>,
     public_from: AtomicU64,
+    /// How well its inputs arrive.
+    pub(super) vitals: Mutex<Vitals>,
     /// What is wrong with what it serves.
     pub(super) inspected: Inspected,
     /// Whether the event is this process's to take in.
@@ -68,8 +76,24 @@ impl Stream {
             edges: RwLock::new(edges),
             rendered: Mutex::default(),
             public_from: AtomicU64::new(NOTHING),
+            vitals: Mutex::default(),
             inspected: Inspected::default(),
             hold,
+        }
+    }
+
+    /// Cuts off those whose stream keys were replaced, once these work no more.
+    pub(super) fn follow_keys(&self, event: &EventView, now: Instant, wall: Timestamp) {
+        for (input, holder) in lock(&self.holders).iter_mut() {
+            let Some(key) = &holder.key else { continue };
+            holder.until = match event.input(*input).works_until(key.reveal()) {
+                Works::ForGood => None,
+                Works::No => Some(now),
+                Works::Until(until) => {
+                    let left_ms = until.unix_ms().saturating_sub(wall.unix_ms());
+                    Some(now + Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)))
+                }
+            };
         }
     }
 

@@ -6,12 +6,12 @@ use crate::http::MAX_FIELDS;
 use crate::http::listing::{LIMIT, Listing, MAX_LIMIT};
 use crate::idempotency::KEY_PATTERN;
 use crate::store::Cursor;
-use crate::{account, alarm, browse, cluster, device, event, include, item, job, log, recording};
+use crate::{account, alarm, browse, cluster, device, event, include, item, job, log, recording, simulcast};
 use http::Method;
 use serde_json::{Map, Value, json};
 
 /// All lists.
-static LISTINGS: [&Listing; 16] = [
+static LISTINGS: [&Listing; 17] = [
     &account::PERMISSIONS,
     &account::ROLES,
     &account::SESSIONS,
@@ -28,6 +28,7 @@ static LISTINGS: [&Listing; 16] = [
     &job::RESULTS,
     &log::LISTING,
     &recording::LISTING,
+    &simulcast::LISTING,
 ];
 
 /// Adds what an operation has in common with others, out of the table's line and the list's declaration.

@@ -15,7 +15,7 @@ pub(crate) use http::{docs_routes, routes};
 use crate::access::Rule;
 use crate::{
     account, alarm, batch, browse, cluster, device, event, feed, hook, include, item, job, live, log, media,
-    personal, recording, settings,
+    personal, recording, settings, simulcast,
 };
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -61,7 +61,9 @@ fn slices() -> Vec<utoipa::openapi::OpenApi> {
         account::TokenOperations::openapi(),
         event::Operations::openapi(),
         live::ConformanceOperations::openapi(),
+        live::HealthOperations::openapi(),
         recording::Operations::openapi(),
+        simulcast::Operations::openapi(),
         item::Operations::openapi(),
         device::Operations::openapi(),
         hook::Operations::openapi(),
@@ -79,7 +81,8 @@ fn slices() -> Vec<utoipa::openapi::OpenApi> {
 const TAGS: &[(&str, &str)] = &[
     ("session", "Logging in and out, and one's own password, second factor and sessions."),
     ("events", "Live events: what is to be seen, whether it is on, and the keys to push it with."),
-    ("recordings", "The spans of events while they were started."),
+    ("recordings", "The spans of events that were recorded."),
+    ("simulcasts", "Servers of others that events are pushed to."),
     ("items", "What is to be watched on demand."),
     ("devices", "Capture boxes: what they measure, where they push to, and commands such as GO LIVE."),
     ("jobs", "What runs in the background."),

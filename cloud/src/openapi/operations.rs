@@ -3,6 +3,7 @@
 use super::problems;
 use crate::access::{self, Need, Rule, Segment, Thing};
 use crate::account::SESSION_COOKIE;
+use crate::event::Input;
 use crate::http::names;
 use serde_json::{Map, Value, json};
 use stagebox_protocol::Command;
@@ -175,6 +176,10 @@ fn parameters(rule: &Rule) -> Vec<Value> {
         Segment::Name if rule.path.contains(&Segment::Literal("sessions")) => {
             Some(parameter("name", "The session's id.", json!({ "type": "string", "minLength": 1 })))
         }
+        Segment::Name if rule.path.contains(&Segment::Literal("inputs")) => {
+            let schema = json!({ "type": "string", "enum": Input::ALL.map(Input::name) });
+            Some(parameter("name", "Which of the event's inputs.", schema))
+        }
         Segment::Name => {
             let schema = json!({ "type": "string", "enum": Command::NAMES });
             Some(parameter("name", "The command's name.", schema))
@@ -188,7 +193,7 @@ fn parameters(rule: &Rule) -> Vec<Value> {
 }
 
 fn id(thing: Thing) -> Value {
-    use crate::id::{BoxId, EventId, ItemId, JobId, RecordingId, RoleId, TokenId, UserId};
+    use crate::id::{BoxId, EventId, ItemId, JobId, RecordingId, RoleId, SimulcastId, TokenId, UserId};
     let schema = match thing {
         Thing::Device => BoxId::schema(),
         Thing::Event => EventId::schema(),
@@ -196,6 +201,7 @@ fn id(thing: Thing) -> Value {
         Thing::Job => JobId::schema(),
         Thing::Recording => RecordingId::schema(),
         Thing::Role => RoleId::schema(),
+        Thing::Simulcast => SimulcastId::schema(),
         Thing::Token => TokenId::schema(),
         Thing::User => UserId::schema(),
     };

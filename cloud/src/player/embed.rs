@@ -52,7 +52,7 @@ async fn event_page(app: &App, id: &str) -> Response {
 async fn event_data(app: &App, id: &EventId) -> Result<Option<(String, Value)>, ApiError> {
     let Some(event) = app.events.get(id).await? else { return Ok(None) };
     let look = Look::of(app, event.account).await?;
-    let state = PublicState::of(&event, items_of(app, &event).await?);
+    let state = PublicState::of(app, &event, items_of(app, &event).await?).await?;
     let mut data = serde_json::to_value(&state).map_err(|error| ApiError::internal(&error))?;
     data["kind"] = Value::from("event");
     data["look"] = json!(look);
@@ -92,7 +92,7 @@ async fn follow(app: &App, streams: &Streams, id: &str) -> Result<Response, ApiE
     let place = streams.enter().ok_or_else(|| {
         ApiError::unavailable("too many pages follow events here: poll status.json instead")
     })?;
-    Ok(stream::follow(event, place, app.shutdown.clone()))
+    Ok(stream::follow(app.clone(), event, place))
 }
 
 fn no_event(id: &str) -> ApiError {
@@ -103,7 +103,7 @@ fn no_event(id: &str) -> ApiError {
 async fn public_state(app: &App, id: &EventId) -> Result<Option<PublicState>, ApiError> {
     let Some(event) = app.events.get(id).await? else { return Ok(None) };
     let items = items_of(app, &event).await?;
-    Ok(Some(PublicState::of(&event, items)))
+    Ok(Some(PublicState::of(app, &event, items).await?))
 }
 
 async fn items_of(app: &App, event: &EventView) -> Result<Vec<ItemId>, ApiError> {

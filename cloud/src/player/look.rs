@@ -23,9 +23,9 @@ pub(super) struct Look {
 
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Words {
-    title: String,
-    text: String,
+pub(super) struct Words {
+    pub(super) title: String,
+    pub(super) text: String,
 }
 
 impl Look {
@@ -33,7 +33,7 @@ impl Look {
         let settings = settings::of(&app.store, account).await?;
         let logo = match settings.logo.is_empty() {
             true => None,
-            false => logo(app, account, &settings.logo).await?,
+            false => picture(app, account, &settings.logo).await?,
         };
         Ok(Self {
             accent: Some(settings.accent_colour).filter(|colour| !colour.is_empty()),
@@ -47,8 +47,8 @@ impl Look {
     }
 }
 
-/// The picture's address, of the version that is there; none once the file is gone.
-async fn logo(app: &App, account: Account, name: &str) -> Result<Option<String>, ApiError> {
+/// An include file's address, of the version that is there; none once the file is gone.
+pub(super) async fn picture(app: &App, account: Account, name: &str) -> Result<Option<String>, ApiError> {
     let found = include::find(&app.store, account, name).await?.map(|found| found.document);
     Ok(found.map(|file| format!("/include/{}/{}?v={}", file.public_id, file.name, file.sha256)))
 }

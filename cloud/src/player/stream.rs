@@ -1,21 +1,19 @@
 //! Server-sent events for open players: the event's state as it changes, and a sign of life.
+#![allow(clippy::disallowed_methods, reason = "a driver: it gives signs of life")]
 
 use super::state::PublicState;
+use crate::app::App;
 use crate::event::EventView;
-use crate::http::Response;
-use futures_util::{Stream, StreamExt, stream};
-use http::{HeaderName, HeaderValue};
-use std::convert::Infallible;
+use crate::http::{Response, Teller, events};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio_stream::wrappers::{IntervalStream, WatchStream};
-use tokio_util::sync::CancellationToken;
-use warp::Reply;
 use warp::sse::Event;
 
 /// How often the server says that the stream is alive; pages take more than twice this for a loss.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
+/// After this long an event's settings are read again where they could not be read.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Most streams at once; a page without one polls.
 const MOST_STREAMS: usize = 20_000;
 
@@ -35,33 +33,41 @@ impl Streams {
 }
 
 /// Follows an event until the reader goes or the server ends.
-pub(super) fn follow(
-    event: watch::Receiver<EventView>,
-    place: OwnedSemaphorePermit,
-    shutdown: CancellationToken,
-) -> Response {
-    let told = told(event, place).take_until(shutdown.cancelled_owned());
-    let mut response = warp::sse::reply(told).into_response();
-    let headers = response.headers_mut();
-    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    // A proxy that collects the answer first would hold everything back.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
+pub(super) fn follow(app: App, event: watch::Receiver<EventView>, place: OwnedSemaphorePermit) -> Response {
+    events(|teller| async move {
+        let _held_as_long_as_the_stream = place;
+        tokio::select! {
+            () = tell(&app, event, &teller) => {}
+            () = app.shutdown.cancelled() => {}
+        }
+    })
 }
 
-fn told(
-    event: watch::Receiver<EventView>,
-    place: OwnedSemaphorePermit,
-) -> impl Stream<Item = Result<Event, Infallible>> + Send {
-    let states = WatchStream::new(event).map(|view| {
-        let state = PublicState::of(&view, Vec::new());
-        Event::default().event("status").json_data(state).unwrap_or_else(|_| alive())
-    });
-    let signs = IntervalStream::new(tokio::time::interval(ALIVE_EVERY)).map(|_| alive());
-    stream::select(states, signs).map(move |event| {
-        let _held_as_long_as_the_stream = &place;
-        Ok(event)
-    })
+async fn tell(app: &App, mut event: watch::Receiver<EventView>, teller: &Teller) {
+    let mut signs = tokio::time::interval(ALIVE_EVERY);
+    event.mark_changed();
+    loop {
+        tokio::select! {
+            changed = event.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let view = event.borrow_and_update().clone();
+                match PublicState::of(app, &view, Vec::new()).await {
+                    Ok(state) => {
+                        let told = Event::default().event("status").json_data(state);
+                        teller.tell(told.unwrap_or_else(|_| alive())).await;
+                    }
+                    Err(_) => {
+                        // The store is away for a moment, and the page shall not miss a change for it.
+                        tokio::time::sleep(AGAIN).await;
+                        event.mark_changed();
+                    }
+                }
+            }
+            _ = signs.tick() => teller.tell(alive()).await,
+        }
+    }
 }
 
 fn alive() -> Event {

@@ -6,6 +6,7 @@ use super::Gap;
 use crate::clock::Timestamp;
 use crate::id::{EventId, JobId, RecordingId};
 use crate::store::{Account, Document, Index, IndexKey, Owner};
+use utoipa::ToSchema;
 
 /// The index of all recordings by account and number.
 pub(crate) const BY_NUMBER: &str = "number";
@@ -19,7 +20,19 @@ pub(super) const RUNNING: &str = "running";
 /// The index of recordings whose media are to be removed.
 pub(super) const REMOVED: &str = "removed";
 
-/// A started span of an event: which of the event's segments were seen by viewers.
+/// What of an event a recording is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = RecordingKind)]
+pub enum RecordingKind {
+    /// A span in which it was started.
+    #[default]
+    Recording,
+    /// All from the beginning of its broadcast on.
+    Dvr,
+}
+
+/// A span of an event: which of the event's segments are in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     /// Its id.
@@ -30,9 +43,15 @@ pub struct Recording {
     pub number: u64,
     /// The event.
     pub event_id: EventId,
-    /// When the event was started.
+    /// What of the event it is.
+    #[serde(default)]
+    pub kind: RecordingKind,
+    /// The first segment that viewers may see now, if they may see any; only of a DVR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_from: Option<u64>,
+    /// When it began.
     pub started_at: Timestamp,
-    /// When it was paused or ended; absent while it goes on.
+    /// When it ended; absent while it goes on.
     pub ended_at: Option<Timestamp>,
     /// The first segment.
     pub from_segment: u64,
@@ -49,6 +68,16 @@ pub struct Recording {
     /// The job that removes its media.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal: Option<JobId>,
+}
+
+impl Recording {
+    /// The first segment that viewers of the event may see, while it goes on.
+    pub(crate) fn first_shown(&self) -> Option<u64> {
+        match self.kind {
+            RecordingKind::Recording => Some(self.from_segment),
+            RecordingKind::Dvr => self.shown_from,
+        }
+    }
 }
 
 impl Document for Recording {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use utoipa::ToSchema;
 
-/// Why something is not recorded: the account's storage is full, or its settings say so.
+/// Why something is not recorded: the account's storage is full, or its settings or the event's say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = RecordingPause)]
@@ -15,6 +15,8 @@ pub enum Pause {
     Storage,
     /// The account's settings say so.
     Setting,
+    /// The event's own settings say so.
+    Event,
 }
 
 impl fmt::Display for Pause {
@@ -26,6 +28,9 @@ impl fmt::Display for Pause {
             }
             Self::Setting => {
                 "Not recorded: the account's settings say that events are not recorded. Viewers see the event as before."
+            }
+            Self::Event => {
+                "Not recorded: this event's settings say that it is not. Viewers see the event as before."
             }
         })
     }
@@ -100,6 +105,7 @@ impl Recording {
 mod tests {
     use super::*;
     use crate::id::{EventId, RecordingId};
+    use crate::recording::RecordingKind;
     use crate::store::Account;
     use proptest::prelude::*;
 
@@ -109,6 +115,8 @@ mod tests {
             account: Account::FIRST,
             number: 1,
             event_id: EventId::from_random([1; 16]),
+            kind: RecordingKind::Recording,
+            shown_from: None,
             started_at: Timestamp::default(),
             ended_at: None,
             from_segment: 10,

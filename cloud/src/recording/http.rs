@@ -5,7 +5,7 @@ use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
 use super::listing::LISTING;
-use super::{Pause, Recording};
+use super::{Pause, Recording, RecordingKind};
 use crate::account::AccountRecord;
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -21,7 +21,7 @@ pub struct Operations;
 
 type RecordingList = Listed<RecordingView>;
 
-/// A recording: a span of an event while it was started.
+/// A recording: a span of an event.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Recording)]
 struct RecordingView {
@@ -31,9 +31,11 @@ struct RecordingView {
     number: u64,
     /// The event.
     event_id: EventId,
-    /// When the event was started.
+    /// What of the event it is.
+    kind: RecordingKind,
+    /// When it began.
     started_at: Timestamp,
-    /// When it was paused or ended; `null` while the recording goes on.
+    /// When it ended; `null` while it goes on.
     #[schema(required)]
     ended_at: Option<Timestamp>,
     /// How long its media are, in milliseconds; known when it has ended.
@@ -117,6 +119,7 @@ fn shown(account: Option<&AccountRecord>, recording: &Versioned<Recording>) -> R
         id: document.id,
         number: document.number,
         event_id: document.event_id,
+        kind: document.kind,
         started_at: document.started_at,
         ended_at: document.ended_at,
         duration_ms: document.duration_ms,

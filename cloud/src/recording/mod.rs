@@ -14,7 +14,7 @@ mod tests;
 
 pub use delete_media::{DeleteMedia, Removed};
 pub(crate) use document::BY_NUMBER;
-pub use document::Recording;
+pub use document::{Recording, RecordingKind};
 pub use gaps::{Gap, Pause};
 pub use http::{Operations, routes};
 pub(crate) use listing::LISTING;

@@ -1,7 +1,7 @@
 //! The recordings' handle.
 
 use super::document::{BY_EVENT, BY_NUMBER, RUNNING};
-use super::{Manifest, Pause, Recording};
+use super::{Manifest, Pause, Recording, RecordingKind};
 use crate::cluster::Hold;
 use crate::event::{EventError, Events};
 use crate::http::ApiError;
@@ -104,6 +104,7 @@ impl Recordings {
         &self,
         event_id: EventId,
         from_segment: u64,
+        kind: RecordingKind,
         hold: &Hold,
     ) -> Result<Recording, RecordingError> {
         let event = self.events.get(&event_id).await?.ok_or(EventError::NotFound(event_id))?;
@@ -114,6 +115,8 @@ impl Recordings {
             account: event.account,
             number,
             event_id,
+            kind,
+            shown_from: None,
             started_at: batch.at(),
             ended_at: None,
             from_segment,
@@ -126,6 +129,21 @@ impl Recordings {
         hold.commit(batch.create(&recording)).await?;
         self.events.add_recording(&event_id, recording.id).await?;
         Ok(recording)
+    }
+
+    /// Notes from which segment on viewers may see what is being recorded, if they may; as it is then.
+    pub(crate) async fn show(
+        &self,
+        recording: &Recording,
+        from: Option<u64>,
+        hold: &Hold,
+    ) -> Result<Recording, RecordingError> {
+        let Some(old) = self.get(&recording.id).await? else { return Ok(recording.clone()) };
+        let new = Recording { shown_from: from, ..old.document.clone() };
+        if new != old.document {
+            hold.commit(self.store.batch().update(&old, &new)).await?;
+        }
+        Ok(new)
     }
 
     /// Ends a recording before the event's segment `to_segment`.

@@ -77,6 +77,7 @@ pub(super) fn unneeded(there: Vec<Path>, removed: &Recording, others: &[Needs]) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::RecordingKind;
     use super::*;
     use crate::clock::Timestamp;
     use crate::id::{EventId, RecordingId};
@@ -92,6 +93,8 @@ mod tests {
             id: RecordingId::random(),
             number: 1,
             event_id: EventId::random(),
+            kind: RecordingKind::Recording,
+            shown_from: None,
             started_at: Timestamp::default(),
             ended_at: None,
             from_segment,

@@ -1,6 +1,6 @@
 //! Items are made by an event's owner alone, and once.
 
-use super::{Manifest, Recording, RecordingError, Track};
+use super::{Manifest, Recording, RecordingError, RecordingKind, Track};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Hold};
@@ -61,7 +61,7 @@ impl Ground {
 
     async fn recorded(&self, hold: &Hold) -> Recording {
         let recordings = self.app.live.recordings();
-        let recording = recordings.begin(self.event, 0, hold).await.unwrap();
+        let recording = recordings.begin(self.event, 0, RecordingKind::Recording, hold).await.unwrap();
         recordings.end(&recording.id, 1, hold).await.unwrap();
         recording
     }

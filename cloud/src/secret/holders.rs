@@ -5,6 +5,7 @@ use crate::account::SecondFactor;
 use crate::event::Event;
 use crate::hook::Hook;
 use crate::idempotency::KeyedRequest;
+use crate::simulcast::Simulcast;
 use crate::store::{Document, Store, StoreError};
 use futures_util::future::BoxFuture;
 
@@ -31,8 +32,13 @@ pub(super) struct Holder {
 }
 
 /// All of them.
-pub(super) const HOLDERS: [Holder; 4] =
-    [Holder::of::<Event>(), Holder::of::<Hook>(), Holder::of::<SecondFactor>(), Holder::of::<KeyedRequest>()];
+pub(super) const HOLDERS: [Holder; 5] = [
+    Holder::of::<Event>(),
+    Holder::of::<Hook>(),
+    Holder::of::<SecondFactor>(),
+    Holder::of::<KeyedRequest>(),
+    Holder::of::<Simulcast>(),
+];
 
 impl Holder {
     const fn of<D: HoldsSecrets>() -> Self {

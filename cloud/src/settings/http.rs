@@ -7,7 +7,7 @@ use super::{AccountSettings, Declared, Kind, Settings};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, IfMatch, Parsed, Response, Routes, answer};
 use crate::include;
-use crate::store::{Account, StoreError, Versioned};
+use crate::store::{StoreError, Versioned};
 use ::http::{Method, header};
 use serde_json::{Map, Value};
 use utoipa::OpenApi;
@@ -81,7 +81,7 @@ async fn change(app: App, mut call: Call) -> Result<Response, ApiError> {
         let name = value.as_ref().and_then(Value::as_str).unwrap_or_default();
         if declared.kind == Kind::Picture
             && !name.is_empty()
-            && !is_picture(&app, caller.account, name).await?
+            && !include::is_picture(&app.store, caller.account, name).await?
         {
             fields.wrong(declared.name, "must name an include file that is a picture: upload it first");
         }
@@ -117,11 +117,6 @@ async fn change(app: App, mut call: Call) -> Result<Response, ApiError> {
         }
     }
     Err(StoreError::Conflict { kind: "account_settings", id: caller.account.to_string() }.into())
-}
-
-async fn is_picture(app: &App, account: Account, name: &str) -> Result<bool, ApiError> {
-    let found = include::find(&app.store, account, name).await?;
-    Ok(found.is_some_and(|file| file.document.content_type.starts_with("image/")))
 }
 
 fn shown(settings: Option<&Versioned<AccountSettings>>) -> Result<Response, ApiError> {

@@ -251,6 +251,11 @@ impl Store {
         Ok(page.items.into_iter().next())
     }
 
+    /// What documents are dated with.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Begins a batch that is dated now.
     pub fn batch(&self) -> Batch {
         Batch::new(self.clock.now())

@@ -1,6 +1,7 @@
 //! What accounts may do just now, as broadcasts ask it at every segment.
 
 use super::level::Level;
+use crate::event::Record;
 use crate::recording::Pause;
 use crate::store::Account;
 use std::collections::HashMap;
@@ -19,13 +20,16 @@ pub(crate) struct Quota {
 pub(crate) struct Quotas(Arc<RwLock<HashMap<Account, Quota>>>);
 
 impl Quotas {
-    /// Why nothing of an account is recorded now; none where it is.
-    pub(crate) fn pause(&self, account: Account) -> Option<Pause> {
+    /// Why nothing of an event of an account is recorded now; none where it is.
+    ///
+    /// `record` is what the event itself has to say.
+    pub(crate) fn pause(&self, account: Account, record: Record) -> Option<Pause> {
         let quota = self.of(account);
-        match (quota.level, quota.off) {
-            (Level::Full, _) => Some(Pause::Storage),
-            (_, true) => Some(Pause::Setting),
-            _ => None,
+        match record {
+            _ if quota.level == Level::Full => Some(Pause::Storage),
+            Record::None => Some(Pause::Event),
+            Record::Account if quota.off => Some(Pause::Setting),
+            Record::Account | Record::Recording | Record::Dvr => None,
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use stagebox_cloud::access::{self, Need, Permission, Permissions, Rule, Segment, Thing};
 use stagebox_cloud::account::AccountCommand;
 use stagebox_cloud::http::Rate;
-use stagebox_cloud::id::{BoxId, EventId, ItemId, JobId, RecordingId, RoleId, TokenId, UserId};
+use stagebox_cloud::id::{BoxId, EventId, ItemId, JobId, RecordingId, RoleId, SimulcastId, TokenId, UserId};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -53,6 +53,7 @@ fn nobodys(thing: Thing) -> String {
         Thing::Job => JobId::random().to_string(),
         Thing::Recording => RecordingId::random().to_string(),
         Thing::Role => RoleId::random().to_string(),
+        Thing::Simulcast => SimulcastId::random().to_string(),
         Thing::Token => TokenId::random().to_string(),
         Thing::User => UserId::random().to_string(),
     }
@@ -63,6 +64,7 @@ pub(super) fn path_with(rule: &Rule, id: impl Fn(Thing) -> String) -> String {
     let segments = rule.path.iter().map(|segment| match segment {
         Segment::Literal(word) => (*word).to_owned(),
         Segment::Id(thing) => id(*thing),
+        Segment::Name if rule.path.contains(&Segment::Literal("inputs")) => "main".to_owned(),
         Segment::Name | Segment::Rest => "identify".to_owned(),
     });
     format!("/{}", segments.collect::<Vec<_>>().join("/"))
@@ -265,6 +267,7 @@ pub(super) async fn things(
         made.body["id"].as_str().unwrap().to_owned()
     };
     let event = made("/api/v1/events", json!({ "title": "Secret show" })).await;
+    let simulcast = json!({ "event_id": event, "service": "facebook", "key": "k" });
     let role = made("/api/v1/roles", json!({ "name": "Own", "permissions": [] })).await;
     let device = made("/api/v1/devices", json!({ "name": "Own box" })).await;
     let user = json!({ "email": format!("{}@example.org", &role[4..]), "role": role });
@@ -275,6 +278,7 @@ pub(super) async fn things(
     vec![
         (Thing::Event, event),
         (Thing::Role, role),
+        (Thing::Simulcast, made("/api/v1/simulcasts", simulcast).await),
         (Thing::Device, device),
         (Thing::User, user),
         (Thing::Token, token),
@@ -387,7 +391,6 @@ async fn a_limited_account_stays_within_it_and_a_suspended_one_is_shut() {
     assert_eq!(to(&events[0], "started").await.status, 200, "its own place");
     assert_eq!(to(&events[0], "ended").await.status, 200);
     assert_eq!(to(&events[1], "started").await.status, 200);
-
     server.manage(AccountCommand::Suspend { account: number }).await;
     let shut = answer(ask(Method::GET, "/api/v1/events")).await;
     assert_eq!(shut.status, 403);

@@ -188,7 +188,7 @@ fn check(rule: &Rule, answer: &Answer) {
 }
 
 /// A body as the document shows it, with what is of this server.
-fn body(rule: &Rule, server: &Server, role: &str) -> Option<Value> {
+fn body(rule: &Rule, server: &Server, role: &str, event: &str) -> Option<Value> {
     let mut body = operation(rule)["requestBody"]["content"]["application/json"]["example"].clone();
     for (field, value) in body.as_object_mut()? {
         match field.as_str() {
@@ -203,6 +203,7 @@ fn body(rule: &Rule, server: &Server, role: &str) -> Option<Value> {
                 *value = server.password.clone().into();
             }
             "url" => *value = "http://127.0.0.1:9/hook".into(),
+            "event_id" => *value = event.into(),
             _ => {}
         }
     }
@@ -257,7 +258,7 @@ async fn the_server_answers_as_the_document_says_and_takes_its_examples() {
             }
             _ => ask(rule.method.clone(), &path),
         };
-        if let Some(body) = body(rule, &server, &of(Thing::Role)) {
+        if let Some(body) = body(rule, &server, &of(Thing::Role), &of(Thing::Event)) {
             request = request.json(&body);
         }
         if operation(rule)["operationId"] == "putIncludeFile" {

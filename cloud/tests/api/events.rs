@@ -161,6 +161,7 @@ async fn what_was_acknowledged_is_there_after_a_power_cut() {
         for input in ["main", "backup"] {
             now["inputs"][input]["url"] = event["inputs"][input]["url"].clone();
         }
+        now["embed"] = event["embed"].clone();
         // Recordings come by themselves, the change of status does not wait for them.
         now["recordings"] = event["recordings"].clone();
         assert_eq!(now, event);

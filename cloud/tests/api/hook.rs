@@ -3,7 +3,7 @@
 use crate::server::{Answer, Server, answer};
 use reqwest::Method;
 use serde_json::{Value, json};
-use stagebox_cloud::event::Input;
+use stagebox_cloud::event::{Input, Source};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -119,13 +119,13 @@ async fn an_event_is_told_in_order_in_the_documented_shapes() {
     let id = event["id"].as_str().unwrap().parse().unwrap();
     let events = server.running.app.events.clone();
     server.set_status(&event, "preview").await;
-    events.set_receiving(&id, Input::Main, true).await.unwrap();
+    events.set_receiving(&id, Input::Main, Some(Source::default())).await.unwrap();
     server.set_status(&event, "started").await;
-    events.set_receiving(&id, Input::Backup, true).await.unwrap();
-    events.set_receiving(&id, Input::Main, false).await.unwrap();
+    events.set_receiving(&id, Input::Backup, Some(Source::default())).await.unwrap();
+    events.set_receiving(&id, Input::Main, None).await.unwrap();
     server.set_status(&event, "paused").await;
     server.set_status(&event, "ended").await;
-    events.set_receiving(&id, Input::Backup, false).await.unwrap();
+    events.set_receiving(&id, Input::Backup, None).await.unwrap();
     let wanted =
         ["pending", "true/false", "live", "true/true", "paused", "true/false", "finished", "false/false"];
     assert_eq!(receiver.wait_for(wanted.len()).await, wanted);

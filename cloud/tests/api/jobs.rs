@@ -7,7 +7,7 @@ use stagebox_cloud::clock::Timestamp;
 use stagebox_cloud::id::{EventId, RecordingId};
 use stagebox_cloud::item::NewItem;
 use stagebox_cloud::job::{JobHandle, JobView, NewJob, Outcome, Work, WorkError};
-use stagebox_cloud::recording::{Recording, resume};
+use stagebox_cloud::recording::{Recording, RecordingKind, resume};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -205,6 +205,8 @@ impl Recorded {
             id: RecordingId::random(),
             number,
             event_id: self.event,
+            kind: RecordingKind::Recording,
+            shown_from: None,
             started_at: Timestamp::default(),
             ended_at: Some(Timestamp::default()),
             from_segment,

@@ -9,7 +9,7 @@ use stagebox_cloud::config::{Config, Listen};
 use stagebox_cloud::id::RecordingId;
 use stagebox_cloud::item::NewItem;
 use stagebox_cloud::job::NewJob;
-use stagebox_cloud::recording::{DeleteMedia, Recording, Removed};
+use stagebox_cloud::recording::{DeleteMedia, Recording, RecordingKind, Removed};
 use stagebox_cloud::serve::{self, Running};
 use std::path::Path;
 use std::sync::Mutex;
@@ -173,6 +173,8 @@ impl Server {
             account: event.account,
             number: app.store.next_number("recording").await.unwrap(),
             event_id: event.id,
+            kind: RecordingKind::Recording,
+            shown_from: None,
             started_at: at,
             ended_at: Some(at),
             from_segment: 0,

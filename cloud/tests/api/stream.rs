@@ -3,7 +3,7 @@
 use crate::server::{Server, answer};
 use reqwest::{Method, Response};
 use serde_json::Value;
-use stagebox_cloud::event::Input;
+use stagebox_cloud::event::{Input, Source};
 use std::time::Duration;
 
 /// Reads events off a stream.
@@ -67,7 +67,7 @@ async fn changes_come_as_they_happen_and_a_reader_takes_up_where_it_was() {
     let (last, _) = reader.change().await;
 
     let id = event["id"].as_str().unwrap().parse().unwrap();
-    server.running.app.events.set_receiving(&id, Input::Main, true).await.unwrap();
+    server.running.app.events.set_receiving(&id, Input::Main, Some(Source::default())).await.unwrap();
     let (_, receiving) = reader.change().await;
     assert_eq!((receiving["kind"].as_str(), receiving["change"].as_str()), (Some("event"), Some("updated")));
     drop(reader);

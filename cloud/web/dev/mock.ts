@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
 import { accountAnswer } from "./mock_own_account.ts";
+import { belowEvent, change, ofSimulcasts, details, READS_ONLY, ticks } from "./mock_event.ts";
+import { answerViewer, tellViewers } from "./mock_embed.ts";
 import { mayBecome } from "../src/admin/data/transitions.ts";
 import type { Alarm, Device, Item, Job, LiveEvent, Telemetry } from "../src/admin/data/types.ts";
 import { answerOfAccount, servedFile } from "./mock_account.ts";
@@ -9,13 +11,9 @@ import { answerOfAccount, servedFile } from "./mock_account.ts";
 const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
 function event(number: number, title: string, status: LiveEvent["status"], more: Partial<LiveEvent> = {}): LiveEvent {
-  const url = "rtmp://127.0.0.1:1935/live";
-  const input = (role: string, receiving: boolean) => ({ key: `sk_${role}_${"9f2c71ab".repeat(3)}${number}`, url, receiving });
+  const id = `evt_mock${number}`;
   const on = status === "started" || status === "preview";
-  return {
-    id: `evt_mock${number}`, number, title, status, version: 1, created_at: at(300), updated_at: at(number * 7),
-    device_id: null, inputs: { main: input("main", on), backup: input("backup", false) }, recordings: [], ...more,
-  };
+  return { id, number, title, status, version: 1, created_at: at(300), updated_at: at(number * 7), ...details(id, on), ...more };
 }
 
 function telemetry(live: boolean): Telemetry {
@@ -46,8 +44,12 @@ const devices = [
 ];
 const recordings = ["rec_1"];
 const events = [
-  event(5, "Annual general meeting", "started", { device_id: "box_mock1" }),
-  event(4, "Chamber concert, second evening with a rather long title that has to be cut", "waiting"),
+  event(5, "Annual general meeting", "started", {
+    device_id: "box_mock1", on_air: "main", service_message: "The sound of the second microphone will be better in a minute.", resolutions: [1080, 720, 480],
+  }),
+  event(4, "Chamber concert, second evening with a rather long title that has to be cut", "waiting", {
+    starts_at: at(-94.3), ends_at: at(-240), automatic: true, countdown: true, record: "recording",
+  }),
   event(3, "Product launch", "preview"),
   event(2, "Board briefing", "paused", { recordings }),
   event(1, "Rehearsal", "ended", { recordings }),
@@ -95,16 +97,18 @@ const lists: Record<string, { id: string }[]> = { events, devices, items, jobs }
 type Answer = [status: number, body?: unknown];
 const refuse = (status: number, title: string, detail: string): Answer => [status, { title, status, detail }];
 
-async function answer(request: IncomingMessage, path: string[]): Promise<Answer> {
+async function answer(request: IncomingMessage, path: string[], query: string): Promise<Answer> {
   const [kind = "", id, sub, name] = path;
   if (kind === "session") {
-    const permissions = ["events:read", "log:read", "password:change", "api:use"];
+    const all = ["events:read", "events:write", "events:run", "devices:read", "devices:control", "account:read", "account:write", "log:read", "password:change", "api:use"];
+    const permissions = READS_ONLY ? all.filter((one) => one.endsWith(":read")) : all;
     return [200, { user_id: "usr_mock1", email: "admin@example.org", name: "Anna Admin", permissions, csrf: "x" }];
   }
   const own = accountAnswer(path.join("/")) ?? (await answerOfAccount(request, path));
   if (own) return own;
   const list = lists[kind];
   const body = request.method === "GET" ? {} : await read(request);
+  if (kind === "simulcasts") return ofSimulcasts(events, request.method ?? "", id, query, body);
   if (!list) return refuse(404, "Not found", "There is nothing at this address");
   if (!id) {
     if (request.method === "GET") return [200, { data: list, next: null }];
@@ -117,9 +121,17 @@ async function answer(request: IncomingMessage, path: string[]): Promise<Answer>
     events.push(made);
     return [201, made];
   }
+  if (sub === "clone") {
+    const { messages, images, transcode, resolutions, record, title } = list.find((one) => one.id === id) as LiveEvent;
+    const made = event(events.length + 1, title, "waiting", { updated_at: at(0), messages, images, transcode, resolutions, record });
+    events.push(made);
+    return [201, made];
+  }
   const found = list.find((one) => one.id === id);
   if (!found) return refuse(404, "Not found", `There is no ${kind.slice(0, -1)} ${id}`);
   if (sub === "commands") return [200, { status: "done", code: 200, error: null, name }];
+  const below = kind === "events" && sub ? belowEvent(found as LiveEvent, path.slice(2), query, body) : undefined;
+  if (below) return below;
   if (request.method === "GET") return [200, found];
   if (kind === "jobs") {
     const changed = found as Job;
@@ -143,9 +155,13 @@ async function answer(request: IncomingMessage, path: string[]): Promise<Answer>
     const to = body["status"] as LiveEvent["status"];
     if (!mayBecome(changed.status, to)) return refuse(409, "Conflict", `The event is ${changed.status}, it cannot become ${to}`);
     changed.status = to;
-  } else Object.assign(changed, body);
+  } else {
+    const wrong = change(changed, body);
+    if (wrong) return wrong;
+  }
   changed.version += 1;
   changed.updated_at = at(0);
+  tellViewers(changed);
   say("change", { kind: "event", id: changed.id });
   return [200, changed];
 }
@@ -158,10 +174,11 @@ export function mock(): Plugin {
       const ticker = setInterval(() => {
         const one = devices[0];
         if (one) say("telemetry", { device_id: one.id, telemetry: telemetry(true) });
+        ticks(events, say);
       }, 1000);
       server.httpServer?.on("close", () => clearInterval(ticker));
       server.middlewares.use((request, response, next) => {
-        const path = (request.url ?? "/").split("?")[0] ?? "/";
+        const [path = "/", query = ""] = (request.url ?? "/").split("?");
         if (path === "/api/v1/stream") {
           response.writeHead(200, { "content-type": "text/event-stream" });
           response.write("event: alive\ndata: {}\n\n");
@@ -169,10 +186,12 @@ export function mock(): Plugin {
           streams.add(response);
           request.on("close", () => streams.delete(response));
         } else if (path.startsWith("/api/v1/")) {
-          void answer(request, path.split("/").slice(3)).then(([status, body]) => {
+          void answer(request, path.split("/").slice(3), query).then(([status, body]) => {
             response.writeHead(status, { "content-type": "application/json" });
             response.end(body === undefined ? "" : JSON.stringify(body));
           });
+        } else if (path.startsWith("/embed/")) {
+          void answerViewer(server, events, path, response).then((done) => !done && next());
         } else if (path.startsWith("/include/")) {
           const file = servedFile(decodeURIComponent(path.split("/")[3] ?? ""));
           response.writeHead(file ? 200 : 404, { "content-type": file?.type ?? "text/plain" });

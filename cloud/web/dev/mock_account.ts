@@ -27,6 +27,10 @@ const settings: Setting[] = [
   setting("Player", "low_latency", "flag", true, "Whether live players stay as close to the stage as they can."),
   setting("Messages", "waiting_title", "text", "Starting soon", "The heading before an event is started."),
   setting("Messages", "waiting_text", "text", "The stream begins here by itself.", "The text below that heading."),
+  setting("Messages", "paused_title", "text", "We will be right back", "The heading while an event is paused."),
+  setting("Messages", "paused_text", "text", "The stream is paused. It goes on by itself.", "The text below that heading."),
+  setting("Messages", "ended_title", "text", "This event has ended", "The heading after an event."),
+  setting("Messages", "ended_text", "text", "Thank you for watching.", "The text below that heading."),
 ];
 let version = 1;
 Object.assign(settings[4] as Setting, { value: "#c2410c", is_set: true });
@@ -46,7 +50,12 @@ function keep(name: string, type: string, data: Buffer): IncludeFile {
 
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 220 60"><rect width="60" height="60" rx="14" fill="#c2410c"/>
 <path d="M22 16v28l24-14z" fill="#fff"/><text x="74" y="41" font-family="sans-serif" font-size="30" font-weight="700" fill="#334">Stage 2</text></svg>`;
+const SLATE = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1600 900"><rect width="1600" height="900" fill="#1c3350"/>
+<circle cx="1240" cy="260" r="420" fill="#2c5580"/><circle cx="1240" cy="260" r="240" fill="#e8a33d"/>
+<text x="120" y="520" font-family="sans-serif" font-size="104" font-weight="700" fill="#fff">Chamber concert</text>
+<text x="124" y="620" font-family="sans-serif" font-size="54" fill="#cfe0f2">Second evening, at half past seven</text></svg>`;
 keep("logo.svg", "image/svg+xml", Buffer.from(LOGO));
+keep("slate.svg", "image/svg+xml", Buffer.from(SLATE));
 keep("a-rather-long-name-of-a-style-sheet-that-has-to-be-cut.css", "text/css", Buffer.from("a{}".repeat(900)));
 keep("Inter.woff2", "font/woff2", Buffer.alloc(48_000));
 keep("terms.html", "text/html", Buffer.from("<h1>Terms</h1>"));

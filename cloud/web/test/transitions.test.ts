@@ -29,3 +29,9 @@ test("an ended event stays ended, and waiting never ends", () => {
   assert.equal(mayBecome("waiting", "ended"), false);
   assert.equal(mayBecome("waiting", "paused"), false);
 });
+
+test("what a button does follows what is recorded", () => {
+  assert.match(statusButtons("started", "dvr")[2]?.hint ?? "", /goes on/);
+  assert.match(statusButtons("started", "recording")[2]?.hint ?? "", /ends here/);
+  assert.match(statusButtons("waiting", "none")[1]?.hint ?? "", /not recorded/);
+});

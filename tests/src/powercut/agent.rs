@@ -14,8 +14,8 @@ use stagebox_agent::clock::Clock;
 use stagebox_agent::control::{Intent, IntentStore, Record};
 use stagebox_agent::durable::Durable;
 use stagebox_agent::record::{self, RecorderConfig};
-use stagebox_agent::stream::Hub;
 use stagebox_powercut::{Entry, Loss, Op, Tree};
+use stagebox_push::Hub;
 use tokio::process::Command;
 
 use super::movies::{self, Movie};

@@ -10,8 +10,8 @@ use rand::{Rng, SeedableRng};
 use stagebox_agent::clock::Clock;
 use stagebox_agent::durable::Durable;
 use stagebox_agent::record::{self, RecorderConfig, RecorderHandle, RecorderState, RecorderStatus};
-use stagebox_agent::stream::Hub;
 use stagebox_media::{Epoch, Frame, Packet, Track};
+use stagebox_push::Hub;
 use tokio::time::timeout;
 
 use super::clip::Clip;

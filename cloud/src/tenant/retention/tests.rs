@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::id::{EventId, RecordingId};
+use crate::recording::RecordingKind;
 use crate::store::Account;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ fn recording(number: u64, started_ms: i64, ended_ms: i64) -> Recording {
         account: Account(2),
         number,
         event_id: EventId::from_random([1; 16]),
+        kind: RecordingKind::Recording,
+        shown_from: None,
         started_at: at(started_ms),
         ended_at: Some(at(ended_ms)),
         from_segment: 0,

@@ -9,6 +9,15 @@ export interface EventState {
   receiving: boolean;
   /** Items made of the event, newest last; filled after the end. */
   items?: string[];
+  /** When it begins, where viewers are to see how long that is. */
+  starts_at?: string | null;
+  /** The server's clock when it wrote this. */
+  now?: string;
+  /** Shown over the player while it is started; empty: none. */
+  service_message?: string;
+  /** What is said instead of the picture, and the addresses of pictures that are shown instead of that. */
+  messages?: Record<"waiting" | "paused" | "ended", { title: string; text: string }>;
+  images?: Record<"waiting" | "paused" | "ended", string | null>;
 }
 
 /** The stream says something at least this often; more silence means that it is lost. */
@@ -50,7 +59,7 @@ export class StatusFollower {
   take(next: EventState, now: number, from: "stream" | "poll"): boolean {
     if (from === "stream") this.heard(now);
     if (next.version < this.#state.version) return false;
-    const changed = JSON.stringify(next) !== JSON.stringify(this.#state);
+    const changed = withoutClock(next) !== withoutClock(this.#state);
     this.#state = next;
     return changed;
   }
@@ -62,4 +71,9 @@ export class StatusFollower {
     this.#polledAt = now;
     return true;
   }
+}
+
+/** That the server's clock goes on is no news. */
+function withoutClock(state: EventState): string {
+  return JSON.stringify({ ...state, now: undefined });
 }

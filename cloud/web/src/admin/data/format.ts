@@ -7,6 +7,11 @@ export function showTimesIn(name: string): void {
   zone = name || undefined;
 }
 
+/** In which time zone times are shown; nothing: the browser's. */
+export function shownZone(): string | undefined {
+  return zone;
+}
+
 export function kbps(value: number): string {
   if (value >= 10_000) return `${(value / 1000).toFixed(1)} Mbit/s`;
   if (value >= 1000) return `${(value / 1000).toFixed(2)} Mbit/s`;
@@ -80,6 +85,11 @@ export function day(iso: string): string {
 /** The time of day alone. */
 export function timeOfDay(iso: string): string {
   return inZone(iso, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
+/** Hours and minutes alone, with the day where it is another one. */
+export function shortTime(iso: string, now: number): string {
+  return day(iso) === day(new Date(now).toISOString()) ? inZone(iso, { hour: "2-digit", minute: "2-digit" }) : dateTime(iso);
 }
 
 function inZone(iso: string, style: Intl.DateTimeFormatOptions): string {

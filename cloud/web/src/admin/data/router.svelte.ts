@@ -5,7 +5,7 @@ class Router {
   /** Where somebody wanted to go while a page held them back. */
   wanted = $state("");
   #path = "/";
-  #holds: () => boolean = () => false;
+  readonly #holders = new Set<() => boolean>();
 
   constructor() {
     if (typeof window === "undefined") return;
@@ -27,9 +27,9 @@ class Router {
 
   /** As long as it says so, leaving sets `wanted` and nothing else; gives the way to stop it. */
   hold(while_: () => boolean): () => void {
-    this.#holds = while_;
+    this.#holders.add(while_);
     return () => {
-      if (this.#holds === while_) this.#holds = () => false;
+      this.#holders.delete(while_);
       this.wanted = "";
     };
   }
@@ -42,9 +42,13 @@ class Router {
   /** Leaves for where somebody wanted to go. */
   leave(): void {
     const path = this.wanted;
-    this.#holds = () => false;
+    this.#holders.clear();
     this.wanted = "";
     this.go(path);
+  }
+
+  #holds(): boolean {
+    return [...this.#holders].some((holds) => holds());
   }
 
   #onPop(): void {

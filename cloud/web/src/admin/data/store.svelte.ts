@@ -2,7 +2,8 @@ import { followStream } from "../../live/shared_stream.ts";
 import { ApiProblem, ask, setCsrf, whenSignedOut } from "./api.ts";
 import { Collection } from "./collection.svelte.ts";
 import { zone } from "./time_zone.svelte.ts";
-import type { Alarm, Device, Item, Job, LiveEvent, Telemetry } from "./types.ts";
+import { told } from "./told.ts";
+import type { Alarm, Device, HealthMessage, Item, Job, LiveEvent, SimulcastsMessage, Telemetry } from "./types.ts";
 
 export const events = new Collection<LiveEvent>("/events");
 export const items = new Collection<Item>("/items");
@@ -111,35 +112,50 @@ class Session {
 export const session = new Session();
 
 type StreamMessage =
-  | { kind: "event" | "item" | "device" | "job"; id: string; deleted?: boolean }
+  | { kind: "event" | "item" | "device" | "job" | "simulcast"; id: string; deleted?: boolean }
   | { alarms: Alarm[] }
-  | { device_id: string; telemetry: Telemetry };
+  | { device_id: string; telemetry: Telemetry }
+  | HealthMessage
+  | SimulcastsMessage;
 
 const KINDS = { event: events, item: items, device: devices, job: jobs };
 
 function readAnew(): void {
   for (const one of Object.values(KINDS)) if (one.state === "ready") void one.load();
+  told.anew.tell();
+}
+
+function changed(kind: keyof typeof KINDS | "simulcast", id: string, deleted: boolean): void {
+  if (kind === "simulcast") {
+    told.simulcast.tell({ id, deleted });
+    return;
+  }
+  const kept = KINDS[kind];
+  if (!kept || kept.state !== "ready") return;
+  if (deleted) kept.drop(id);
+  else void kept.refresh(id);
 }
 
 function follow(owner: Session): () => void {
   let wasDown = false;
   let tell: ReturnType<typeof setTimeout> | undefined;
   return followStream("/api/v1/stream", {
-    events: ["change", "alarms", "telemetry", "alive", "reset"],
+    events: ["change", "alarms", "telemetry", "health", "simulcasts", "alive", "reset"],
     message(name, data) {
       const message = data as StreamMessage;
       if (name === "telemetry" && "telemetry" in message) {
         const { telemetry } = message;
         devices.patch(message.device_id, { telemetry, online: true });
+      } else if (name === "health" && "inputs" in message) {
+        told.health.tell(message);
+      } else if (name === "simulcasts" && "simulcasts" in message) {
+        told.simulcasts.tell(message);
       } else if (name === "alarms" && "alarms" in message) {
         alarms.all = message.alarms;
       } else if (name === "reset") {
         readAnew();
       } else if (name === "change" && "kind" in message) {
-        const kept = KINDS[message.kind];
-        if (!kept || kept.state !== "ready") return;
-        if (message.deleted) kept.drop(message.id);
-        else void kept.refresh(message.id);
+        changed(message.kind, message.id, message.deleted ?? false);
       }
     },
     up() {

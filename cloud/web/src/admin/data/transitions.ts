@@ -1,4 +1,4 @@
-import type { EventStatus } from "./types.ts";
+import type { EventStatus, RecordMode } from "./types.ts";
 
 const ALLOWED: Record<EventStatus, readonly EventStatus[]> = {
   waiting: ["preview", "started"],
@@ -23,8 +23,30 @@ export interface StatusButton {
   hint: string;
 }
 
+/** What a button does, as far as it depends on what is recorded. */
+const HINTS: Record<"started" | "paused" | "ended", Record<RecordMode, string>> = {
+  started: {
+    account: "Viewers see the broadcast, and it is recorded if the account says so",
+    recording: "Viewers see the broadcast, and it is recorded",
+    dvr: "Viewers see the broadcast",
+    none: "Viewers see the broadcast; it is not recorded",
+  },
+  paused: {
+    account: "Viewers see a message; a recording ends here",
+    recording: "Viewers see a message; the recording ends here",
+    dvr: "Viewers see a message; the recording goes on",
+    none: "Viewers see a message",
+  },
+  ended: {
+    account: "Ends the event for good; what is recorded becomes an item",
+    recording: "Ends the event for good and makes an item of it",
+    dvr: "Ends the event for good and makes an item of it",
+    none: "Ends the event for good",
+  },
+};
+
 /** The four buttons for an event in `status`, always in the same places. */
-export function statusButtons(status: EventStatus): StatusButton[] {
+export function statusButtons(status: EventStatus, record: RecordMode = "account"): StatusButton[] {
   const back = status === "preview";
   const preview: EventStatus = back ? "waiting" : "preview";
   const buttons: StatusButton[] = [
@@ -40,21 +62,21 @@ export function statusButtons(status: EventStatus): StatusButton[] {
       label: status === "paused" ? "Resume" : "Start",
       tone: "start",
       enabled: mayBecome(status, "started"),
-      hint: "Viewers see the broadcast, and it is recorded",
+      hint: HINTS.started[record],
     },
     {
       to: "paused",
       label: "Pause",
       tone: "plain",
       enabled: mayBecome(status, "paused"),
-      hint: "Viewers see a message; the recording ends here",
+      hint: HINTS.paused[record],
     },
     {
       to: "ended",
       label: "End",
       tone: "end",
       enabled: mayBecome(status, "ended"),
-      hint: "Ends the event for good and makes an item of it",
+      hint: HINTS.ended[record],
     },
   ];
   return buttons.map((button) => (button.enabled ? button : { ...button, hint: whyNot(status, button.to) }));

@@ -1,28 +1,4 @@
-export type EventStatus = "waiting" | "preview" | "started" | "paused" | "ended";
-
-export interface Input {
-  key: string;
-  url: string;
-  receiving: boolean;
-}
-
-export interface LiveEvent {
-  id: string;
-  number: number;
-  title: string;
-  status: EventStatus;
-  version: number;
-  created_at: string;
-  updated_at: string;
-  device_id: string | null;
-  /** What viewers would see just now; null where nothing has come yet. */
-  on_air?: "main" | "backup" | "slate" | null;
-  inputs: { main: Input; backup: Input };
-  /** Ids of its recordings, oldest first. */
-  recordings: string[];
-  /** What is wrong with it just now, in words. */
-  warning?: string | null;
-}
+export type * from "./event_types.ts";
 
 export interface Item {
   id: string;
