@@ -9,8 +9,8 @@ use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, free_port,
 use super::{FRAME_US, STEP, make_event, publish_url};
 
 const FRAMES: u32 = 90;
-/// Rules of what is not there: pictures for winding nowhere, other bit rates where nothing is transcoded.
-const NOT_THERE: [&str; 2] = ["iframe-playlists-present", "several-bit-rates"];
+/// The rule of what is not there: other bit rates where nothing is transcoded.
+const NOT_THERE: [&str; 1] = ["several-bit-rates"];
 
 /// The client publishes; every frame is in the live playlist and in the item.
 async fn plays_out(client: Client) -> Result<()> {

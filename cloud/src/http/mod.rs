@@ -31,6 +31,7 @@ mod router;
 mod selection;
 mod sent;
 mod server;
+mod text;
 mod told;
 
 pub(crate) use call::Named;
@@ -50,6 +51,7 @@ pub(crate) use request_id::{REQUEST_ID, RequestId};
 pub use router::Router;
 pub(crate) use selection::{MOST as MAX_FIELDS, names};
 pub use server::{Counters, ServeError, Server};
+pub(crate) use text::{Text, accepts};
 pub(crate) use told::{Teller, events};
 
 pub use warp::reply::Response;

@@ -14,10 +14,10 @@ use super::window::{Edge, Found, View};
 use crate::access::Permission;
 use crate::app::App;
 use crate::event::{Event, EventStatus};
-use crate::http::{ApiError, Response};
+use crate::http::{ApiError, Response, Text};
 use crate::id::EventId;
 use crate::media;
-use crate::viewing::{Address, Asked, Grant, Kind, Wanted, media_answer};
+use crate::viewing::{Address, Asked, Grant, Kind, Wanted, media_answer, playlist_answer};
 
 /// How long a request for what is still to come may wait.
 const MAX_WAIT: Duration = Duration::from_secs(6);
@@ -54,14 +54,22 @@ async fn here(app: &App, address: &Address<EventId>, asked: &Asked<'_>) -> Resul
         (Grant::Public, Some(from)) => from,
         (Grant::Public, None) => return Err(not_started()),
     };
-    let (kind, data) = match address.wanted {
-        Wanted::Master => {
-            (Kind::LivePlaylist, Bytes::from(stream.master(asked.plain()).ok_or_else(nothing_yet)?))
-        }
+    let list = match address.wanted {
+        Wanted::Master => Some(Text::new(stream.master(asked.plain()).ok_or_else(nothing_yet)?)),
         Wanted::Playlist(rendition) => {
             let query = Query::parse(asked)?;
-            (Kind::LivePlaylist, playlist(&stream, rendition, from_msn, query).await?)
+            Some(playlist(&stream, rendition, from_msn, query).await?)
         }
+        Wanted::Iframes(rendition) => {
+            let view = View { from_msn, plain: true, skip: false, iframes: true };
+            Some(stream.playlist(rendition, view).ok_or_else(missing)?)
+        }
+        Wanted::Init(..) | Wanted::Segment(..) | Wanted::Part(..) => None,
+    };
+    if let Some(list) = list {
+        return Ok(playlist_answer(Kind::LivePlaylist, address.grant, &list, asked.headers));
+    }
+    let (kind, data) = match address.wanted {
         Wanted::Init(rendition, init) => (Kind::Init, stream.init(rendition, init).ok_or_else(missing)?),
         Wanted::Segment(rendition, msn) if msn >= from_msn => {
             (Kind::Segment, segment(app, &stream, rendition, msn).await?)
@@ -69,7 +77,7 @@ async fn here(app: &App, address: &Address<EventId>, asked: &Asked<'_>) -> Resul
         Wanted::Part(rendition, msn, part) if msn >= from_msn => {
             (Kind::Segment, awaited_part(&stream, rendition, msn, part).await?)
         }
-        Wanted::Segment(..) | Wanted::Part(..) => return Err(missing()),
+        _ => return Err(missing()),
     };
     Ok(media_answer(kind, address.grant, data, asked.headers))
 }
@@ -158,8 +166,8 @@ async fn playlist(
     rendition: Rendition,
     from_msn: u64,
     query: Query,
-) -> Result<Bytes, ApiError> {
-    let view = View { from_msn, plain: query.plain, skip: query.skip };
+) -> Result<Text, ApiError> {
+    let view = View { from_msn, plain: query.plain, skip: query.skip, iframes: false };
     let mut edge = stream.edge(rendition).ok_or_else(missing)?;
     if let Some((msn, part)) = query.until {
         let newest = edge.borrow().newest_msn().unwrap_or(0).max(from_msn);

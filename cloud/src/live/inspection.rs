@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::conformance::{Checker, FileFacts, Finding, Severity, TrackFacts, TrackKind, name_of, rules};
-use super::playlist::segment_uri;
+use super::playlist::{IFRAMES_URI, segment_uri};
 use super::rendition::Rendition;
 use super::stream::Stream;
 use super::window::{Found, View};
@@ -133,11 +133,17 @@ impl Inspector {
             for rendition in stream.renditions() {
                 // After the first look what changed is enough.
                 let skip = !plain && self.rounds > 0;
-                let view = View { from_msn, plain, skip };
+                let view = View { from_msn, plain, skip, iframes: false };
                 let Some(text) = stream.playlist(rendition, view) else { continue };
                 let name = name_of(&format!("{rendition}/index.m3u8{query}"));
-                found.extend(self.checker.media(&name, &String::from_utf8_lossy(&text), at_ms, skip));
+                found.extend(self.checker.media(&name, &String::from_utf8_lossy(&text.plain()), at_ms, skip));
             }
+        }
+        for rendition in stream.renditions().into_iter().filter(|name| name.is_video()) {
+            let view = View { from_msn, plain: true, skip: false, iframes: true };
+            let Some(text) = stream.playlist(rendition, view).filter(|_| plain_too) else { continue };
+            let name = name_of(&format!("{rendition}/{IFRAMES_URI}"));
+            found.extend(self.checker.media(&name, &String::from_utf8_lossy(&text.plain()), at_ms, false));
         }
         for rendition in stream.renditions() {
             self.look_at_files(stream, rendition, &mut found);

@@ -277,6 +277,8 @@ impl Lane {
         let segment = &mut open.segment;
         if segment.parts.is_empty() {
             segment.independent = fragment.independent;
+            let shown = fragment.independent && self.rendition.is_video();
+            segment.key_bytes = shown.then_some(fragment.first_end as u64);
         }
         let start = segment.bytes as usize;
         let end = start + fragment.data.len();
@@ -303,6 +305,7 @@ impl Lane {
             gap: false,
             init: self.init.as_ref().map_or(0, |(number, _)| *number),
             bytes: 0,
+            key_bytes: None,
             frames: 0,
             end_ns: boundary.at_ns,
             parts: Vec::new(),

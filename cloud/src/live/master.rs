@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::playlist::IFRAMES_URI;
+
 /// A video rendition, or the audio one of a stream without video.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Variant {
@@ -14,6 +16,9 @@ pub(crate) struct Variant {
     pub(crate) codec: String,
     pub(crate) resolution: Option<(u32, u32)>,
     pub(crate) frame_rate: Option<f64>,
+    /// Of the pictures that decoding can begin with alone; zero where there is no list of them.
+    pub(crate) key_peak_bps: u64,
+    pub(crate) key_average_bps: u64,
 }
 
 /// The sound that goes with every video rendition.
@@ -50,6 +55,19 @@ impl Master {
         for variant in &self.variants {
             self.stream_inf(&mut out, variant);
             let _ = writeln!(out, "{}/index.m3u8{query}", variant.rendition);
+        }
+        for variant in self.variants.iter().filter(|variant| variant.key_peak_bps > 0) {
+            let _ = write!(
+                out,
+                "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"",
+                variant.key_peak_bps,
+                variant.key_average_bps.clamp(1, variant.key_peak_bps),
+                variant.codec
+            );
+            if let Some((width, height)) = variant.resolution {
+                let _ = write!(out, ",RESOLUTION={width}x{height}");
+            }
+            let _ = writeln!(out, ",URI=\"{}/{IFRAMES_URI}\"", variant.rendition);
         }
         out
     }
@@ -93,6 +111,8 @@ mod tests {
             codec: "avc1.64001f".to_owned(),
             resolution: Some(resolution),
             frame_rate: Some(30_000.0 / 1001.0),
+            key_peak_bps: peak_bps / 10,
+            key_average_bps: peak_bps / 20,
         }
     }
 
@@ -116,7 +136,9 @@ mod tests {
              #EXT-X-STREAM-INF:BANDWIDTH=3130000,AVERAGE-BANDWIDTH=1628000,CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=29.970,AUDIO=\"audio\"\n\
              source/index.m3u8\n\
              #EXT-X-STREAM-INF:BANDWIDTH=930000,AVERAGE-BANDWIDTH=528000,CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=640x360,FRAME-RATE=29.970,AUDIO=\"audio\"\n\
-             360p/index.m3u8\n"
+             360p/index.m3u8\n\
+             #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=300000,AVERAGE-BANDWIDTH=150000,CODECS=\"avc1.64001f\",RESOLUTION=1280x720,URI=\"source/iframes.m3u8\"\n\
+             #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=80000,AVERAGE-BANDWIDTH=40000,CODECS=\"avc1.64001f\",RESOLUTION=640x360,URI=\"360p/iframes.m3u8\"\n"
         );
     }
 
@@ -127,7 +149,8 @@ mod tests {
             master.render(),
             "#EXTM3U\n#EXT-X-VERSION:8\n\
              #EXT-X-STREAM-INF:BANDWIDTH=10,AVERAGE-BANDWIDTH=5,CODECS=\"avc1.64001f\",RESOLUTION=16x16,FRAME-RATE=29.970\n\
-             source/index.m3u8?plain=1\n"
+             source/index.m3u8?plain=1\n\
+             #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,AVERAGE-BANDWIDTH=1,CODECS=\"avc1.64001f\",RESOLUTION=16x16,URI=\"source/iframes.m3u8\"\n"
         );
     }
 }

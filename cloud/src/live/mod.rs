@@ -46,7 +46,7 @@ pub use error::LiveError;
 pub(crate) use health_http::{Operations as HealthOperations, routes as health_routes};
 pub(crate) use http::{answer, answer_inside};
 pub(crate) use index::shared_entries;
-pub(crate) use playlist::{MediaPlaylist, PlaylistKind};
+pub(crate) use playlist::{IFRAMES_URI, MediaPlaylist, PlaylistKind};
 pub use publisher::{Publisher, SourceInfo};
 pub(crate) use rates::{Rates, master};
 pub(crate) use recovery::align;

@@ -12,6 +12,8 @@ const PARTS_KEPT_TARGET_DURATIONS: u64 = 3;
 /// A client may skip what is older than this many target durations (RFC 8216bis, 4.4.3.8).
 const SKIP_UNTIL_TARGET_DURATIONS: u64 = 6;
 
+mod iframes;
+
 /// Where another rendition of the same event ends (RFC 8216bis, 4.4.5.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RenditionReport {
@@ -54,6 +56,9 @@ pub(crate) enum PlaylistKind {
     Ended,
     OnDemand,
 }
+
+/// Name of the list of pictures that decoding can begin with, relative to its rendition.
+pub(crate) const IFRAMES_URI: &str = "iframes.m3u8";
 
 /// Name of a segment, relative to its rendition.
 pub(crate) fn segment_uri(msn: u64) -> String {

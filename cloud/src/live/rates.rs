@@ -10,22 +10,33 @@ pub(crate) struct Rates {
     pub(crate) peak_bps: u64,
     pub(crate) average_bps: u64,
     pub(crate) frame_rate: f64,
+    /// Of the pictures that decoding can begin with alone; zero where that is not known.
+    pub(crate) key_peak_bps: u64,
+    pub(crate) key_average_bps: u64,
 }
 
 impl Rates {
     pub(crate) fn of<'a>(segments: impl Iterator<Item = &'a Segment>) -> Self {
         let (mut peak_bps, mut bytes, mut duration_us, mut frames) = (0, 0, 0, 0);
+        let (mut key_peak_bps, mut key_bytes, mut key_us) = (0, 0, 0);
         for segment in segments {
             peak_bps = segment.bits_per_second().max(peak_bps);
             bytes += segment.bytes;
             duration_us += segment.duration_us;
             frames += u64::from(segment.frames);
+            if let Some((bps, of_key)) = segment.key_bits_per_second().zip(segment.key_bytes) {
+                key_peak_bps = bps.max(key_peak_bps);
+                key_bytes += of_key;
+                key_us += segment.duration_us;
+            }
         }
         let seconds = duration_us.max(1) as f64 / 1e6;
         Self {
             peak_bps,
             average_bps: (bytes * 8 * 1_000_000).checked_div(duration_us).unwrap_or(0),
             frame_rate: frames as f64 / seconds,
+            key_peak_bps,
+            key_average_bps: (key_bytes * 8 * 1_000_000).checked_div(key_us).unwrap_or(0),
         }
     }
 }
@@ -42,6 +53,8 @@ pub(crate) fn master<'a>(
         codec: description.codec.clone(),
         resolution: description.resolution,
         frame_rate: description.resolution.and(description.frame_rate.or(Some(rates.frame_rate))),
+        key_peak_bps: rates.key_peak_bps,
+        key_average_bps: rates.key_average_bps,
     };
     let mut variants: Vec<Variant> = lanes
         .clone()

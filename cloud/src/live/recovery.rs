@@ -213,6 +213,7 @@ pub(crate) fn align(lanes: &mut BTreeMap<Rendition, Vec<Segment>>) {
             segments.drain(..).map(|segment| (segment.msn, segment)).collect();
         for (msn, other) in all.range(first..) {
             have.entry(*msn).or_insert_with(|| Segment {
+                key_bytes: None,
                 gap: true,
                 bytes: 0,
                 frames: 0,

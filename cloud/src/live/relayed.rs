@@ -24,6 +24,7 @@ pub(super) async fn answer(
     let query = match address.wanted {
         Wanted::Master => Query { plain: asked.plain(), ..Query::default() },
         Wanted::Playlist(_) => Query::parse(asked)?,
+        Wanted::Iframes(_) => Query { plain: true, ..Query::default() },
         Wanted::Init(..) | Wanted::Segment(..) | Wanted::Part(..) => {
             let from_msn = match grant {
                 Grant::Preview => 0,

@@ -35,6 +35,9 @@ pub(crate) struct Segment {
     /// Number of the initialisation section that this segment needs.
     pub(crate) init: u32,
     pub(crate) bytes: u64,
+    /// How many bytes there are up to the end of the first picture, if decoding can begin with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_bytes: Option<u64>,
     pub(crate) frames: u32,
     /// Decoding time of what comes next, on the event's timeline.
     pub(crate) end_ns: i64,
@@ -44,6 +47,11 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// Bits per second of its first picture, shown as long as the segment lasts.
+    pub(crate) fn key_bits_per_second(&self) -> Option<u64> {
+        (self.key_bytes? * 8 * 1_000_000).checked_div(self.duration_us)
+    }
+
     /// Bits per second of this segment, zero when it has no duration.
     pub(crate) fn bits_per_second(&self) -> u64 {
         (self.bytes * 8 * 1_000_000).checked_div(self.duration_us).unwrap_or(0)

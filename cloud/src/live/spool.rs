@@ -313,6 +313,7 @@ mod tests {
             gap: false,
             init: 0,
             bytes: parts as u64,
+            key_bytes: None,
             frames: 1,
             end_ns: 1,
             parts: vec![part; parts],

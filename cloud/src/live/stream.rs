@@ -18,6 +18,7 @@ use super::window::{Edge, Found, View, Window};
 use crate::clock::Timestamp;
 use crate::cluster::Hold;
 use crate::event::{EventView, Input, StreamKey, Works};
+use crate::http::Text;
 use crate::id::EventId;
 
 /// Playlists kept rendered per rendition: plain or not, delta or not, for viewers and in preview.
@@ -39,7 +40,7 @@ pub(super) struct Holder {
 #[derive(Debug, Default)]
 struct Rendered {
     edge: Edge,
-    playlists: BTreeMap<View, Bytes>,
+    playlists: BTreeMap<View, Text>,
 }
 
 /// A live event as it can be fetched.
@@ -159,7 +160,7 @@ impl Stream {
     }
 
     /// A rendition's playlist, rendered once per change.
-    pub(crate) fn playlist(&self, rendition: Rendition, view: View) -> Option<Bytes> {
+    pub(crate) fn playlist(&self, rendition: Rendition, view: View) -> Option<Text> {
         let mut rendered = lock(&self.rendered);
         let rendered = rendered.entry(rendition).or_default();
         let window = self.window();
@@ -171,7 +172,7 @@ impl Stream {
         if let Some(known) = rendered.playlists.get(&view) {
             return Some(known.clone());
         }
-        let playlist = Bytes::from(window.playlist(rendition, view)?);
+        let playlist = Text::new(window.playlist(rendition, view)?);
         if rendered.playlists.len() < MAX_RENDERED {
             rendered.playlists.insert(view, playlist.clone());
         }

@@ -20,6 +20,8 @@ pub(crate) struct View {
     pub(crate) from_msn: u64,
     pub(crate) plain: bool,
     pub(crate) skip: bool,
+    /// The list of pictures that decoding can begin with.
+    pub(crate) iframes: bool,
 }
 
 /// How far a rendition has come.
@@ -263,14 +265,14 @@ impl Window {
             .filter(|segment| segment.msn >= view.from_msn)
             .collect();
         let open = lane.open.as_ref().map(|open| &open.segment).filter(|open| open.msn >= view.from_msn);
-        let open = open.filter(|_| !view.plain);
+        let open = open.filter(|_| !view.plain && !view.iframes);
         let first = segments.first().copied().or(open)?;
         let playlist = MediaPlaylist {
             target_duration_s: self.target_duration_s?,
             discontinuity_sequence: first.discontinuity_sequence,
             first_msn: first.msn,
             segments: &segments,
-            low_latency: (!view.plain).then(|| LowLatency {
+            low_latency: (!view.plain && !view.iframes).then(|| LowLatency {
                 part_target_us: self.keep.part_us,
                 open,
                 hint: lane.hint(),
@@ -279,7 +281,7 @@ impl Window {
             }),
             kind: if self.ended { PlaylistKind::Ended } else { PlaylistKind::Live },
         };
-        Some(playlist.render())
+        Some(if view.iframes { playlist.render_iframes() } else { playlist.render() })
     }
 
     /// Writes the list of renditions; `None` while there are none.

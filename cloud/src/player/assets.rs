@@ -1,6 +1,6 @@
 //! The built web front, as it is embedded in the binary.
 
-use crate::http::Response;
+use crate::http::{Response, accepts};
 use http::{HeaderMap, HeaderValue, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use std::borrow::Cow;
@@ -56,32 +56,9 @@ fn body(file: EmbeddedFile) -> bytes::Bytes {
     }
 }
 
-/// Whether the client takes a coding (RFC 9110, 12.5.3); one with `q=0` is refused.
-fn accepts(headers: &HeaderMap, coding: &str) -> bool {
-    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|one| {
-        let mut parts = one.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding));
-        named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn accepting(value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))])
-    }
-
-    #[test]
-    fn codings_are_taken_by_name_and_refused_by_weight() {
-        assert!(accepts(&accepting("gzip, deflate, br"), "br"));
-        assert!(accepts(&accepting("GZIP;q=0.5"), "gzip"));
-        assert!(!accepts(&accepting("gzip;q=0, br"), "gzip"));
-        assert!(!accepts(&accepting("brotli"), "br"));
-        assert!(!accepts(&HeaderMap::new(), "br"));
-    }
 
     #[test]
     fn what_is_not_there_is_no_asset() {

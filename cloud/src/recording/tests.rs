@@ -22,6 +22,7 @@ pub(super) fn manifest(event_id: EventId, init: u32) -> Manifest {
         gap: false,
         init,
         bytes: 1,
+        key_bytes: None,
         frames: 1,
         end_ns: 0,
         parts: Vec::new(),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::path::Grant;
-use crate::http::{ApiError, Range, Response};
+use crate::http::{ApiError, Range, Response, Text};
 
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 const MP4: HeaderValue = HeaderValue::from_static("video/mp4");
@@ -19,6 +19,19 @@ pub(crate) enum Kind {
     FinalPlaylist,
     Init,
     Segment,
+}
+
+/// A playlist, compressed for those who take that.
+pub(crate) fn playlist(kind: Kind, grant: Grant, text: &Text, headers: &HeaderMap) -> Response {
+    let packed = text.compressed_for(headers);
+    let is_packed = packed.is_some();
+    let mut response = media(kind, grant, packed.unwrap_or_else(|| text.plain()), headers);
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if is_packed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
 }
 
 /// 200 or 206 with the bytes as they are; none of them is copied.

@@ -6,7 +6,7 @@ mod path;
 mod titles;
 mod vod;
 
-pub(crate) use answer::{Kind, media as media_answer};
+pub(crate) use answer::{Kind, media as media_answer, playlist as playlist_answer};
 pub(crate) use asked::{Asked, playback};
 pub(crate) use path::{Address, Grant, Wanted};
 pub(crate) use titles::Titles;

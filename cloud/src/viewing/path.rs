@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::live::Rendition;
+use crate::live::{IFRAMES_URI, Rendition};
 
 /// Who may watch with this address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) enum Grant {
 pub(crate) enum Wanted {
     Master,
     Playlist(Rendition),
+    /// The list of pictures that decoding can begin with.
+    Iframes(Rendition),
     Init(Rendition, u32),
     Segment(Rendition, u64),
     Part(Rendition, u64, u64),
@@ -56,6 +58,9 @@ impl Wanted {
         if file == "index.m3u8" {
             return Some(Self::Playlist(rendition));
         }
+        if file == IFRAMES_URI && rendition.is_video() {
+            return Some(Self::Iframes(rendition));
+        }
         if let Some(init) = file.strip_prefix("init-").and_then(|rest| rest.strip_suffix(".mp4")) {
             return Some(Self::Init(rendition, number(init)?));
         }
@@ -82,6 +87,7 @@ mod tests {
         let parse = |rest: &str| Address::<u8>::parse(&format!("/live/{rest}")).map(|found| found.wanted);
         assert_eq!(parse("public/1/index.m3u8"), Some(Wanted::Master));
         assert_eq!(parse("preview/1/360p/index.m3u8"), Some(Wanted::Playlist(Rendition::Scaled(360))));
+        assert_eq!(parse("public/1/source/iframes.m3u8"), Some(Wanted::Iframes(Rendition::Source)));
         assert_eq!(parse("public/1/audio/init-3.mp4"), Some(Wanted::Init(Rendition::Audio, 3)));
         assert_eq!(parse("public/1/source/12.m4s"), Some(Wanted::Segment(Rendition::Source, 12)));
         assert_eq!(parse("public/1/source/12.0.m4s"), Some(Wanted::Part(Rendition::Source, 12, 0)));
@@ -94,6 +100,7 @@ mod tests {
             "public/x/index.m3u8",
             "public/1/index.html",
             "public/1/source/012.m4s",
+            "public/1/audio/iframes.m3u8",
             "public/1/source/+1.m4s",
             "public/1/source/-1.m4s",
             "public/1/source/1.2.3.m4s",

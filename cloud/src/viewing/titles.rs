@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
+use crate::http::Text;
 use crate::id::{EventId, RecordingId};
 use crate::live::{MediaPlaylist, PlaylistKind, Rates, Rendition, Segment, master};
 use crate::recording::{Manifest, RecordingError, Recordings, Track};
@@ -16,14 +15,16 @@ const MAX_KEPT: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Title {
     pub(super) event_id: EventId,
-    master: Option<Bytes>,
-    plain_master: Option<Bytes>,
+    master: Option<Text>,
+    plain_master: Option<Text>,
     tracks: HashMap<Rendition, PlayedTrack>,
 }
 
 #[derive(Debug)]
 struct PlayedTrack {
-    playlist: Bytes,
+    playlist: Text,
+    /// Of pictures that decoding can begin with; absent where that was not noted.
+    iframes: Option<Text>,
     /// Numbers and lengths of the segments that can be fetched, rising.
     segments: Vec<(u64, u64)>,
     inits: Vec<u32>,
@@ -38,18 +39,22 @@ impl Title {
         });
         Self {
             event_id: manifest.event_id,
-            master: master(&tracks, false).map(Bytes::from),
-            plain_master: master(&tracks, true).map(Bytes::from),
+            master: master(&tracks, false).map(Text::new),
+            plain_master: master(&tracks, true).map(Text::new),
             tracks: manifest.tracks.iter().map(|track| (track.rendition, played(manifest, track))).collect(),
         }
     }
 
-    pub(super) fn master(&self, plain: bool) -> Option<Bytes> {
+    pub(super) fn master(&self, plain: bool) -> Option<Text> {
         if plain { self.plain_master.clone() } else { self.master.clone() }
     }
 
-    pub(super) fn playlist(&self, rendition: Rendition) -> Option<Bytes> {
+    pub(super) fn playlist(&self, rendition: Rendition) -> Option<Text> {
         self.tracks.get(&rendition).map(|track| track.playlist.clone())
+    }
+
+    pub(super) fn iframes(&self, rendition: Rendition) -> Option<Text> {
+        self.tracks.get(&rendition)?.iframes.clone()
     }
 
     /// The length of a segment that belongs to the recording: others of the same event are not for its viewers.
@@ -78,7 +83,11 @@ fn played(manifest: &Manifest, track: &Track) -> PlayedTrack {
     let mut inits: Vec<u32> = there.clone().map(|segment| segment.init).collect();
     inits.dedup();
     PlayedTrack {
-        playlist: playlist.render().into(),
+        playlist: Text::new(playlist.render()),
+        iframes: all
+            .iter()
+            .any(|segment| segment.key_bytes.is_some())
+            .then(|| Text::new(playlist.render_iframes())),
         segments: there.map(|segment| (segment.msn, segment.bytes)).collect(),
         inits,
     }

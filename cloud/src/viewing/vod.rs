@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use object_store::path::Path;
 
-use super::answer::{Kind, media as media_answer, media_range};
+use super::answer::{Kind, media as media_answer, media_range, playlist};
 use super::asked::Asked;
 use super::path::{Address, Grant, Wanted};
 use crate::access::Permission;
@@ -28,9 +28,17 @@ pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, Api
     let item = app.items.get(&address.id).await?.ok_or_else(no_item)?;
     let title = app.live.titles().get(app.live.recordings(), &item.recording_id).await;
     let title = title?.ok_or_else(missing)?;
+    let list = match address.wanted {
+        Wanted::Master => Some(title.master(asked.plain())),
+        Wanted::Playlist(rendition) => Some(title.playlist(rendition)),
+        Wanted::Iframes(rendition) => Some(title.iframes(rendition)),
+        Wanted::Init(..) | Wanted::Segment(..) | Wanted::Part(..) => None,
+    };
+    if let Some(list) = list {
+        let list = list.ok_or_else(missing)?;
+        return Ok(playlist(Kind::FinalPlaylist, address.grant, &list, asked.headers));
+    }
     let (kind, data) = match address.wanted {
-        Wanted::Master => (Kind::FinalPlaylist, title.master(asked.plain()).ok_or_else(missing)?),
-        Wanted::Playlist(rendition) => (Kind::FinalPlaylist, title.playlist(rendition).ok_or_else(missing)?),
         Wanted::Init(rendition, init) if title.has_init(rendition, init) => {
             (Kind::Init, stored(app, &media::init_path(&title.event_id, rendition, init)).await?)
         }
@@ -46,7 +54,7 @@ pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, Api
                 _ => (Kind::Segment, stored(app, &path).await?),
             }
         }
-        Wanted::Init(..) | Wanted::Part(..) => return Err(missing()),
+        _ => return Err(missing()),
     };
     Ok(media_answer(kind, address.grant, data, asked.headers))
 }

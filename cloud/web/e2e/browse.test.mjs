@@ -91,10 +91,10 @@ for (const [name, width, height] of [["at a desk", 1440, 900], ["on a telephone"
     step("an event is made; what is wrong stands at its field, and what was typed stays", async () => {
       await shown("/events");
       const make = await form(page, "post-events");
-      const title = make.locator("[data-key=title] input");
+      const title = make.locator("[data-key=title] input").first();
       await title.fill("   ");
       await make.locator("[type=submit]").click();
-      const fault = make.locator("[data-key=title] [data-error]");
+      const fault = make.locator("[data-key=title] [data-error]").first();
       await fault.waitFor();
       assert.match(await fault.textContent(), /1 to 200 characters/);
       assert.equal(await title.inputValue(), "   ");
@@ -116,11 +116,11 @@ for (const [name, width, height] of [["at a desk", 1440, 900], ["on a telephone"
       const hear = (request) => request.method() === "PATCH" && sent.push([request.postDataJSON(), request.headers()["if-match"]]);
       page.on("request", hear);
       const edit = await form(page, "patch-events--event-");
-      assert.equal(await edit.locator("[data-key=title] input").inputValue(), "Before");
+      assert.equal(await edit.locator("[data-key=title] input").first().inputValue(), "Before");
       assert.equal(await edit.locator("[data-key=device_id] [data-null]").isChecked(), true);
       await edit.locator("[type=submit]").click();
       await edit.getByText("Nothing was changed yet").waitFor();
-      await edit.locator("[data-key=title] input").fill("After");
+      await edit.locator("[data-key=title] input").first().fill("After");
       await edit.locator("[type=submit]").click();
       await result(page, 200);
       await page.getByRole("heading", { name: "After" }).waitFor();
@@ -138,7 +138,7 @@ for (const [name, width, height] of [["at a desk", 1440, 900], ["on a telephone"
       for (const choice of ["theirs", "mine"]) {
         await shown(`/events/${event.id}`);
         const edit = await form(page, "patch-events--event-");
-        await edit.locator("[data-key=title] input").fill(`Mine ${choice}`);
+        await edit.locator("[data-key=title] input").first().fill(`Mine ${choice}`);
         await api("PATCH", `/events/${event.id}`, { title: `Theirs ${choice}` });
         await edit.locator("[type=submit]").click();
         const conflict = edit.locator("[data-conflict]");

@@ -23,6 +23,8 @@ pub struct Fragment {
     /// The first sample is one that a decoder can start at.
     pub independent: bool,
     pub samples: u32,
+    /// How many bytes there are up to the end of the first sample, its boxes included.
+    pub first_end: usize,
 }
 
 /// One track's share of a fragment.

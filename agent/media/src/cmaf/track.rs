@@ -103,8 +103,11 @@ impl CmafTrack {
         let first = samples.first()?;
         self.sequence = self.sequence.wrapping_add(1);
         let run = Run { track_id: TRACK_ID, default_flags: default_flags(&self.format), samples };
+        let data = write_fragment(self.sequence, &[run]);
+        let payload: usize = samples.iter().map(|sample| sample.data.len()).sum();
         Some(Fragment {
-            data: write_fragment(self.sequence, &[run]),
+            first_end: data.len() - payload + first.data.len(),
+            data,
             decode_time: first.decode_time,
             duration: samples.iter().map(|sample| u64::from(sample.duration)).sum(),
             independent: first.key,

@@ -13,6 +13,7 @@ fn segment(msn: u64, duration_us: u64) -> Segment {
         gap: false,
         init: 0,
         bytes: 1000,
+        key_bytes: None,
         frames: 60,
         end_ns: 0,
         parts: Vec::new(),
@@ -167,4 +168,48 @@ fn parts_are_listed_near_the_end_only() {
 fn segments_that_nobody_can_start_at_are_admitted() {
     let text = render(&[Segment { independent: false, ..segment(0, 2_000_000) }], None, PlaylistKind::Live);
     assert!(!text.contains("INDEPENDENT-SEGMENTS"), "{text}");
+}
+
+#[test]
+fn pictures_to_begin_with() {
+    let shown = |msn| Segment { key_bytes: Some(700 + msn), ..segment(msn, 2_000_000) };
+    let gap = Segment { gap: true, ..segment(5, 2_000_000) };
+    let later = Segment { discontinuity: true, discontinuity_sequence: 1, init: 1, ..shown(6) };
+    let all = [shown(4), gap, later];
+    let segments: Vec<&Segment> = all.iter().collect();
+    let playlist = MediaPlaylist {
+        target_duration_s: 2,
+        discontinuity_sequence: 0,
+        first_msn: 4,
+        segments: &segments,
+        low_latency: None,
+        kind: PlaylistKind::Live,
+    };
+    assert_eq!(
+        playlist.render_iframes(),
+        "#EXTM3U\n#EXT-X-VERSION:8\n#EXT-X-TARGETDURATION:2\n#EXT-X-I-FRAMES-ONLY\n\
+         #EXT-X-MEDIA-SEQUENCE:4\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n\
+         #EXT-X-MAP:URI=\"init-0.mp4\"\n#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:28.000Z\n\
+         #EXTINF:2.000000,\n#EXT-X-BYTERANGE:704@0\n4.m4s\n\
+         #EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:30.000Z\n#EXTINF:2.000000,\n#EXT-X-GAP\n5.m4s\n\
+         #EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"init-1.mp4\"\n#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:32.000Z\n\
+         #EXTINF:2.000000,\n#EXT-X-BYTERANGE:706@0\n6.m4s\n"
+    );
+}
+
+#[test]
+fn what_changes_in_a_list_of_a_day_is_told_in_four_kibibytes() {
+    let parts = [(500_000, true), (500_000, false), (500_000, false), (500_000, false)];
+    let segments: Vec<Segment> = (0..43_200).map(|msn| with_parts(segment(msn, 2_000_000), &parts)).collect();
+    let open = with_parts(segment(43_200, 0), &parts[..3]);
+    let report = |height: u16| RenditionReport {
+        rendition: format!("{height}p"),
+        last_msn: 43_200,
+        last_part: Some(2),
+    };
+    let reports: Vec<RenditionReport> = [1080, 720, 480, 360, 240].map(report).into();
+    let low = LowLatency { reports, ..low(Some(&open), true) };
+    let text = render(&segments, Some(low), PlaylistKind::Live);
+    assert!(text.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=431"), "{text}");
+    assert!(text.len() < 4096, "{} bytes", text.len());
 }

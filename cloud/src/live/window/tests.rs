@@ -26,6 +26,7 @@ fn segment(msn: u64, parts: usize) -> Segment {
         gap: false,
         init: 0,
         bytes: 3 * parts as u64,
+        key_bytes: None,
         frames: 15,
         end_ns: 0,
         parts: (0..parts).map(part).collect(),
@@ -43,7 +44,7 @@ fn complete(window: &mut Window, msn: u64) -> Option<Bytes> {
 }
 
 fn view(from_msn: u64) -> View {
-    View { from_msn, plain: false, skip: false }
+    View { from_msn, plain: false, skip: false, iframes: false }
 }
 
 #[test]

@@ -2,12 +2,16 @@ import { same, type Json } from "./json.ts";
 
 type Fields = { [key: string]: Json };
 
+/** What of `now` is not as it was before. */
+export function changed(before: Fields, now: Fields): Fields {
+  return Object.fromEntries(Object.entries(now).filter(([key, value]) => !same(before[key], value)));
+}
+
 /** What has to be sent so that `before` becomes `now`: what was emptied becomes null. */
 export function changes(before: Fields, now: Fields): Fields {
-  const changed: Fields = {};
-  for (const [key, value] of Object.entries(now)) if (!same(before[key], value)) changed[key] = value;
-  for (const key of Object.keys(before)) if (!(key in now)) changed[key] = null;
-  return changed;
+  const changes = changed(before, now);
+  for (const key of Object.keys(before)) if (!(key in now)) changes[key] = null;
+  return changes;
 }
 
 /** A field of which two versions say different things. */

@@ -1,5 +1,5 @@
 // The forms of a page: from inputs to a request, and from its answer back to the inputs.
-import { changes, isFields } from "./changes.ts";
+import { changed, changes, isFields } from "./changes.ts";
 import { showConflict } from "./conflict.ts";
 import { all, make } from "./elements.ts";
 import { addItem, fieldsIn, fillFields, markNull, NoJson, readFields } from "./fields.ts";
@@ -110,7 +110,10 @@ function bodyOf(form: HTMLFormElement): Json | undefined {
     value = readFields(inputs);
   }
   const before = begun.get(form);
-  if ("changesOnly" in form.dataset && before && isFields(value)) return changes(before, value);
+  if ("changesOnly" in form.dataset && before && isFields(value)) {
+    // What is not in the JSON stays, as the API has it; an input that is empty was emptied.
+    return isRaw(form) ? changed(before, value) : changes(before, value);
+  }
   const isNothing = value === undefined || (isFields(value) && Object.keys(value).length === 0);
   if (isNothing) return "must" in form.dataset ? (value ?? {}) : undefined;
   return value;
