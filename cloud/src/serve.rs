@@ -111,6 +111,7 @@ async fn start_roles(
     }
     if has(Role::Broker) {
         broker::start(app.clone()).await.map_err(StartError::of("the broker"))?;
+        tokio::spawn(device::go_together(app.clone()));
     }
     if has(Role::Api) {
         device::follow_telemetry(app);

@@ -30,6 +30,7 @@ mod store_copy;
 mod switching;
 mod tenant;
 mod tls;
+mod together;
 mod wrong;
 
 use std::path::Path;

@@ -18,6 +18,7 @@ mod session;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod together;
 
 pub(crate) use actions::ACTIONS;
 pub(crate) use away::{follow_telemetry, is_away};
@@ -28,3 +29,4 @@ pub use error::DeviceError;
 pub use http::{Operations, routes};
 pub(crate) use listing::LISTING;
 pub(crate) use older::complete;
+pub(crate) use together::run as go_together;

@@ -155,7 +155,11 @@ impl Span {
         let several = recordings.len() > 1;
         for (number, recording) in (1..).zip(&recordings) {
             let Some(manifest) = Manifest::of(recording, entries.clone()) else { continue };
-            let title = if several { format!("{title} ({number})") } else { title.to_owned() };
+            let title = match &recording.name {
+                Some(name) => name.clone(),
+                None if several => format!("{title} ({number})"),
+                None => title.to_owned(),
+            };
             self.recordings.make_item(&recording.id, &title, &manifest, &self.hold).await?;
         }
         for entry in entries {

@@ -43,6 +43,9 @@ pub struct Recording {
     pub number: u64,
     /// The event.
     pub event_id: EventId,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What of the event it is.
     #[serde(default)]
     pub kind: RecordingKind,

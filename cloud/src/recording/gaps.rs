@@ -122,6 +122,7 @@ mod tests {
             from_segment: 10,
             to_segment: None,
             duration_ms: None,
+            name: None,
             gaps: Vec::new(),
             removed_at: None,
             removal: None,

@@ -1,5 +1,6 @@
 //! `/api/v1/recordings`.
 
+use ::http::Method;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
@@ -9,17 +10,21 @@ use super::{Pause, Recording, RecordingKind};
 use crate::account::AccountRecord;
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::http::{self, ApiError, Call, Listed, Response, Routes, answer};
+use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, Parsed, Response, Routes, answer, line};
 use crate::id::{EventId, RecordingId};
 use crate::store::{IndexKey, Versioned};
 use crate::tenant;
 
+/// Longest name in characters.
+const NAME: usize = 200;
+
 /// The operations in the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(list, read))]
+#[openapi(paths(list, read, change))]
 pub struct Operations;
 
 type RecordingList = Listed<RecordingView>;
+type Name = Line<NAME>;
 
 /// A recording: a span of an event.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,6 +36,9 @@ struct RecordingView {
     number: u64,
     /// The event.
     event_id: EventId,
+    /// What people call it; the title of the item that becomes of it. `null`: as the event.
+    #[schema(required)]
+    name: Option<String>,
     /// What of the event it is.
     kind: RecordingKind,
     /// When it began.
@@ -66,6 +74,15 @@ struct GapView {
     reason: Pause,
 }
 
+/// What is to be changed of a recording.
+#[derive(ToSchema)]
+#[schema(as = RecordingChange)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct ChangeBody {
+    /// What people call it; `null`: as the event.
+    name: Option<Name>,
+}
+
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
     let all_app = app.clone();
@@ -74,8 +91,16 @@ pub fn routes(app: App) -> Routes {
         .then(move |call| answer(list(all_app.clone(), call)));
     let one = warp::path!("api" / "v1" / "recordings" / RecordingId)
         .and(http::call())
-        .then(move |_id, call| answer(read(app.clone(), call)));
+        .then(move |id, call| answer(one(app.clone(), id, call)));
     all.or(one).unify().boxed()
+}
+
+async fn one(app: App, id: RecordingId, call: Call) -> Result<Response, ApiError> {
+    match call.method {
+        Method::GET | Method::HEAD => read(app, call).await,
+        Method::PATCH => change(app, id, call).await,
+        _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH"])),
+    }
 }
 
 /// List recordings
@@ -112,6 +137,37 @@ async fn read(app: App, mut call: Call) -> Result<Response, ApiError> {
     http::json(&shown(account.map(|account| account.document).as_ref(), &found))
 }
 
+/// Name a recording
+///
+/// The item that becomes of it when the event ends has this title; one that is there already keeps its own.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/recordings/{recording}",
+    tag = "recordings",
+    operation_id = "changeRecording",
+    params(IfMatch),
+    request_body(content = ChangeBody, example = json!({ "name": "Second act" })),
+    responses((status = 200, description = "The recording as it is now.", body = RecordingView))
+)]
+async fn change(app: App, id: RecordingId, mut call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller()?;
+    let expected = call.if_match()?;
+    let mut fields = call.fields().await?;
+    let name = fields.optional("name", line(NAME));
+    fields.finish()?;
+    let recordings = app.live.recordings();
+    let changed = match name {
+        Parsed::Absent => recordings.get(&id).await?,
+        name => {
+            let name = name.value();
+            Some(recordings.rename(&id, name.as_deref(), expected, Some(caller.user)).await?)
+        }
+    };
+    let changed = changed.ok_or_else(|| ApiError::not_found(format!("there is no recording {id}")))?;
+    let account = app.store.get::<AccountRecord>(caller.account).await?;
+    http::json(&shown(account.map(|account| account.document).as_ref(), &changed))
+}
+
 fn shown(account: Option<&AccountRecord>, recording: &Versioned<Recording>) -> RecordingView {
     let document = &recording.document;
     let gaps = document.gaps.iter().map(|gap| GapView { from: gap.from, to: gap.to, reason: gap.reason });
@@ -119,6 +175,7 @@ fn shown(account: Option<&AccountRecord>, recording: &Versioned<Recording>) -> R
         id: document.id,
         number: document.number,
         event_id: document.event_id,
+        name: document.name.clone(),
         kind: document.kind,
         started_at: document.started_at,
         ended_at: document.ended_at,

@@ -5,7 +5,7 @@ use super::{Manifest, Pause, Recording, RecordingKind};
 use crate::cluster::Hold;
 use crate::event::{EventError, Events};
 use crate::http::ApiError;
-use crate::id::{EventId, RecordingId};
+use crate::id::{EventId, RecordingId, UserId};
 use crate::item::{Items, NewItem};
 use crate::live::Rendition;
 use crate::media::{self, Media, MediaError, Worth};
@@ -17,6 +17,12 @@ const TRIES: usize = 8;
 /// Says why a recording was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
+    /// There is no such recording.
+    #[error("there is no recording {0}")]
+    NotFound(RecordingId),
+    /// It is not the version that the client has seen.
+    #[error("the recording is at version {0} now: read it again")]
+    ChangedMeanwhile(u64),
     /// The store failed.
     #[error("cannot read or write a recording: {0}")]
     Store(#[from] StoreError),
@@ -34,6 +40,8 @@ pub enum RecordingError {
 impl From<RecordingError> for ApiError {
     fn from(error: RecordingError) -> Self {
         match error {
+            RecordingError::NotFound(_) => Self::not_found(error.to_string()),
+            RecordingError::ChangedMeanwhile(_) => Self::changed_meanwhile(error.to_string()),
             RecordingError::Store(error) => error.into(),
             RecordingError::Event(error) => error.into(),
             RecordingError::Media(error) => error.into(),
@@ -122,6 +130,7 @@ impl Recordings {
             from_segment,
             to_segment: None,
             duration_ms: None,
+            name: None,
             gaps: Vec::new(),
             removed_at: None,
             removal: None,
@@ -129,6 +138,25 @@ impl Recordings {
         hold.commit(batch.create(&recording)).await?;
         self.events.add_recording(&event_id, recording.id).await?;
         Ok(recording)
+    }
+
+    /// Calls a recording something, or nothing; `expected` is the version that the user has seen.
+    pub async fn rename(
+        &self,
+        id: &RecordingId,
+        name: Option<&str>,
+        expected: Option<u64>,
+        by: Option<UserId>,
+    ) -> Result<Versioned<Recording>, RecordingError> {
+        let changed = self.store.update::<Recording, RecordingError>(id, by, |recording, version, _| {
+            if expected.is_some_and(|expected| expected != version) {
+                return Err(RecordingError::ChangedMeanwhile(version));
+            }
+            let changed = recording.name.as_deref() != name;
+            recording.name = name.map(str::to_owned);
+            Ok(changed)
+        });
+        changed.await?.ok_or(RecordingError::NotFound(*id))
     }
 
     /// Notes from which segment on viewers may see what is being recorded, if they may; as it is then.

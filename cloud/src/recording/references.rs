@@ -100,6 +100,7 @@ mod tests {
             from_segment,
             to_segment,
             duration_ms: None,
+            name: None,
             gaps: Vec::new(),
             removed_at: None,
             removal: None,

@@ -93,6 +93,8 @@ settings! {
             "The title of an event that is made without one: {date} and {time} are replaced. Empty: each event needs a title.";
         time_zone: String = "", Kind::TimeZone, None,
             "In which time zone the pages show times, and titles have their date. Empty: pages use the browser's, titles UTC.";
+        start_together: bool = false, Kind::Flag, None,
+            "Whether an event and its box go live together: GO LIVE on the box starts the event, starting the event has its box go live, and ending it has the box stop.";
         record: bool = true, Kind::Flag, None,
             "Whether what is broadcast while an event is started is recorded and becomes an item.";
         lookback_s: u64 = 86_400u64, Kind::Number { min: 10, max: 86_400 }, Some("s"),

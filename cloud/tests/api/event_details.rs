@@ -184,3 +184,20 @@ async fn who_broadcasts_is_told_while_they_do() {
     server.running.app.events.set_receiving(&id, Input::Main, None).await.unwrap();
     assert_eq!(server.get(&path(&event)).await.body["inputs"]["main"]["source"], Value::Null);
 }
+
+#[tokio::test]
+async fn a_recording_is_called_what_people_call_it() {
+    let server = Server::start().await;
+    let event = server.new_event("Gala").await;
+    let (recording, _, _) = server.recorded(event["id"].as_str().unwrap()).await;
+    let path = format!("/api/v1/recordings/{recording}");
+    assert_eq!(server.get(&path).await.body["name"], Value::Null);
+    let named = server.patch(&path, json!({ "name": " Second act " })).await;
+    assert_eq!((named.status.as_u16(), &named.body["name"]), (200, &json!("Second act")), "{named:?}");
+    server.patch(&path, json!({ "name": "a\nb" })).await.assert_problem(422);
+    let stale =
+        server.request(Method::PATCH, &path).header("if-match", "\"1\"").json(&json!({ "name": "x" }));
+    answer(stale).await.assert_problem(412);
+    assert_eq!(server.patch(&path, json!({})).await.body["name"], "Second act");
+    assert_eq!(server.patch(&path, json!({ "name": null })).await.body["name"], Value::Null);
+}

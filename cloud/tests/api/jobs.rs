@@ -212,6 +212,7 @@ impl Recorded {
             from_segment,
             to_segment: Some(to_segment),
             duration_ms: Some(1),
+            name: None,
             gaps: Vec::new(),
             removed_at: None,
             removal: None,

@@ -180,6 +180,7 @@ impl Server {
             from_segment: 0,
             to_segment: Some(0),
             duration_ms: Some(0),
+            name: None,
             gaps: Vec::new(),
             removed_at: None,
             removal: None,

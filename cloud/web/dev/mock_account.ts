@@ -89,7 +89,7 @@ function change(body: Record<string, SettingValue | null>): Answer {
 /** Answers what is of the account; nothing for all else. */
 export async function answerOfAccount(request: IncomingMessage, path: string[]): Promise<Answer | undefined> {
   const [kind, name] = path;
-  if (kind === "recordings") return [200, { id: name, warning: "A part of the event is missing: it was not recorded then." }];
+  if (kind === "recordings") return [200, { id: name, name: null, ended_at: null, warning: "A part of the event is missing: it was not recorded then." }];
   if (kind === "account") {
     const body = request.method === "PATCH" ? (JSON.parse((await read(request)).toString()) as Record<string, SettingValue | null>) : {};
     if (name !== "settings") return [200, Object.assign(account, body)];

@@ -33,6 +33,7 @@ fn recording(number: u64, started_ms: i64, ended_ms: i64) -> Recording {
         from_segment: 0,
         to_segment: Some(1),
         duration_ms: Some(1),
+        name: None,
         gaps: Vec::new(),
         removed_at: None,
         removal: None,

@@ -16,6 +16,9 @@ export interface Item {
 /** A recording as the server keeps it. */
 export interface Recording {
   id: string;
+  /** What people call it. */
+  name: string | null;
+  ended_at: string | null;
   /** What it lacks, in words. */
   warning: string | null;
 }
