@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use stagebox_tests::house::wait_until;
 
-use super::{AgentOptions, CloudOptions, STEP, Stage, make_event};
+use super::{AgentOptions, CloudOptions, STEP, Stage, make_event, wait_segments};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn go_live_starts_the_event_and_the_event_starts_and_stops_the_box() -> Result<()> {
@@ -20,24 +20,27 @@ async fn go_live_starts_the_event_and_the_event_starts_and_stops_the_box() -> Re
         .await
     };
     let device = format!("devices/{}", stage.agent.id);
-    let live = |wanted: &'static str| {
+    let live = |wanted: bool| {
         let path = device.clone();
         async move {
-            wait_until(&format!("the box is {wanted}"), STEP, || async {
-                Ok((api.get(&path).await?["telemetry"]["live"]["state"] == wanted).then_some(()))
+            wait_until(&format!("whether the box is live is {wanted}"), STEP, || async {
+                let device = api.get(&path).await?;
+                let state = device["telemetry"]["live"]["state"].as_str().unwrap_or("off");
+                Ok(((state != "off") == wanted).then_some(()))
             })
             .await
         }
     };
     stage.command("start_stream").await?;
     status(stage.event.clone(), "started").await?;
+    wait_segments(&stage.cloud, &stage.event, 0, 1).await?;
     api.set_status(&stage.event, "ended").await?;
-    live("off").await?;
+    live(false).await?;
     api.wait_item(&stage.event, STEP).await?;
 
     let second = make_event(&stage.cloud, Some(&stage.agent.id)).await?;
     api.set_status(&second, "started").await?;
-    live("live").await?;
+    live(true).await?;
     api.wait_receiving(&second, "main", STEP).await?;
     // A pause is the viewers', not the box's.
     api.set_status(&second, "paused").await?;

@@ -1,6 +1,8 @@
 //! An event and its box that go live together, where the account wants that: the box's GO LIVE starts the event, starting
 //! the event has its box go live, and ending it has the box stop.
 
+#![allow(clippy::disallowed_methods, reason = "a driver: it waits for a box's word")]
+
 use super::DeviceError;
 use crate::account::everyone;
 use crate::app::App;
@@ -10,7 +12,12 @@ use crate::settings;
 use crate::store::{Account, Document as _, Entry, StoreError};
 use serde_json::json;
 use stagebox_protocol::Command;
+use stagebox_protocol::telemetry::LiveState;
+use std::time::Duration;
 
+/// How long a box that broadcasts may take to say so.
+const LOOKS: u32 = 8;
+const LOOK: Duration = Duration::from_millis(500);
 /// Entries of the journal that are read at a time.
 const AT_ONCE: usize = 256;
 
@@ -72,7 +79,18 @@ async fn carry_out(app: &App, id: &EventId, wanted: Wanted) {
         }
     };
     let Some(device) = event.device_id else { return };
+    // A box that has several events pushes to the newest that is not over: the others are not its business now.
+    let next = match app.events.for_device(&device).await {
+        Ok(next) => next,
+        Err(error) => {
+            return tracing::error!(event = %id, %device, %error, "cannot read which event a box pushes to");
+        }
+    };
+    let is_its_own = next.as_ref().is_some_and(|next| next.id == *id);
     match wanted {
+        Wanted::Start if !is_its_own || !is_live(app, &device).await => {}
+        Wanted::GoLive if !is_its_own || event.status != EventStatus::Started => {}
+        Wanted::Stop if next.is_some_and(|next| next.is_receiving()) => {}
         Wanted::Start if matches!(event.status, EventStatus::Waiting | EventStatus::Preview) => {
             match app.events.set_status(id, EventStatus::Started, Some(event.version), None).await {
                 Ok(_) => tracing::info!(event = %id, %device, "the box went live and starts its event"),
@@ -87,6 +105,21 @@ async fn carry_out(app: &App, id: &EventId, wanted: Wanted) {
         Wanted::GoLive => tell(app, id, &device, &Command::StartStream).await,
         Wanted::Stop => tell(app, id, &device, &Command::StopStream).await,
     }
+}
+
+/// Whether the box says that it is live: an encoder with the event's key may be another one.
+async fn is_live(app: &App, device: &BoxId) -> bool {
+    for _ in 0..LOOKS {
+        let Ok(Some(found)) = app.devices.get(device).await else { return false };
+        if found.telemetry.is_some_and(|telemetry| {
+            !matches!(telemetry.status.live.state, LiveState::Off | LiveState::Unknown)
+        }) {
+            return true;
+        }
+        // It says so once a second.
+        tokio::time::sleep(LOOK).await;
+    }
+    false
 }
 
 async fn tell(app: &App, event: &EventId, device: &BoxId, command: &Command) {

@@ -1,11 +1,11 @@
 //! What a request changes of an event.
 
 use super::details::{Details, Message, Record};
-use super::{Event, EventError};
+use super::{Event, EventError, EventView, Events, NewEvent};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{ApiError, Fields, Line, Parsed, line};
-use crate::id::BoxId;
+use crate::id::{BoxId, UserId};
 use crate::include;
 use crate::store::Account;
 use utoipa::ToSchema;
@@ -215,6 +215,20 @@ impl EventChange {
         if details.starts_at.is_none() && details.ends_at.is_none() {
             details.automatic = self.automatic.unwrap_or(false);
         }
+    }
+}
+
+impl Events {
+    /// Makes an event as a request wants it.
+    pub(super) async fn create_as(
+        &self,
+        account: Account,
+        title: String,
+        change: &EventChange,
+        by: Option<UserId>,
+    ) -> Result<EventView, EventError> {
+        let device_id = change.device_id.flatten();
+        self.create_with(NewEvent { account, title, device_id }, |event| change.apply(event), by).await
     }
 }
 

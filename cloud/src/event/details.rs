@@ -62,7 +62,8 @@ pub enum Record {
     Account,
     /// Each span between Start and another status.
     Recording,
-    /// All from the beginning of the broadcast to the event's end.
+    /// All from the beginning of the broadcast to the event's end, also what viewers did not see live: before the start
+    /// and in pauses.
     Dvr,
     /// Nothing.
     None,
@@ -163,7 +164,9 @@ impl Details {
                 Some((at, EventStatus::Started))
             }
             EventStatus::Started | EventStatus::Paused => {
-                let wanted = self.ends_at.filter(|_| self.automatic);
+                // One that was over before it was started was meant for another time.
+                let wanted =
+                    self.ends_at.filter(|at| self.automatic && started_at.is_none_or(|began| *at > began));
                 let limit = started_at.map(|at| at.plus(LONGEST));
                 let at = wanted.into_iter().chain(limit).min()?;
                 Some((at, EventStatus::Ended))

@@ -115,18 +115,6 @@ impl Events {
         self.create_with(new, |_| Ok(()), by).await
     }
 
-    /// Makes an event as a request wants it.
-    pub(super) async fn create_as(
-        &self,
-        account: Account,
-        title: String,
-        change: &EventChange,
-        by: Option<UserId>,
-    ) -> Result<EventView, EventError> {
-        let device_id = change.device_id.flatten();
-        self.create_with(NewEvent { account, title, device_id }, |event| change.apply(event), by).await
-    }
-
     /// Makes an event with new stream keys, changed before it is there at all.
     pub(super) async fn create_with(
         &self,
@@ -368,10 +356,11 @@ impl Events {
                 let key = self.0.vault.unseal(&context(&id, input), &kept.sealed)?;
                 Ok(StreamKey::from_stored(String::from_utf8_lossy(&key).into_owned()))
             };
-            let old = document.old_keys.iter().find(|old| old.input == input && old.until > now);
-            let old_key = old.map(|old| Ok::<_, EventError>((open(&old.key)?, old.until))).transpose()?;
+            let old = document.old_keys.iter().filter(|old| old.input == input && old.until > now);
+            let old_keys =
+                old.map(|old| Ok((open(&old.key)?, old.until))).collect::<Result<_, EventError>>()?;
             let source = activity.document.sources.get(&input).filter(|_| receiving).cloned();
-            Ok(InputView { key: open(document.key(input))?, old_key, receiving, url: url.clone(), source })
+            Ok(InputView { key: open(document.key(input))?, old_keys, receiving, url: url.clone(), source })
         };
         let inputs = Inputs {
             main: input(Input::Main, activity.document.main)?,

@@ -65,7 +65,9 @@ impl Schedules {
         match self.events.set_status(id, status, Some(version), None).await {
             Ok(_) => {
                 tracing::info!(event = %id, %status, "the schedule changes an event's status");
-                self.failed.remove(id);
+                if self.failed.remove(id).is_some() {
+                    self.warn(id, None).await;
+                }
             }
             // Somebody was quicker, by hand or in another process.
             Err(EventError::ChangedMeanwhile(_) | EventError::NotFound(_) | EventError::Forbidden(_)) => {}
@@ -75,10 +77,14 @@ impl Schedules {
                 self.failed.insert(*id, now.plus(AGAIN));
                 let words =
                     format!("The schedule could not make this event {status}: {error}. It is tried again.");
-                if let Err(error) = self.events.set_warning(id, Some(words)).await {
-                    tracing::warn!(event = %id, %error, "cannot say in the event what is wrong with its schedule");
-                }
+                self.warn(id, Some(words)).await;
             }
+        }
+    }
+
+    async fn warn(&self, id: &EventId, words: Option<String>) {
+        if let Err(error) = self.events.set_warning(id, words).await {
+            tracing::warn!(event = %id, %error, "cannot say in the event what is wrong with its schedule");
         }
     }
 }

@@ -96,6 +96,11 @@ async fn a_replaced_key_works_for_its_overlap_and_one_without_is_dead_at_once() 
     assert_eq!(events.input_for_key(&first).await.unwrap(), found);
     assert_eq!(events.input_for_key(&second).await.unwrap(), found);
 
+    let third = events.renew_key(&event.id, Input::Main, in_five_minutes() / 2, None, None).await.unwrap();
+    assert_eq!(third.inputs.main.works_until(&first), Works::Until(until), "each for as long as was said");
+    assert_eq!(third.inputs.main.works_until(&second), Works::Until(clock.now().plus(in_five_minutes() / 2)));
+    let second = third.inputs.main.key.reveal().to_owned();
+
     clock.advance(in_five_minutes());
     assert_eq!(events.input_for_key(&first).await.unwrap(), None);
     assert_eq!(events.input_for_key(&second).await.unwrap(), found);

@@ -62,8 +62,8 @@ pub struct Inputs {
 pub struct InputView {
     /// The key to push with.
     pub key: StreamKey,
-    /// The key before, and until when it works still.
-    pub old_key: Option<(StreamKey, Timestamp)>,
+    /// Keys before it, and until when they work still.
+    pub old_keys: Vec<(StreamKey, Timestamp)>,
     /// Whether a broadcast comes in.
     pub receiving: bool,
     /// Where to push to, without the key.
@@ -75,11 +75,11 @@ pub struct InputView {
 impl InputView {
     /// Until when a key works: for good, until then, or not at all any more.
     pub fn works_until(&self, key: &str) -> Works {
-        match &self.old_key {
-            _ if self.key.reveal() == key => Works::ForGood,
-            Some((old, until)) if old.reveal() == key => Works::Until(*until),
-            _ => Works::No,
+        if self.key.reveal() == key {
+            return Works::ForGood;
         }
+        let old = self.old_keys.iter().find(|(old, _)| old.reveal() == key);
+        old.map_or(Works::No, |(_, until)| Works::Until(*until))
     }
 }
 
@@ -115,7 +115,7 @@ impl EventView {
         let key = |key: &StreamKey| if with_keys { key.reveal().to_owned() } else { key.masked() };
         let input = |input: &InputView| AdminInput {
             key: key(&input.key),
-            old_key_until: input.old_key.as_ref().map(|(_, until)| *until),
+            old_key_until: input.old_keys.iter().map(|(_, until)| *until).max(),
             receiving: input.receiving,
             url: input.url.clone(),
             source: input.source.as_ref().map(|source| AdminSource {

@@ -68,8 +68,12 @@ pub(super) struct Driver {
     pub(super) details: Details,
     /// Where it is pushed to.
     pub(super) pushes: Pushes,
+    /// Which of its simulcasts' changes is known.
+    pub(super) simulcasts: u64,
     /// When it was looked last what was measured.
     pub(super) looked_at: std::time::Instant,
+    /// Whether it is over: what is still packaged belongs to it.
+    pub(super) has_ended: bool,
     /// Whether viewers see it.
     pub(super) is_started: bool,
     /// Whether the timeline has a slate just now.

@@ -64,6 +64,8 @@ async fn read(app: App, id: EventId, call: Call) -> Result<Response, ApiError> {
         resolution = match (key.as_str(), value.as_str()) {
             ("resolution", "second") => Resolution::Second,
             ("resolution", "minute") => Resolution::Minute,
+            // Which fields are shown is looked at by whoever shows them.
+            ("fields", _) => resolution,
             ("resolution", _) => return Err(ApiError::field("resolution", "must be second or minute")),
             (other, _) => {
                 let short: String = other.chars().take(64).collect();

@@ -14,7 +14,7 @@ impl Driver {
     /// When a second is over in which something was measured or pushed.
     pub(super) fn next_look(&self) -> Option<Instant> {
         let measured = lock(&self.stream.vitals).next_deadline();
-        let pushed = self.pushes.is_busy().then(|| self.looked_at + SECOND);
+        let pushed = (self.pushes.is_busy() || self.is_started).then(|| self.looked_at + SECOND);
         measured.into_iter().chain(pushed).min()
     }
 
@@ -26,6 +26,8 @@ impl Driver {
             vitals.tick(now);
             (vitals.news(), vitals.take_unkept(false))
         };
+        // What could not be read is tried again.
+        self.pushes.follow(self.simulcasts, self.is_started).await;
         let tellers = &self.around.tellers;
         if tellers.is_heard() {
             let event = &self.stream.event;

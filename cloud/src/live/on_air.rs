@@ -18,6 +18,7 @@ impl Driver {
         self.details = view.details.clone();
         self.is_started = view.status == EventStatus::Started;
         let has_ended = view.status == EventStatus::Ended;
+        self.has_ended = has_ended;
         let mut out = Vec::new();
         if self.timeline.source().is_some() && !has_ended {
             self.record().await;
@@ -40,7 +41,8 @@ impl Driver {
         self.note_on_air().await;
         self.show().await;
         lock(&self.stream.vitals).set_running(self.now(), self.is_started);
-        self.pushes.follow(view.simulcasts, self.is_started).await;
+        self.simulcasts = view.simulcasts;
+        self.pushes.follow(self.simulcasts, self.is_started).await;
     }
 
     /// Begins the recording of a started event, or a DVR of any, with the first thing that there is to see.
@@ -57,10 +59,17 @@ impl Driver {
     /// Ends a recording that is as long as one may be; what comes is another one.
     pub(super) async fn limit_recording(&mut self) {
         let now = self.around.clock.now();
-        if self.span.began_at().is_some_and(|began| began.plus(LONGEST) <= now) {
-            let to = self.segmenter.cut_at_key();
-            self.span.end(to).await;
-            self.record().await;
+        if self.has_ended || self.span.began_at().is_none_or(|began| began.plus(LONGEST) > now) {
+            return;
+        }
+        let shown_from = self.span.first_shown();
+        let to = self.segmenter.cut_at_key();
+        self.span.end(to).await;
+        self.record().await;
+        // Viewers go on seeing what they could see.
+        if self.is_started && shown_from.is_some() {
+            self.span.show(shown_from).await;
+            self.stream.set_public_from(shown_from);
         }
     }
 

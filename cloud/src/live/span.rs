@@ -62,7 +62,7 @@ impl Span {
         let Some(running) = self.running.as_ref().filter(|running| running.kind == RecordingKind::Dvr) else {
             return;
         };
-        if running.shown_from.is_some() == from.is_some() || self.hold.is_lost() {
+        if running.shown_from == from || self.hold.is_lost() {
             return;
         }
         match self.recordings.show(running, from, &self.hold).await {

@@ -16,6 +16,9 @@ use crate::store::{Account, Document, Owner};
 /// How often what was measured is kept, in minutes that were closed.
 const KEEP_EVERY: usize = 5;
 
+/// What is kept of an input at most: the minutes of two days.
+const MOST_BYTES: usize = 640 * 1024;
+
 /// What is kept of an event's inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EventHealth {
@@ -121,6 +124,12 @@ impl Vitals {
             for minute in vital.meter.take_minutes() {
                 vital.minutes.push_str(&minute.to_line());
                 self.unkept += 1;
+                if vital.minutes.len() > MOST_BYTES {
+                    // Whole lines of the oldest go, a good part at a time.
+                    let from =
+                        vital.minutes[MOST_BYTES / 4..].find('\n').map_or(0, |at| MOST_BYTES / 4 + at + 1);
+                    vital.minutes.drain(..from);
+                }
             }
         }
     }

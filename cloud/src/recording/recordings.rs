@@ -2,6 +2,7 @@
 
 use super::document::{BY_EVENT, BY_NUMBER, RUNNING};
 use super::{Manifest, Pause, Recording, RecordingKind};
+use crate::clock::Timestamp;
 use crate::cluster::Hold;
 use crate::event::{EventError, Events};
 use crate::http::ApiError;
@@ -166,12 +167,9 @@ impl Recordings {
         from: Option<u64>,
         hold: &Hold,
     ) -> Result<Recording, RecordingError> {
-        let Some(old) = self.get(&recording.id).await? else { return Ok(recording.clone()) };
-        let new = Recording { shown_from: from, ..old.document.clone() };
-        if new != old.document {
-            hold.commit(self.store.batch().update(&old, &new)).await?;
-        }
-        Ok(new)
+        let shown = self
+            .change_held(&recording.id, hold, |old, _| Some(Recording { shown_from: from, ..old.clone() }));
+        Ok(shown.await?.unwrap_or_else(|| recording.clone()))
     }
 
     /// Ends a recording before the event's segment `to_segment`.
@@ -181,15 +179,34 @@ impl Recordings {
         to_segment: u64,
         hold: &Hold,
     ) -> Result<(), RecordingError> {
-        let Some(old) = self.get(id).await? else { return Ok(()) };
-        if old.document.ended_at.is_some() {
-            return Ok(());
-        }
-        let batch = self.store.batch();
-        let new =
-            Recording { ended_at: Some(batch.at()), to_segment: Some(to_segment), ..old.document.clone() };
-        hold.commit(batch.update(&old, &new)).await?;
+        let ended = self.change_held(id, hold, |old, now| {
+            let ended = Recording { ended_at: Some(now), to_segment: Some(to_segment), ..old.clone() };
+            old.ended_at.is_none().then_some(ended)
+        });
+        ended.await?;
         Ok(())
+    }
+
+    /// Changes a recording as its event's owner; somebody who names it meanwhile does no harm. As it is then.
+    async fn change_held(
+        &self,
+        id: &RecordingId,
+        hold: &Hold,
+        change: impl Fn(&Recording, Timestamp) -> Option<Recording>,
+    ) -> Result<Option<Recording>, RecordingError> {
+        for tried in 1.. {
+            let Some(old) = self.get(id).await? else { return Ok(None) };
+            let batch = self.store.batch();
+            let Some(new) = change(&old.document, batch.at()).filter(|new| *new != old.document) else {
+                return Ok(Some(old.document));
+            };
+            match hold.commit(batch.update(&old, &new)).await {
+                Ok(_) => return Ok(Some(new)),
+                Err(StoreError::Conflict { .. }) if tried < TRIES && !hold.is_lost() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
     }
 
     /// Has a recording leave out what comes from the segment `msn` on, or take it in again; as it is then.
@@ -200,11 +217,8 @@ impl Recordings {
         msn: u64,
         hold: &Hold,
     ) -> Result<Recording, RecordingError> {
-        let Some(old) = self.get(&recording.id).await? else { return Ok(recording.clone()) };
-        let batch = self.store.batch();
-        let Some(new) = old.document.paused(pause, msn, batch.at()) else { return Ok(old.document) };
-        hold.commit(batch.update(&old, &new)).await?;
-        Ok(new)
+        let paused = self.change_held(&recording.id, hold, |old, now| old.paused(pause, msn, now));
+        Ok(paused.await?.unwrap_or_else(|| recording.clone()))
     }
 
     /// Makes an item of a recording, of the very same segments; a second call changes nothing.

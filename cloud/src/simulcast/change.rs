@@ -81,6 +81,17 @@ impl SimulcastChange {
 
     /// Changes all but the key.
     pub(super) fn apply(&self, simulcast: &mut Simulcast) -> Result<(), SimulcastError> {
+        let before: Vec<String> = simulcast.urls().filter_map(owner_of).collect();
+        self.apply_fields(simulcast)?;
+        // A key that is kept goes where it went, and nowhere else: else whoever may change it could read it.
+        let is_new = |url: &str| owner_of(url).is_none_or(|owner| !before.contains(&owner));
+        if self.key.is_none() && !before.is_empty() && simulcast.urls().any(is_new) {
+            return Err(SimulcastError::Field("key", "is needed again where the server is another one"));
+        }
+        Ok(())
+    }
+
+    fn apply_fields(&self, simulcast: &mut Simulcast) -> Result<(), SimulcastError> {
         if let Some(service) = self.service {
             simulcast.service = service;
             if let Some(usual) = service.usual_url().filter(|_| simulcast.url.is_empty()) {
@@ -106,6 +117,13 @@ impl SimulcastChange {
         }
         Ok(())
     }
+}
+
+/// Whose server an address leads to: the host, YouTube's many being one.
+fn owner_of(url: &str) -> Option<String> {
+    let host = url::Url::parse(url).ok()?.host_str()?.to_ascii_lowercase();
+    let youtube = ["a.rtmp.youtube.com", "b.rtmp.youtube.com", "a.rtmps.youtube.com", "b.rtmps.youtube.com"];
+    Some(if youtube.contains(&host.as_str()) { "youtube.com".to_owned() } else { host })
 }
 
 /// A name, which may be empty.

@@ -60,17 +60,18 @@ impl Pushes {
         }
         match self.simulcasts.of_event(&self.event).await {
             Ok(wanted) => {
-                self.known = Some(version);
-                self.arrange(wanted);
+                // One that could not be begun is tried again with the next look.
+                self.known = self.arrange(wanted).then_some(version);
             }
             Err(error) => {
-                // The next change, or the next start, looks again.
+                self.known = None;
                 tracing::error!(event = %self.event, %error, "cannot read where an event is to be pushed to");
             }
         }
     }
 
-    fn arrange(&mut self, wanted: Vec<Versioned<Simulcast>>) {
+    /// Whether all that was wanted runs.
+    fn arrange(&mut self, wanted: Vec<Versioned<Simulcast>>) -> bool {
         let gone = |id: &SimulcastId, running: &Running| {
             !wanted
                 .iter()
@@ -81,6 +82,7 @@ impl Pushes {
             self.running.remove(&id);
             self.simulcasts.run(id, Vec::new());
         }
+        let mut all = true;
         for one in wanted {
             let id = one.document.id;
             if !one.document.enabled || self.running.contains_key(&id) {
@@ -93,12 +95,14 @@ impl Pushes {
                         .insert(id, Running { version: one.version, simulcast: one.document, outputs });
                 }
                 Err(error) => {
+                    all = false;
                     tracing::error!(event = %self.event, simulcast = %id, %error, "cannot push an event");
                 }
             }
         }
         let used: BTreeSet<Rendition> = self.hubs.keys().copied().collect();
         tracing::debug!(event = %self.event, outputs = self.running.len(), ?used, "pushes are arranged");
+        all
     }
 
     fn begin_one(&mut self, simulcast: &Simulcast) -> Result<Vec<OutputHandle>, SimulcastError> {

@@ -40,6 +40,11 @@ async fn a_simulcast_is_made_changed_and_deleted_and_its_key_is_never_shown() {
     let stale =
         server.request(Method::PATCH, &path).header("if-match", "\"1\"").json(&json!({ "enabled": true }));
     answer(stale).await.assert_problem(412);
+    // The key goes where it was given for: else whoever may change the address could read it.
+    let other = json!({ "service": "custom", "url": "rtmp://example.org/a", "backup_url": null });
+    for elsewhere in [json!({ "url": "rtmp://elsewhere.example.org/live2" }), other] {
+        assert_eq!(server.patch(&path, elsewhere).await.fields(), ["key"]);
+    }
     let usual = server.patch(&path, json!({ "name": "", "backup_url": null })).await;
     assert_eq!((&usual.body["name"], &usual.body["backup_url"]), (&json!("YouTube"), &Value::Null));
 

@@ -13,7 +13,7 @@ export function recordChoices(usual: unknown): RecordChoice[] {
   return [
     { mode: "account", label: "As the account says", words: account },
     { mode: "recording", label: "Recording", words: "Each span from Start to Pause or End is an item of its own." },
-    { mode: "dvr", label: "DVR", words: "All from the beginning of the broadcast to the event's end is one item." },
+    { mode: "dvr", label: "DVR", words: "All from the beginning of the broadcast to the event's end is one item, also what viewers did not see live." },
     { mode: "none", label: "None", words: "Nothing of it becomes an item." },
   ];
 }

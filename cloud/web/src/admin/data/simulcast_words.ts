@@ -69,6 +69,8 @@ function count(n: number, one: string, many: string): string {
 
 function stateOf(of: Pick<Simulcast, "enabled">, { state, bitrate_kbps }: SimulcastOutput, started: boolean): Pick<OutputLine, "dot" | "main"> {
   if (!of.enabled) return { dot: "", main: "Switched off" };
+  // What was told last may be from before the pause.
+  if (!started) return { dot: "", main: "Begins when the event is started" };
   switch (state) {
     case "sending":
       return { dot: "dot-air", main: `Sending ${kbps(bitrate_kbps)}` };
@@ -77,7 +79,7 @@ function stateOf(of: Pick<Simulcast, "enabled">, { state, bitrate_kbps }: Simulc
     case "waiting":
       return { dot: "dot-warn", main: "Waiting to reconnect" };
     case "off":
-      return { dot: "", main: started ? "Off" : "Begins when the event is started" };
+      return { dot: "", main: "Off" };
   }
 }
 
