@@ -35,6 +35,16 @@ impl Timestamp {
     }
 }
 
+impl std::str::FromStr for Timestamp {
+    type Err = String;
+
+    /// Reads a time of RFC 3339; the error says what would be right.
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_value(text.into())
+            .map_err(|_| "must be a time (RFC 3339), such as 2026-05-01T18:30:00Z".to_owned())
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)

@@ -172,6 +172,15 @@ async fn when_the_owner_is_killed_another_process_goes_on_with_the_event() -> Re
     let mut publisher = house.push(&first, &event, 600).await?;
     house.wait_stored(&event, 1).await?;
 
+    // What only the owner knows is asked of it.
+    wait_until("how the broadcast arrives is told", STEP, || async {
+        let health = api.get(&format!("events/{event}/health")).await?;
+        Ok((health["inputs"]["main"]["now"]["frames_per_s"].as_f64() > Some(0.0)).then_some(()))
+    })
+    .await?;
+    let inspected = api.get(&format!("events/{event}/conformance")).await?;
+    ensure!(inspected["checked_at"].is_string(), "{inspected}");
+
     // While its owner lives, the other one refuses an encoder, in words.
     let mut refused = house.push(&second, &event, 30).await?;
     let status = refused.wait(STEP).await?;

@@ -1,7 +1,8 @@
 //! What a process answers to the others of its installation, and to nobody else.
 //!
 //! Of one that takes events in, `GET /live/…` as viewers ask it, with the shared secret; whether a preview may be
-//! seen was decided by whoever asks. `GET /state/<event>` answers 204. Both carry [`PUBLIC_FROM`] while viewers may
+//! seen was decided by whoever asks. `GET /known/<event>/<what>` tells what only that process knows of an event, such as
+//! how well its broadcasts arrive. `GET /state/<event>` answers 204. Both carry [`PUBLIC_FROM`] while viewers may
 //! see anything.
 //!
 //! Of one that has the broker, `/api/v1/devices…` as a client asked another process for it, with the client's login;
@@ -166,6 +167,9 @@ async fn live(app: &App, request: &Request<Incoming>) -> Response {
             peer: None,
         };
         live::answer_inside(app, &asked).await.unwrap_or_else(ApiError::into_response)
+    } else if uri.path().starts_with("/known/") {
+        let known = live::answer_known(app, uri.path());
+        known.and_then(|known| crate::http::json(&known)).unwrap_or_else(ApiError::into_response)
     } else if uri.path().starts_with("/state/") {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;

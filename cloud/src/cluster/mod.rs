@@ -178,7 +178,7 @@ pub async fn start(app: &App) -> Result<(), ClusterError> {
             let _ = inner.address.set(address.to_string());
         }
         let peers = Peers::new(secret)?;
-        if app.config.roles.has(Role::Deliver) {
+        if app.config.roles.has(Role::Deliver) || app.config.roles.has(Role::Api) {
             let _ = inner.relay.set(Relay::new(peers.clone()));
         }
         let _ = inner.peers.set(peers);

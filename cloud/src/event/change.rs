@@ -136,8 +136,8 @@ impl EventChange {
     pub(super) async fn read(app: &App, account: Account, fields: &mut Fields) -> Result<Self, ApiError> {
         let title = fields.present("title", line(TITLE));
         let device_id = kept(fields.optional("device_id", |text: String| device(&text)));
-        let starts_at = kept(fields.optional("starts_at", |text: String| moment(&text)));
-        let ends_at = kept(fields.optional("ends_at", |text: String| moment(&text)));
+        let starts_at = kept(fields.optional("starts_at", |text: String| text.parse::<Timestamp>()));
+        let ends_at = kept(fields.optional("ends_at", |text: String| text.parse::<Timestamp>()));
         let automatic = fields.present("automatic", Ok::<bool, String>);
         let countdown = fields.present("countdown", Ok::<bool, String>);
         let service_message = fields.present("service_message", |text: String| words(&text));
@@ -249,11 +249,6 @@ fn kept<T>(parsed: Parsed<T>) -> Option<Option<T>> {
 
 fn device(text: &str) -> Result<BoxId, String> {
     text.parse::<BoxId>().map_err(|error| error.to_string())
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    serde_json::from_value(text.into())
-        .map_err(|_| "must be a time as RFC 3339 has it, such as 2026-05-01T18:30:00Z".to_owned())
 }
 
 /// A text that may be empty, with line breaks.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// An event ends by itself so long after it was first started.
-pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// An event ends by itself so long after it was first started, and no recording is longer.
+pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What is said and made of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,14 +28,18 @@ impl StreamKey {
 
     /// What tells it from others, without being of use.
     pub fn masked(&self) -> String {
-        let last = self.0.get(self.0.len().saturating_sub(4)..).unwrap_or_default();
-        format!("••••••••{last}")
+        masked(self.0.get(self.0.len().saturating_sub(4)..).unwrap_or_default())
     }
 
     /// Whether a text could be a key, before it is hashed and looked up.
     pub fn is_plausible(text: &str) -> bool {
         !text.is_empty() && text.len() <= MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
     }
+}
+
+/// A key of which only its end is shown.
+pub(crate) fn masked(end: &str) -> String {
+    format!("••••••••{end}")
 }
 
 impl fmt::Debug for StreamKey {

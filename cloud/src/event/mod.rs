@@ -22,12 +22,14 @@ mod view;
 
 pub(crate) use actions::ACTIONS;
 pub use change::EventChange;
+pub(crate) use details::LONGEST;
 pub use details::{Details, Images, Message, Messages, Record};
 pub use document::{Activity, Event, Source};
 pub use error::EventError;
 pub use events::{Events, ListOptions, NewEvent};
 pub use http::{Operations, routes};
 pub use key::StreamKey;
+pub(crate) use key::masked;
 pub(crate) use listing::LISTING;
 pub(crate) use schedule::run as follow_schedules;
 pub use state::EventStatus;

@@ -46,6 +46,7 @@ pub(crate) use quota::source;
 pub(crate) use range::Range;
 pub(crate) use ranged::Download;
 pub use rate::Rate;
+pub(crate) use reply::json_bytes;
 pub use reply::{Listed, accepted, created, empty, json, with_header};
 pub(crate) use request_id::{REQUEST_ID, RequestId};
 pub use router::Router;

@@ -2,6 +2,7 @@
 
 use super::Response;
 use super::problem::ApiError;
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -12,11 +13,16 @@ use utoipa::{PartialSchema, ToSchema};
 /// 200 with JSON that no cache keeps.
 pub fn json(value: &impl Serialize) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(value).map_err(|error| ApiError::internal(&error))?;
+    Ok(json_bytes(body.into()))
+}
+
+/// The same with what is written already.
+pub(crate) fn json_bytes(body: Bytes) -> Response {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 /// 201 with JSON and the new thing's path.

@@ -3,6 +3,7 @@
 use utoipa::OpenApi;
 use warp::Filter;
 
+use super::asked::{Known, of_owner};
 use super::inspection::Inspection;
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response, Routes, answer};
@@ -37,11 +38,9 @@ async fn read(app: App, id: EventId, call: Call) -> Result<Response, ApiError> {
     if !call.is_safe() {
         return Err(ApiError::method_not_allowed(&["GET", "HEAD"]));
     }
-    let stream = app.live.stream(&id);
-    if stream.is_none() && app.cluster.owners().is_elsewhere(&id).await? {
-        let words = "another process takes this event in: ask that one (GET /api/v1/nodes lists them)";
-        return Err(ApiError::unavailable(words));
+    if let Some(told) = of_owner(&app, &id, Known::Conformance).await? {
+        return Ok(http::json_bytes(told));
     }
-    let inspected = stream.map(|stream| stream.inspected.clone()).unwrap_or_default();
+    let inspected = app.live.stream(&id).map(|stream| stream.inspected.clone()).unwrap_or_default();
     http::json(&inspected.get())
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::index::SharedIndex;
 use super::lane::Packaged;
+use super::news::Tellers;
 use super::rendition::Rendition;
 use super::scaling::{Scaling, Workshop};
 use super::segmenter::Segmenter;
@@ -19,12 +20,11 @@ use super::span::Span;
 use super::storage::Keep;
 use super::stream::{Stream, lock};
 use super::timeline::{InputId, Now, Timed, Timeline};
-use super::told::Tellers;
 use crate::clock::Clock;
-use crate::event::{self, Details, EventStatus, EventView, Events, Input, OnAir};
+use crate::event::{self, EventStatus, EventView, Events, Input, OnAir};
 use crate::recording::Pause;
 use crate::simulcast::Pushes;
-use crate::store::{Account, Store};
+use crate::store::Store;
 use crate::tenant::Quotas;
 use crate::transcode::FromWorker;
 
@@ -64,18 +64,12 @@ pub(super) struct Driver {
     pub(super) slate_run: Option<SlateRun>,
     /// Whether a started event shows a slate while nothing is broadcast.
     pub(super) slate_wanted: bool,
-    /// What users decided about the event.
-    pub(super) details: Details,
+    /// The event, as it was when it was looked at last.
+    pub(super) view: EventView,
     /// Where it is pushed to.
     pub(super) pushes: Pushes,
-    /// Which of its simulcasts' changes is known.
-    pub(super) simulcasts: u64,
     /// When it was looked last what was measured.
     pub(super) looked_at: std::time::Instant,
-    /// Whether it is over: what is still packaged belongs to it.
-    pub(super) has_ended: bool,
-    /// Whether viewers see it.
-    pub(super) is_started: bool,
     /// Whether the timeline has a slate just now.
     pub(super) is_slated: bool,
     /// What is shown, as it was noted last.
@@ -83,8 +77,6 @@ pub(super) struct Driver {
     /// The pictures' sizes in the newest broadcast.
     pub(super) sizes: BTreeMap<Rendition, (u32, u32)>,
     pub(super) index: SharedIndex,
-    /// Whose event it is.
-    pub(super) account: Account,
 }
 
 enum Woken {
@@ -159,7 +151,7 @@ impl Driver {
         match command {
             Command::Join(id, input, source) => {
                 self.timeline.join(id, input);
-                lock(&self.stream.vitals).join(now, id, input, &source, self.is_started);
+                lock(&self.stream.vitals).join(now, id, input, &source, self.is_started());
                 self.set_receiving(input, Some(source)).await;
             }
             Command::Packet(id, packet) => {
@@ -257,7 +249,7 @@ impl Driver {
 
     /// Why nothing of the event is recorded now.
     fn pause(&self) -> Option<Pause> {
-        self.around.quotas.pause(self.account, self.details.record)
+        self.around.quotas.pause(self.view.account, self.view.details.record)
     }
 
     /// Goes on or stops recording as the account and the event have it; viewers never notice.

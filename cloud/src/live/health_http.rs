@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
+use super::asked::{Known, of_owner};
 use super::health::{Health, Resolution};
 use super::stream::lock;
 use super::vitals::{EventHealth, Vitals};
@@ -73,20 +74,23 @@ async fn read(app: App, id: EventId, call: Call) -> Result<Response, ApiError> {
             }
         };
     }
-    let of = |vitals: &Vitals| EventHealthView {
+    if let Some(told) = of_owner(&app, &id, Known::Health(resolution)).await? {
+        return Ok(http::json_bytes(told));
+    }
+    if let Some(stream) = app.live.stream(&id) {
+        let view = shown(&lock(&stream.vitals), resolution);
+        return http::json(&view);
+    }
+    let kept = app.store.get::<EventHealth>(&id).await?;
+    http::json(&shown(&Vitals::after(kept.as_ref().map(|kept| &kept.document)), resolution))
+}
+
+/// As the API shows it.
+pub(super) fn shown(vitals: &Vitals, resolution: Resolution) -> impl Serialize + use<> {
+    EventHealthView {
         inputs: InputsHealth {
             main: vitals.health(Input::Main, resolution),
             backup: vitals.health(Input::Backup, resolution),
         },
-    };
-    if let Some(stream) = app.live.stream(&id) {
-        let view = of(&lock(&stream.vitals));
-        return http::json(&view);
     }
-    if app.cluster.owners().is_elsewhere(&id).await? {
-        let words = "another process takes this event in: ask that one (GET /api/v1/nodes lists them)";
-        return Err(ApiError::unavailable(words));
-    }
-    let kept = app.store.get::<EventHealth>(&id).await?;
-    http::json(&of(&Vitals::after(kept.as_ref().map(|kept| &kept.document))))
 }

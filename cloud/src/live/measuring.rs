@@ -14,7 +14,7 @@ impl Driver {
     /// When a second is over in which something was measured or pushed.
     pub(super) fn next_look(&self) -> Option<Instant> {
         let measured = lock(&self.stream.vitals).next_deadline();
-        let pushed = (self.pushes.is_busy() || self.is_started).then(|| self.looked_at + SECOND);
+        let pushed = (self.pushes.is_busy() || self.is_started()).then(|| self.looked_at + SECOND);
         measured.into_iter().chain(pushed).min()
     }
 
@@ -27,15 +27,15 @@ impl Driver {
             (vitals.news(), vitals.take_unkept(false))
         };
         // What could not be read is tried again.
-        self.pushes.follow(self.simulcasts, self.is_started).await;
+        self.pushes.follow(self.view.simulcasts, self.is_started()).await;
         let tellers = &self.around.tellers;
         if tellers.is_heard() {
             let event = &self.stream.event;
             if let Some(news) = news {
-                tellers.tell(self.account, event, "health", "inputs", &news);
+                tellers.tell(self.view.account, event, "health", "inputs", &news);
             }
             if let Some(news) = self.pushes.news() {
-                tellers.tell(self.account, event, "simulcasts", "simulcasts", &news);
+                tellers.tell(self.view.account, event, "simulcasts", "simulcasts", &news);
             }
         }
         if let Some(minutes) = unkept {
@@ -60,7 +60,7 @@ impl Driver {
         if self.stream.hold.is_lost() {
             return;
         }
-        let new = EventHealth { event: self.stream.event, account: self.account, minutes };
+        let new = EventHealth { event: self.stream.event, account: self.view.account, minutes };
         let kept = async {
             let store = &self.around.store;
             let old = store.get::<EventHealth>(self.stream.event).await?;

@@ -5,6 +5,7 @@
 //! parts and segments ([`segmenter`], [`lane`]), shows them to viewers
 //! ([`window`], [`stream`]) and has them kept ([`storage`], [`spool`]).
 
+mod asked;
 mod begun;
 mod conformance;
 mod conformance_http;
@@ -18,6 +19,7 @@ mod inspection;
 mod lane;
 mod master;
 mod measuring;
+mod news;
 mod on_air;
 mod playlist;
 mod publisher;
@@ -37,10 +39,10 @@ mod storage;
 mod stream;
 mod takeover;
 mod timeline;
-mod told;
 mod vitals;
 mod window;
 
+pub(crate) use asked::{Known, answer_known, of_owner};
 pub(crate) use conformance_http::{Operations as ConformanceOperations, routes as conformance_routes};
 pub use error::LiveError;
 pub(crate) use health_http::{Operations as HealthOperations, routes as health_routes};
@@ -82,12 +84,12 @@ use crate::transcode;
 use crate::viewing::Titles;
 use driver::{Driver, Surroundings};
 use index::SharedIndex;
+use news::{Tellers, Told};
 use scaling::{Scaling, Workshop};
 use segmenter::{Lengths, Segmenter};
 use slates::Slates;
 use span::Span;
 use timeline::{InputId, Policy, Timeline};
-use told::{Tellers, Told};
 use vitals::{EventHealth, Vitals};
 use window::{Keep, Window};
 
@@ -271,7 +273,6 @@ impl Live {
         *stream::lock(&stream.vitals) = Vitals::after(kept.as_ref().map(|kept| &kept.document));
         stream.set_public_from(span.first_shown());
         let driver = Driver {
-            account,
             stream: Arc::clone(&stream),
             around: self.surroundings(),
             timeline: Timeline::new(recovered.end_ns, policy(&settings)),
@@ -286,12 +287,9 @@ impl Live {
             slates: Slates::new(transcode::program(), settings.slate_text.clone()),
             slate_run: None,
             slate_wanted: settings.slate,
-            details: watched.borrow().details.clone(),
+            view: watched.borrow().clone(),
             pushes: Pushes::new(*event, self.0.simulcasts.clone()),
-            simulcasts: watched.borrow().simulcasts,
             looked_at: self.0.clock.instant(),
-            has_ended: false,
-            is_started: false,
             is_slated: false,
             on_air: watched.borrow().on_air,
             sizes: stream.sizes(),

@@ -4,29 +4,23 @@ use super::driver::Driver;
 use super::slates::Made;
 use super::stream::lock;
 use super::timeline::Source;
-use crate::event::{EventStatus, EventView, Input, OnAir, Record};
+use crate::event::{EventStatus, EventView, Input, LONGEST, OnAir, Record};
 use crate::recording::RecordingKind;
-use std::time::Duration;
-
-/// The longest recording.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl Driver {
     /// Brings what is recorded and shown in line with the event's status.
     pub(super) async fn follow_status(&mut self, view: &EventView) {
         self.stream.follow_keys(view, self.around.clock.instant(), self.around.clock.now());
-        self.details = view.details.clone();
-        self.is_started = view.status == EventStatus::Started;
-        let has_ended = view.status == EventStatus::Ended;
-        self.has_ended = has_ended;
+        self.view = view.clone();
+        let (is_started, has_ended) = (self.is_started(), self.has_ended());
         let mut out = Vec::new();
         if self.timeline.source().is_some() && !has_ended {
             self.record().await;
         }
-        if !self.is_started {
+        if !is_started {
             self.stream.set_public_from(None);
         }
-        if self.span.is_running() && !self.is_started && (has_ended || !self.span.is_dvr()) {
+        if self.span.is_running() && !is_started && (has_ended || !self.span.is_dvr()) {
             let to = if has_ended {
                 self.end_run(&mut out);
                 self.segmenter.next_msn()
@@ -37,18 +31,27 @@ impl Driver {
             self.span.end(to).await;
             self.warn(None).await;
         }
-        self.follow_slate(self.is_started).await;
+        self.follow_slate(is_started).await;
         self.note_on_air().await;
         self.show().await;
-        lock(&self.stream.vitals).set_running(self.now(), self.is_started);
-        self.simulcasts = view.simulcasts;
-        self.pushes.follow(self.simulcasts, self.is_started).await;
+        lock(&self.stream.vitals).set_running(self.now(), is_started);
+        self.pushes.follow(view.simulcasts, is_started).await;
+    }
+
+    /// Whether viewers see the event.
+    pub(super) fn is_started(&self) -> bool {
+        self.view.status == EventStatus::Started
+    }
+
+    /// Whether it is over: what is still packaged belongs to it.
+    fn has_ended(&self) -> bool {
+        self.view.status == EventStatus::Ended
     }
 
     /// Begins the recording of a started event, or a DVR of any, with the first thing that there is to see.
     pub(super) async fn record(&mut self) {
-        let is_dvr = self.details.record == Record::Dvr;
-        if !self.span.is_running() && (self.is_started || is_dvr) {
+        let is_dvr = self.view.details.record == Record::Dvr;
+        if !self.span.is_running() && (self.is_started() || is_dvr) {
             let kind = if is_dvr { RecordingKind::Dvr } else { RecordingKind::Recording };
             let from = self.segmenter.cut_at_key();
             self.span.begin(from, kind).await;
@@ -59,7 +62,7 @@ impl Driver {
     /// Ends a recording that is as long as one may be; what comes is another one.
     pub(super) async fn limit_recording(&mut self) {
         let now = self.around.clock.now();
-        if self.has_ended || self.span.began_at().is_none_or(|began| began.plus(LONGEST) > now) {
+        if self.has_ended() || self.span.began_at().is_none_or(|began| began.plus(LONGEST) > now) {
             return;
         }
         let shown_from = self.span.first_shown();
@@ -67,7 +70,7 @@ impl Driver {
         self.span.end(to).await;
         self.record().await;
         // Viewers go on seeing what they could see.
-        if self.is_started && shown_from.is_some() {
+        if self.is_started() && shown_from.is_some() {
             self.span.show(shown_from).await;
             self.stream.set_public_from(shown_from);
         }
@@ -75,7 +78,7 @@ impl Driver {
 
     /// Lets viewers see what is recorded, or what will be.
     async fn show(&mut self) {
-        if !self.is_started {
+        if !self.is_started() {
             self.span.show(None).await;
             self.stream.set_public_from(None);
             return;

@@ -14,7 +14,8 @@ impl Driver {
     /// The heights of the renditions that are wanted of the next broadcast.
     pub(super) fn ladder(&self) -> &[u16] {
         let usual = self.around.workshop.as_ref().map_or(&[][..], |workshop| &workshop.ladder);
-        if self.details.transcode { self.details.resolutions.as_deref().unwrap_or(usual) } else { &[] }
+        let details = &self.view.details;
+        if details.transcode { details.resolutions.as_deref().unwrap_or(usual) } else { &[] }
     }
 
     pub(super) fn frame(&mut self, frame: Frame, out: &mut Vec<Packaged>) {

@@ -16,9 +16,6 @@ use crate::store::{Account, Document, Owner};
 /// How often what was measured is kept, in minutes that were closed.
 const KEEP_EVERY: usize = 5;
 
-/// What is kept of an input at most: the minutes of two days.
-const MOST_BYTES: usize = 640 * 1024;
-
 /// What is kept of an event's inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EventHealth {
@@ -55,7 +52,6 @@ struct Vital {
     /// Whoever broadcasts; what an earlier one still sends is not measured.
     id: Option<InputId>,
     meter: Meter,
-    minutes: String,
 }
 
 impl Vitals {
@@ -64,7 +60,7 @@ impl Vitals {
         let minutes = kept.map(|kept| kept.minutes.clone()).unwrap_or_default();
         let inputs = minutes.into_iter().map(|(input, minutes)| {
             let meter = Meter::after(read_minutes(minutes.as_bytes()));
-            (input, Vital { id: None, meter, minutes })
+            (input, Vital { id: None, meter })
         });
         Self { inputs: inputs.collect(), ..Self::default() }
     }
@@ -120,18 +116,8 @@ impl Vitals {
     }
 
     fn take_minutes(&mut self) {
-        for vital in self.inputs.values_mut() {
-            for minute in vital.meter.take_minutes() {
-                vital.minutes.push_str(&minute.to_line());
-                self.unkept += 1;
-                if vital.minutes.len() > MOST_BYTES {
-                    // Whole lines of the oldest go, a good part at a time.
-                    let from =
-                        vital.minutes[MOST_BYTES / 4..].find('\n').map_or(0, |at| MOST_BYTES / 4 + at + 1);
-                    vital.minutes.drain(..from);
-                }
-            }
-        }
+        let closed = self.inputs.values_mut().map(|vital| vital.meter.take_minutes().len());
+        self.unkept += closed.sum::<usize>();
     }
 
     /// What is to be kept now; all that there is, if it is the `last` time.
@@ -140,7 +126,7 @@ impl Vitals {
             return None;
         }
         self.unkept = 0;
-        Some(self.inputs.iter().map(|(input, vital)| (*input, vital.minutes.clone())).collect())
+        Some(self.inputs.iter().map(|(input, vital)| (*input, vital.meter.lines())).collect())
     }
 
     /// What is new since it was told last, for pages.
@@ -158,5 +144,42 @@ impl Vitals {
     pub(super) fn health(&self, input: Input, resolution: Resolution) -> Health {
         let vital = self.inputs.get(&input);
         vital.map_or_else(|| Meter::default().health(resolution), |vital| vital.meter.health(resolution))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests need some instant to count from")]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_was_kept_goes_on_after_a_restart() {
+        let began = Instant::now();
+        let at = |s: u64| Now {
+            instant: began + Duration::from_secs(s),
+            unix_ms: 1_700_000_040_000 + i64::try_from(s).unwrap_or(0) * 1_000,
+        };
+        let samples = |vitals: &Vitals| {
+            let health = serde_json::to_value(vitals.health(Input::Main, Resolution::Minute)).unwrap();
+            health["samples"].as_array().unwrap().len()
+        };
+        let mut vitals = Vitals::default();
+        assert_eq!(vitals.news(), None);
+        vitals.join(at(0), InputId(1), Input::Main, &event::Source::default(), true);
+        for s in 1..=240 {
+            vitals.tick(at(s));
+        }
+        assert!(vitals.news().is_some_and(|news| news["main"]["now"]["video_kbps"] == 0));
+        assert_eq!(vitals.take_unkept(false), None, "four minutes are not worth a write yet");
+        (241..=320).for_each(|s| vitals.tick(at(s)));
+        let minutes = vitals.take_unkept(false).unwrap();
+        assert_eq!(vitals.take_unkept(true), None);
+        // One that has gone is not measured any more, whoever comes after it.
+        vitals.leave(at(321), InputId(1));
+        vitals.leave(at(321), InputId(1));
+        let kept = EventHealth { event: EventId::random(), account: Account::FIRST, minutes };
+        assert_eq!(samples(&Vitals::after(Some(&kept))), 6, "five, and the begun one");
+        assert_eq!(samples(&Vitals::after(None)), 0);
     }
 }

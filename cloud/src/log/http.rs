@@ -68,7 +68,7 @@ pub fn routes(app: App) -> Routes {
 async fn all(app: App, call: Call) -> Result<Response, ApiError> {
     let caller = call.caller()?;
     let wanted = LISTING.wanted(&call)?;
-    let at = |name| wanted.value(name).and_then(parsed_time);
+    let at = |name| wanted.value(name).and_then(|time| time.parse::<Timestamp>().ok());
     let filter = read::Filter {
         user: wanted.value("user").and_then(|user| user.parse().ok()),
         kind: wanted.value("kind").map(str::to_owned),
@@ -102,12 +102,5 @@ fn word(value: &str) -> Result<String, String> {
 }
 
 fn time(value: &str) -> Result<String, String> {
-    match parsed_time(value) {
-        Some(_) => Ok(value.to_owned()),
-        None => Err("must be a time such as 2026-03-01T12:00:00Z".to_owned()),
-    }
-}
-
-fn parsed_time(value: &str) -> Option<Timestamp> {
-    serde_json::from_value(serde_json::Value::String(value.to_owned())).ok()
+    value.parse::<Timestamp>().map(|_| value.to_owned())
 }

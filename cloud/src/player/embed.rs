@@ -92,7 +92,7 @@ async fn follow(app: &App, streams: &Streams, id: &str) -> Result<Response, ApiE
     let place = streams.enter().ok_or_else(|| {
         ApiError::unavailable("too many pages follow events here: poll status.json instead")
     })?;
-    Ok(stream::follow(app.clone(), event, place))
+    Ok(stream::follow(app.clone(), streams, event, place))
 }
 
 fn no_event(id: &str) -> ApiError {

@@ -9,6 +9,7 @@ mod look;
 mod page;
 mod site;
 mod state;
+mod states;
 mod stream;
 
 pub(crate) use assets::page as shell;

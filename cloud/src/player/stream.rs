@@ -1,7 +1,7 @@
 //! Server-sent events for open players: the event's state as it changes, and a sign of life.
 #![allow(clippy::disallowed_methods, reason = "a driver: it gives signs of life")]
 
-use super::state::PublicState;
+use super::states::States;
 use crate::app::App;
 use crate::event::EventView;
 use crate::http::{Response, Teller, events};
@@ -17,33 +17,42 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Most streams at once; a page without one polls.
 const MOST_STREAMS: usize = 20_000;
 
-/// How many streams may still be opened.
+/// How many streams may still be opened, and what they tell.
 #[derive(Clone)]
-pub(super) struct Streams(Arc<Semaphore>);
+pub(super) struct Streams {
+    places: Arc<Semaphore>,
+    states: States,
+}
 
 impl Streams {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(MOST_STREAMS)))
+        Self { places: Arc::new(Semaphore::new(MOST_STREAMS)), states: States::default() }
     }
 
     /// A place for one more stream, if there is one.
     pub(super) fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).try_acquire_owned().ok()
+        Arc::clone(&self.places).try_acquire_owned().ok()
     }
 }
 
 /// Follows an event until the reader goes or the server ends.
-pub(super) fn follow(app: App, event: watch::Receiver<EventView>, place: OwnedSemaphorePermit) -> Response {
+pub(super) fn follow(
+    app: App,
+    streams: &Streams,
+    event: watch::Receiver<EventView>,
+    place: OwnedSemaphorePermit,
+) -> Response {
+    let states = streams.states.clone();
     events(|teller| async move {
         let _held_as_long_as_the_stream = place;
         tokio::select! {
-            () = tell(&app, event, &teller) => {}
+            () = tell(&app, &states, event, &teller) => {}
             () = app.shutdown.cancelled() => {}
         }
     })
 }
 
-async fn tell(app: &App, mut event: watch::Receiver<EventView>, teller: &Teller) {
+async fn tell(app: &App, states: &States, mut event: watch::Receiver<EventView>, teller: &Teller) {
     let mut signs = tokio::time::interval(ALIVE_EVERY);
     event.mark_changed();
     loop {
@@ -53,11 +62,8 @@ async fn tell(app: &App, mut event: watch::Receiver<EventView>, teller: &Teller)
                     return;
                 }
                 let view = event.borrow_and_update().clone();
-                match PublicState::of(app, &view, Vec::new()).await {
-                    Ok(state) => {
-                        let told = Event::default().event("status").json_data(state);
-                        teller.tell(told.unwrap_or_else(|_| alive())).await;
-                    }
+                match states.json(app, &view).await {
+                    Ok(json) => teller.tell(Event::default().event("status").data(&*json)).await,
                     Err(_) => {
                         // The store is away for a moment, and the page shall not miss a change for it.
                         tokio::time::sleep(AGAIN).await;

@@ -8,8 +8,11 @@ use crate::app::App;
 use crate::event::Event;
 use crate::http::{self, ApiError, Call, IfMatch, Listed, Response, Routes, answer};
 use crate::id::{EventId, SimulcastId};
+use crate::live;
 use crate::store::{IndexKey, Versioned};
 use ::http::{Method, header};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
@@ -91,7 +94,14 @@ async fn one(app: App, id: SimulcastId, call: Call) -> Result<Response, ApiError
 async fn list(app: App, call: Call) -> Result<Response, ApiError> {
     let wanted = LISTING.wanted(&call)?;
     let page = app.simulcasts.page(wanted.scan(IndexKey::of(call.caller()?.account))).await?;
-    wanted.reply(page.map(|found| app.simulcasts.view(&found)))
+    let mut told = BTreeMap::new();
+    for event in page.items.iter().map(|found| found.document.event_id).collect::<BTreeSet<_>>() {
+        told.insert(event, told_of(&app, &event).await?);
+    }
+    wanted.reply(page.map(|found| {
+        let told = told.get(&found.document.event_id).and_then(Option::as_ref);
+        app.simulcasts.view(&found, told)
+    }))
 }
 
 /// Push an event to another server
@@ -134,7 +144,7 @@ async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
     let Some(event) = event else { return Err(ApiError::field("event_id", "is required")) };
     let made = app.simulcasts.create(caller.account, event, &change, Some(caller.user)).await?;
     let path = format!("/api/v1/simulcasts/{}", made.document.id);
-    Ok(tagged(http::created(&path, &app.simulcasts.view(&made))?, &made))
+    Ok(tagged(http::created(&path, &view(&app, &made).await?)?, &made))
 }
 
 /// Read a simulcast
@@ -148,7 +158,7 @@ async fn create(app: App, mut call: Call) -> Result<Response, ApiError> {
     responses((status = 200, description = "The simulcast.", body = SimulcastView, headers(("ETag"))))
 )]
 async fn read(app: App, mut call: Call) -> Result<Response, ApiError> {
-    shown(&app, &call.named()?)
+    shown(&app, &call.named()?).await
 }
 
 /// Change a simulcast
@@ -169,7 +179,7 @@ async fn change(app: App, id: SimulcastId, mut call: Call) -> Result<Response, A
     let mut fields = call.fields().await?;
     let change = SimulcastChange::read(&app.outbound, &mut fields);
     fields.finish()?;
-    shown(&app, &app.simulcasts.patch(&id, &change, expected, Some(caller.user)).await?)
+    shown(&app, &app.simulcasts.patch(&id, &change, expected, Some(caller.user)).await?).await
 }
 
 /// Delete a simulcast
@@ -188,8 +198,19 @@ async fn delete(app: App, mut call: Call) -> Result<Response, ApiError> {
     Ok(http::empty())
 }
 
-fn shown(app: &App, found: &Versioned<Simulcast>) -> Result<Response, ApiError> {
-    Ok(tagged(http::json(&app.simulcasts.view(found))?, found))
+/// What another process says of the outputs of an event's simulcasts, if another one pushes them.
+async fn told_of(app: &App, event: &EventId) -> Result<Option<Value>, ApiError> {
+    let told = live::of_owner(app, event, live::Known::Outputs).await?;
+    Ok(told.and_then(|told| serde_json::from_slice(&told).ok()))
+}
+
+async fn view(app: &App, found: &Versioned<Simulcast>) -> Result<SimulcastView, ApiError> {
+    let told = told_of(app, &found.document.event_id).await?;
+    Ok(app.simulcasts.view(found, told.as_ref()))
+}
+
+async fn shown(app: &App, found: &Versioned<Simulcast>) -> Result<Response, ApiError> {
+    Ok(tagged(http::json(&view(app, found).await?)?, found))
 }
 
 fn tagged(response: Response, found: &Versioned<Simulcast>) -> Response {

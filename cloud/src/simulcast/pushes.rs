@@ -30,7 +30,6 @@ pub(crate) struct Pushes {
 
 struct Running {
     version: u64,
-    simulcast: Simulcast,
     outputs: Vec<OutputHandle>,
 }
 
@@ -80,7 +79,7 @@ impl Pushes {
         let gone: Vec<_> = self.running.iter().filter(|(id, one)| gone(id, one)).map(|(id, _)| *id).collect();
         for id in gone {
             self.running.remove(&id);
-            self.simulcasts.run(id, Vec::new());
+            self.simulcasts.ended(&id);
         }
         let mut all = true;
         for one in wanted {
@@ -90,9 +89,9 @@ impl Pushes {
             }
             match self.begin_one(&one.document) {
                 Ok(outputs) => {
-                    self.simulcasts.run(id, outputs.iter().map(OutputHandle::status).collect());
-                    self.running
-                        .insert(id, Running { version: one.version, simulcast: one.document, outputs });
+                    let told = outputs.iter().map(OutputHandle::status).collect();
+                    self.simulcasts.begun(one.document, told);
+                    self.running.insert(id, Running { version: one.version, outputs });
                 }
                 Err(error) => {
                     all = false;
@@ -215,8 +214,8 @@ impl Pushes {
 
     /// What is pushed and how it fares, for pages.
     pub(crate) fn news(&self) -> Option<Value> {
-        let running = |id: &SimulcastId, running: &Running| json!({ "id": id, "outputs": self.simulcasts.outputs(&running.simulcast) });
-        let all: Vec<Value> = self.running.iter().map(|(id, one)| running(id, one)).collect();
+        let all = self.simulcasts.outputs_of(&self.event).into_iter();
+        let all: Vec<Value> = all.map(|(id, outputs)| json!({ "id": id, "outputs": outputs })).collect();
         self.is_busy().then(|| all.into())
     }
 
@@ -224,7 +223,7 @@ impl Pushes {
         for (id, running) in self.running.drain() {
             // Said before they are let go, so that each ends its stream in order.
             running.outputs.iter().for_each(|output| output.set_live(false));
-            self.simulcasts.run(id, Vec::new());
+            self.simulcasts.ended(&id);
         }
         self.hubs.clear();
     }

@@ -14,7 +14,7 @@ use crate::secret::{Sealed, SecretError, Vault};
 use crate::store::{Account, IndexKey, Page, Scan, Store, StoreError, Versioned};
 use rustls::ClientConfig;
 use stagebox_push::{OutputStatus, StreamKey};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -73,7 +73,13 @@ struct Inner {
     tls: Arc<ClientConfig>,
     clock: Clock,
     /// What the outputs that run in this process do.
-    running: Mutex<HashMap<SimulcastId, Vec<watch::Receiver<OutputStatus>>>>,
+    running: Mutex<HashMap<SimulcastId, Running>>,
+}
+
+/// A simulcast that is pushed, and what its outputs do.
+struct Running {
+    simulcast: Simulcast,
+    outputs: Vec<watch::Receiver<OutputStatus>>,
 }
 
 impl Simulcasts {
@@ -222,20 +228,22 @@ impl Simulcasts {
         Ok(StreamKey::new(String::from_utf8_lossy(&key).into_owned()))
     }
 
-    /// Notes the outputs that run for a simulcast, or that none do any more.
-    pub(super) fn run(&self, id: SimulcastId, outputs: Vec<watch::Receiver<OutputStatus>>) {
+    /// Notes the outputs that run for a simulcast.
+    pub(super) fn begun(&self, simulcast: Simulcast, outputs: Vec<watch::Receiver<OutputStatus>>) {
         let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
-        match outputs.is_empty() {
-            true => running.remove(&id),
-            false => running.insert(id, outputs),
-        };
+        running.insert(simulcast.id, Running { simulcast, outputs });
+    }
+
+    /// Notes that none run for it any more.
+    pub(super) fn ended(&self, id: &SimulcastId) {
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// What a simulcast's outputs do now, one a server.
     pub(super) fn outputs(&self, simulcast: &Simulcast) -> Vec<OutputView> {
         let running = {
             let running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
-            running.get(&simulcast.id).cloned().unwrap_or_default()
+            running.get(&simulcast.id).map(|running| running.outputs.clone()).unwrap_or_default()
         };
         let (now, wall) = (self.0.clock.instant(), self.0.clock.now());
         let urls = simulcast.urls().enumerate();
@@ -244,6 +252,18 @@ impl Simulcasts {
             OutputView::of(url, status, now, wall)
         })
         .collect()
+    }
+}
+
+impl Simulcasts {
+    /// What is sent to the simulcasts of an event that this process takes in, by their ids.
+    pub(crate) fn outputs_of(&self, event: &EventId) -> BTreeMap<String, Vec<OutputView>> {
+        let running: Vec<Simulcast> = {
+            let running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = running.values().filter(|one| one.simulcast.event_id == *event);
+            own.map(|one| one.simulcast.clone()).collect()
+        };
+        running.iter().map(|simulcast| (simulcast.id.to_string(), self.outputs(simulcast))).collect()
     }
 }
 

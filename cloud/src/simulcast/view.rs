@@ -3,9 +3,11 @@
 use super::document::Service;
 use super::{Simulcast, Simulcasts};
 use crate::clock::Timestamp;
+use crate::event::masked;
 use crate::id::{EventId, SimulcastId};
 use crate::store::Versioned;
 use serde::Serialize;
+use serde_json::Value;
 use stagebox_push::{OutputState, OutputStatus};
 use std::time::Instant;
 use utoipa::ToSchema;
@@ -35,7 +37,8 @@ pub(super) struct SimulcastView {
     /// Whether it is pushed while the event is started.
     enabled: bool,
     /// What is sent to each server, the first one first.
-    outputs: Vec<OutputView>,
+    #[schema(value_type = Vec<OutputView>)]
+    outputs: Outputs,
     /// When it was made.
     created_at: Timestamp,
     /// When it was last changed.
@@ -62,7 +65,7 @@ enum State {
 /// What is sent to one server.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SimulcastOutput)]
-pub(super) struct OutputView {
+pub(crate) struct OutputView {
     /// The server.
     #[schema(format = "uri")]
     url: String,
@@ -121,13 +124,24 @@ impl OutputView {
     }
 }
 
+/// What is sent to the servers, as this process knows it or as another one tells it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Outputs {
+    Own(Vec<OutputView>),
+    Told(Value),
+}
+
 impl Simulcasts {
-    pub(super) fn view(&self, found: &Versioned<Simulcast>) -> SimulcastView {
+    /// As the API shows it; `told` is what another process says of the outputs of its event's simulcasts.
+    pub(super) fn view(&self, found: &Versioned<Simulcast>, told: Option<&Value>) -> SimulcastView {
         let simulcast = &found.document;
         let name = match simulcast.name.is_empty() {
             true => simulcast.service.title().to_owned(),
             false => simulcast.name.clone(),
         };
+        let told = told.map(|told| told[simulcast.id.to_string()].clone()).filter(Value::is_array);
+        let outputs = told.map_or_else(|| Outputs::Own(self.outputs(simulcast)), Outputs::Told);
         SimulcastView {
             id: simulcast.id,
             event_id: simulcast.event_id,
@@ -135,10 +149,10 @@ impl Simulcasts {
             service: simulcast.service,
             url: simulcast.url.clone(),
             backup_url: simulcast.backup_url.clone(),
-            key: format!("••••••••{}", simulcast.key_end),
+            key: masked(&simulcast.key_end),
             rendition: simulcast.rendition.to_string(),
             enabled: simulcast.enabled,
-            outputs: self.outputs(simulcast),
+            outputs,
             created_at: simulcast.created_at,
             updated_at: simulcast.updated_at,
             version: found.version,

@@ -116,6 +116,11 @@ impl Meter {
         self.history.take_minutes()
     }
 
+    /// All minutes as lines of JSON, the begun one too: [`super::read_minutes`] reads them back.
+    pub(crate) fn lines(&self) -> String {
+        self.history.minutes().map(Minute::to_line).collect()
+    }
+
     /// How many seconds were kept so far: there is something new to tell if it has risen.
     pub(crate) fn kept(&self) -> u64 {
         self.kept
