@@ -2,9 +2,12 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: real processes take real time")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
+use serde_json::{Value, json};
 use stagebox_cloud::account::FirstPassword;
 use stagebox_cloud::clock::Clock;
 use stagebox_cloud::config::Listen;
@@ -45,7 +48,7 @@ fn frames(packets: &[Packet], track: Track) -> usize {
     packets.iter().filter(|packet| matches!(packet, Packet::Frame(frame) if frame.track == track)).count()
 }
 
-async fn cloud(data: &std::path::Path) -> Running {
+async fn cloud(data: &Path) -> Running {
     let mut config = Config { data_dir: data.join("data"), ..Config::default() };
     config.http.listen = ([127, 0, 0, 1], 0).into();
     config.rtmp.listen = ([127, 0, 0, 1], 0).into();
@@ -92,6 +95,14 @@ async fn get(url: &str) -> (u16, String) {
     let response = reqwest::get(url).await.unwrap();
     let status = response.status().as_u16();
     (status, String::from_utf8_lossy(&response.bytes().await.unwrap()).into_owned())
+}
+
+/// Asks the API as the administrator.
+async fn ask(running: &Running, dir: &Path, method: Method, path: &str, body: Value) -> (u16, Value) {
+    let password = std::fs::read_to_string(dir.join("password")).unwrap();
+    let request = reqwest::Client::new().request(method, base(&running.app, &format!("/api/v1/{path}")));
+    let response = request.basic_auth("admin@localhost", Some(password)).json(&body).send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap_or_default())
 }
 
 /// Waits for what has to come by itself.
@@ -247,10 +258,10 @@ async fn a_dvr_has_all_that_was_broadcast_and_viewers_see_it_from_the_start_on()
     let running = cloud(dir.path()).await;
     let app = &running.app;
     let event = event(app).await;
-    let dvr = reqwest::Client::new().patch(base(app, &format!("/api/v1/events/{event}")));
-    let password = std::fs::read_to_string(dir.path().join("password")).unwrap();
-    let dvr = dvr.basic_auth("admin@localhost", Some(password)).json(&serde_json::json!({ "record": "dvr" }));
-    assert_eq!(dvr.send().await.unwrap().status(), 200);
+    let (status, _) =
+        ask(&running, dir.path(), Method::PATCH, &format!("events/{event}"), json!({ "record": "dvr" }))
+            .await;
+    assert_eq!(status, 200);
     let packets = footage(6);
     send(app, &event, &packets).await;
     let recording =
@@ -273,5 +284,93 @@ async fn a_dvr_has_all_that_was_broadcast_and_viewers_see_it_from_the_start_on()
     let item = until("the item", async || app.items.of_event(&event).await.unwrap().pop()).await;
     assert!(item.duration_ms.abs_diff(12_000) < 200, "{}", item.duration_ms);
     assert_eq!(app.live.recordings().of_event(&event).await.unwrap().len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_spans_of_an_event_become_one_item_and_any_part_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = cloud(dir.path()).await;
+    let app = &running.app;
+    let patch = async |path: String, body| ask(&running, dir.path(), Method::PATCH, &path, body).await;
+    assert_eq!(patch("account/settings".into(), json!({ "auto_convert": "some" })).await.0, 422);
+    assert_eq!(patch("account/settings".into(), json!({ "auto_convert": "joined" })).await.0, 200);
+    let event = event(app).await;
+    let packets = footage(6);
+    for status in [EventStatus::Started, EventStatus::Paused, EventStatus::Started] {
+        set(app, &event, status).await;
+        send(app, &event, &packets).await;
+        until("the broadcast's end", async || {
+            (!app.events.get(&event).await.unwrap().unwrap().is_receiving()).then_some(())
+        })
+        .await;
+    }
+    let recordings = app.live.recordings().of_event(&event).await.unwrap();
+    assert_eq!(recordings.len(), 2);
+    let made = format!("recordings/{}/item", recordings[0].id);
+    let (status, early) = ask(&running, dir.path(), Method::POST, &made, json!({})).await;
+    assert_eq!(status, 409, "{early}");
+    set(app, &event, EventStatus::Ended).await;
+    let item = until("the item", async || app.items.of_event(&event).await.unwrap().pop()).await;
+    assert!(item.duration_ms.abs_diff(12_000) < 300, "{}", item.duration_ms);
+    let event = app.events.get(&event).await.unwrap().unwrap();
+    assert_eq!(event.recordings, [recordings[0].id]);
+    let vod = base(app, &format!("/vod/public/{}/index.m3u8", item.id));
+    let counted = {
+        let vod = vod.clone();
+        tokio::task::spawn_blocking(move || played_out(&vod))
+    };
+    let counted = counted.await.unwrap();
+    assert_eq!(
+        counted.0,
+        2 * frames(&packets, Track::Video),
+        "what was sent while it was paused is not in it"
+    );
+    // Its last segment only, then all but its first one, then all again.
+    let path = format!("items/{}", item.id);
+    let (status, wrong) = patch(path.clone(), json!({ "trim_from_ms": 20_000 })).await;
+    assert!(status == 422 && wrong.to_string().contains("must be less than"), "{wrong}");
+    for (trim, pictures) in [
+        (json!({ "trim_from_ms": 10_500 }), 30),
+        (json!({ "trim_from_ms": 2_000, "trim_to_ms": null }), counted.0 - 30),
+        (json!({ "trim_from_ms": null }), counted.0),
+    ] {
+        let (status, trimmed) = patch(path.clone(), trim).await;
+        assert_eq!(status, 200, "{trimmed}");
+        let vod = vod.clone();
+        let played = tokio::task::spawn_blocking(move || played_out(&vod)).await.unwrap();
+        assert_eq!(played.0, pictures, "{trimmed}");
+        let seconds = trimmed["duration_ms"].as_f64().unwrap() / 1_000.0;
+        assert!((seconds - pictures as f64 / 15.0).abs() < 0.3, "{trimmed}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_recordings_are_not_converted_somebody_makes_the_item() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = cloud(dir.path()).await;
+    let app = &running.app;
+    let api = async |method, path: &str, body| ask(&running, dir.path(), method, path, body).await;
+    assert_eq!(api(Method::PATCH, "account/settings", json!({ "auto_convert": "off" })).await.0, 200);
+    let event = event(app).await;
+    set(app, &event, EventStatus::Started).await;
+    send(app, &event, &footage(3)).await;
+    set(app, &event, EventStatus::Ended).await;
+    let recording = until("the recording's length", async || {
+        let recording = app.live.recordings().of_event(&event).await.unwrap().pop()?;
+        recording.duration_ms.map(|_| recording)
+    })
+    .await;
+    assert_eq!(app.items.of_event(&event).await.unwrap().len(), 0);
+    let path = format!("recordings/{}", recording.id);
+    let (status, item) = api(Method::POST, &format!("{path}/item"), json!({ "title": "First night" })).await;
+    assert_eq!((status, &item["title"]), (201, &json!("First night")), "{item}");
+    let again = api(Method::POST, &format!("{path}/item"), json!({})).await;
+    assert_eq!((again.0, &again.1["id"]), (200, &item["id"]));
+    let (status, _) =
+        get(&base(app, &format!("/vod/public/{}/index.m3u8", item["id"].as_str().unwrap()))).await;
+    assert_eq!(status, 200);
+    assert_eq!(api(Method::DELETE, &path, json!({})).await.0, 409, "it has an item");
     running.stop().await;
 }

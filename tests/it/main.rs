@@ -16,6 +16,7 @@ mod openapi;
 mod outbound;
 mod outputs;
 mod personal;
+mod poor;
 mod postgres;
 mod postgres_full;
 mod postgres_tls;

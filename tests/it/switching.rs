@@ -12,7 +12,7 @@ use stagebox_tests::house::{AgentOptions, Cloud, CloudOptions, free_port, wait_u
 use super::{FRAME_US, STEP, Stage, make_event, publish_url, wait_segments};
 
 /// Waits until the event shows this.
-async fn wait_on_air(cloud: &Cloud, event: &str, what: &str) -> Result<()> {
+pub(super) async fn wait_on_air(cloud: &Cloud, event: &str, what: &str) -> Result<()> {
     let path = format!("events/{event}");
     wait_until(&format!("{what} is on air"), STEP, || async {
         Ok((cloud.api.get(&path).await?["on_air"] == what).then_some(()))
@@ -26,7 +26,7 @@ async fn cloud(directory: &std::path::Path) -> Result<Cloud> {
 }
 
 /// The item that came of an event: its pictures, in the order in which they are decoded.
-async fn ended(cloud: &Cloud, event: &str) -> Result<Vec<probe::Packet>> {
+pub(super) async fn ended(cloud: &Cloud, event: &str) -> Result<Vec<probe::Packet>> {
     cloud.api.set_status(event, "ended").await?;
     let item = cloud.api.wait_item(event, STEP).await?;
     let path = format!("/vod/public/{}/index.m3u8", item["id"].as_str().unwrap_or_default());

@@ -2,7 +2,7 @@
 
 use super::document::email_key;
 use super::tenant::AccountRecord;
-use super::{AccountError, Accounts, FirstPassword, Limits, User, everyone};
+use super::{AccountError, Accounts, FirstPassword, User, everyone};
 use crate::store::{Account, IndexKey};
 use crate::tenant;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,29 @@ use std::collections::BTreeMap;
 
 /// Longest name in characters.
 const NAME: usize = 100;
+
+/// Limits to set; what is not named stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
+pub struct WantedLimits {
+    /// Media in the store, in GiB.
+    #[arg(long)]
+    pub storage_gib: Option<Limit>,
+    /// Events that are started at a time.
+    #[arg(long)]
+    pub events_at_once: Option<Limit>,
+    /// Broadcasts that come in at a time; an event's main and backup are two.
+    #[arg(long)]
+    pub broadcasts_at_once: Option<Limit>,
+    /// Of one broadcast, in kbit/s.
+    #[arg(long)]
+    pub broadcast_kbps: Option<Limit>,
+    /// Days that recordings are kept.
+    #[arg(long)]
+    pub recording_days: Option<Limit>,
+    /// One upload, in GiB.
+    #[arg(long)]
+    pub upload_gib: Option<Limit>,
+}
 
 /// What can be done with accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Subcommand)]
@@ -30,18 +53,10 @@ pub enum AccountCommand {
     Limit {
         /// Its number.
         account: u64,
-        /// Media in the store, in GiB.
-        #[arg(long)]
-        storage_gib: Option<Limit>,
-        /// Events that are started at a time.
-        #[arg(long)]
-        events_at_once: Option<Limit>,
-        /// Days that recordings are kept.
-        #[arg(long)]
-        recording_days: Option<Limit>,
-        /// One upload, in GiB.
-        #[arg(long)]
-        upload_gib: Option<Limit>,
+        /// What is to be another.
+        #[command(flatten)]
+        #[serde(flatten)]
+        wanted: WantedLimits,
     },
     /// Keeps everybody of an account out, and its events from taking broadcasts; nothing is lost.
     Suspend {
@@ -125,19 +140,21 @@ impl Accounts {
                 }
                 Ok(Managed { accounts, used_bytes, password: None })
             }
-            AccountCommand::Limit { account, storage_gib, events_at_once, recording_days, upload_gib } => {
+            AccountCommand::Limit { account, wanted } => {
                 let set = |limit: &mut Option<u64>, wanted: Option<Limit>| {
                     *limit = wanted.map_or(*limit, |wanted| wanted.0);
                 };
                 let now = self.0.clock.now();
                 let change = |record: &mut AccountRecord| {
                     let days = record.limits.recording_days;
-                    let Limits { storage_gib: storage, events_at_once: events, .. } = &mut record.limits;
-                    set(storage, storage_gib);
-                    set(events, events_at_once);
-                    set(&mut record.limits.recording_days, recording_days);
+                    let limits = &mut record.limits;
+                    set(&mut limits.storage_gib, wanted.storage_gib);
+                    set(&mut limits.events_at_once, wanted.events_at_once);
+                    set(&mut limits.broadcasts_at_once, wanted.broadcasts_at_once);
+                    set(&mut limits.broadcast_kbps, wanted.broadcast_kbps);
+                    set(&mut limits.recording_days, wanted.recording_days);
+                    set(&mut limits.upload_gib, wanted.upload_gib);
                     record.days_changed(days, now);
-                    set(&mut record.limits.upload_gib, upload_gib);
                 };
                 self.change_account(account, change).await
             }

@@ -33,7 +33,7 @@ pub use letters::Letter;
 pub(crate) use listing::{PERMISSIONS, ROLES, TOKENS, USERS};
 pub use login::{How, Login, SESSION_COOKIE, SessionOperations, routes};
 pub(crate) use login::{SESSIONS, SessionListOperations, session_list_routes, start_upkeep};
-pub use manage::{AccountCommand, Managed};
+pub use manage::{AccountCommand, Managed, WantedLimits};
 pub use reset::Reset;
 pub(crate) use reset::{ResetOperations, routes as reset_routes};
 pub use role::Role;

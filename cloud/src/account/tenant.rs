@@ -20,6 +20,12 @@ pub struct Limits {
     /// Events that are started at a time.
     #[schema(required)]
     pub events_at_once: Option<u64>,
+    /// Broadcasts that come in at a time; an event's main and backup are two.
+    #[schema(required)]
+    pub broadcasts_at_once: Option<u64>,
+    /// Of one broadcast, over ten seconds, in kbit/s.
+    #[schema(required)]
+    pub broadcast_kbps: Option<u64>,
     /// Days that recordings are kept.
     #[schema(required)]
     pub recording_days: Option<u64>,

@@ -162,8 +162,16 @@ fn agreed(survey: &Survey, yes: bool, dry_run: bool) -> anyhow::Result<bool> {
 fn table(out: &mut impl io::Write, managed: &Managed) -> io::Result<()> {
     writeln!(
         out,
-        "{:>6}  {:<9}  {:>10}  {:>11}  {:>6}  {:>9}  {:>10}  name",
-        "number", "state", "used GiB", "storage GiB", "events", "days kept", "upload GiB"
+        "{:>6}  {:<9}  {:>10}  {:>11}  {:>6}  {:>10}  {:>7}  {:>9}  {:>10}  name",
+        "number",
+        "state",
+        "used GiB",
+        "storage GiB",
+        "events",
+        "broadcasts",
+        "kbit/s",
+        "days kept",
+        "upload GiB"
     )?;
     for account in &managed.accounts {
         let limit = |limit: Option<u64>| limit.map_or("none".to_owned(), |limit| limit.to_string());
@@ -172,11 +180,13 @@ fn table(out: &mut impl io::Write, managed: &Managed) -> io::Result<()> {
         let used = used.map_or("?".to_owned(), |bytes| format!("{:.2}", *bytes as f64 / 1_073_741_824.0));
         writeln!(
             out,
-            "{:>6}  {:<9}  {used:>10}  {:>11}  {:>6}  {:>9}  {:>10}  {}",
+            "{:>6}  {:<9}  {used:>10}  {:>11}  {:>6}  {:>10}  {:>7}  {:>9}  {:>10}  {}",
             account.number.0,
             state(account),
             limit(limits.storage_gib),
             limit(limits.events_at_once),
+            limit(limits.broadcasts_at_once),
+            limit(limits.broadcast_kbps),
             limit(limits.recording_days),
             limit(limits.upload_gib),
             account.name,

@@ -1,8 +1,9 @@
 //! What happens to an event by itself, as others note it.
 
-use super::document::Source;
+use super::document::{RECEIVING, Source};
 use super::{Activity, EventError, Events, Input, OnAir};
 use crate::id::{EventId, RecordingId};
+use crate::store::{Account, Scan};
 
 impl Events {
     /// Notes who broadcasts to an input, or that nobody does any more.
@@ -45,6 +46,25 @@ impl Events {
             true
         })
         .await
+    }
+
+    /// How many broadcasts of an account come in just now, this one not counted.
+    pub async fn broadcasts(&self, account: Account, but: (&EventId, Input)) -> Result<u64, EventError> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.store().scan::<Activity>(Scan::of(RECEIVING).after(after)).await?;
+            for activity in page.items.iter().map(|found| &found.document) {
+                let comes =
+                    |input: &Input| activity.sources.contains_key(input) && (&activity.id, *input) != but;
+                let of_account =
+                    Input::ALL.iter().filter(|input| activity.account == account && comes(input));
+                count += of_account.count() as u64;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     /// Adds a recording to the event's list.

@@ -32,6 +32,17 @@ pub enum Parsed<T> {
     Value(T),
 }
 
+impl<T: Copy> Parsed<T> {
+    /// The value as it is then, where it was `before`; `null` takes it away.
+    pub fn or(&self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Absent => before,
+            Self::Null => None,
+            Self::Value(value) => Some(*value),
+        }
+    }
+}
+
 impl<T> Parsed<T> {
     /// The value, where `null` and absence are the same.
     pub fn value(self) -> Option<T> {

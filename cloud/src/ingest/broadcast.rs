@@ -5,7 +5,7 @@ use stagebox_media::Packet;
 use super::{Broadcast, Gone, Publisher, Publishing, Refused};
 use crate::account::AccountRecord;
 use crate::app::App;
-use crate::event::{Event, StreamKey};
+use crate::event::{Event, Input, StreamKey};
 use crate::id::EventId;
 use crate::live::{self, LiveError, SourceInfo};
 use crate::store::{Account, StoreError};
@@ -19,13 +19,21 @@ impl Publishing for App {
             Refused::Unavailable
         })?;
         let (event, input) = found.ok_or(Refused::UnknownKey)?;
-        if self.is_suspended(&event).await? {
+        let account = self.account_of(&event).await?;
+        if account.as_ref().is_some_and(|account| account.suspended) {
             return Err(Refused::Suspended);
+        }
+        let limits = account.map(|account| (account.number, account.limits));
+        if let Some((account, most)) =
+            limits.and_then(|(account, limits)| Some((account, limits.broadcasts_at_once?)))
+        {
+            self.check_broadcasts(account, &event, input, most).await?;
         }
         let source = SourceInfo {
             address: broadcast.source.to_string(),
             encoder: broadcast.encoder.clone(),
             key: Some(StreamKey::from_stored(broadcast.key.clone())),
+            most_kbps: limits.and_then(|(_, limits)| limits.broadcast_kbps),
         };
         self.live.publish(&event, input, source).await.map_err(|error| match error {
             LiveError::NotFound(_) => Refused::UnknownKey,
@@ -42,17 +50,32 @@ impl Publishing for App {
 }
 
 impl App {
-    async fn is_suspended(&self, event: &EventId) -> Result<bool, Refused> {
+    async fn account_of(&self, event: &EventId) -> Result<Option<AccountRecord>, Refused> {
         let look = async {
             let found = self.store.get::<Event>(event).await?;
             let account = found.map_or(Account::FIRST, |found| found.document.account);
             let account = self.store.get::<AccountRecord>(account).await?;
-            Ok::<_, StoreError>(account.is_some_and(|account| account.document.suspended))
+            Ok::<_, StoreError>(account.map(|account| account.document))
         };
         look.await.map_err(|error| {
             tracing::error!(%event, %error, "cannot look an account up");
             Refused::Unavailable
         })
+    }
+
+    /// Whether the account may have one more broadcast; one that comes back is no other.
+    async fn check_broadcasts(
+        &self,
+        account: Account,
+        event: &EventId,
+        input: Input,
+        most: u64,
+    ) -> Result<(), Refused> {
+        let others = self.events.broadcasts(account, (event, input)).await.map_err(|error| {
+            tracing::error!(%event, %error, "cannot count an account's broadcasts");
+            Refused::Unavailable
+        })?;
+        if others < most { Ok(()) } else { Err(Refused::TooMany(most)) }
     }
 }
 

@@ -54,6 +54,9 @@ pub enum Refused {
     /// Whoever runs the server keeps the account out.
     #[error("the account of this event is suspended")]
     Suspended,
+    /// The account has as many as it may.
+    #[error("the account takes {0} broadcasts at a time: end one first, or have the limit raised")]
+    TooMany(u64),
     /// Another process takes the event in.
     #[error("{0}")]
     Elsewhere(String),

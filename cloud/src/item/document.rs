@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::id::{EventId, ItemId, RecordingId};
+use crate::recording::Trim;
 use crate::store::{Account, Document, Index, IndexKey, Owner, Versioned, sort_key};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,6 +54,14 @@ pub struct Item {
     pub title: String,
     /// How long it is, in milliseconds.
     pub duration_ms: u64,
+    /// What is left out of the recording at its beginning, in milliseconds; whole segments only.
+    #[serde(default)]
+    #[schema(required)]
+    pub trim_from_ms: Option<u64>,
+    /// Where in the recording it ends, in milliseconds, if not with it; whole segments only.
+    #[serde(default)]
+    #[schema(required)]
+    pub trim_to_ms: Option<u64>,
     /// The picture's width in pixels, if there is a picture.
     #[schema(required)]
     pub width: Option<u32>,
@@ -70,6 +79,11 @@ pub struct Item {
 }
 
 impl Item {
+    /// What of its recording it is.
+    pub(crate) fn trim(&self) -> Trim {
+        Trim { from_ms: self.trim_from_ms, to_ms: self.trim_to_ms }
+    }
+
     pub(super) fn from_recording(id: ItemId, number: u64, new: NewItem, now: Timestamp) -> Self {
         Self {
             id,
@@ -77,6 +91,8 @@ impl Item {
             number,
             title: new.title,
             duration_ms: new.duration_ms,
+            trim_from_ms: None,
+            trim_to_ms: None,
             width: new.width,
             height: new.height,
             event_id: new.event_id,

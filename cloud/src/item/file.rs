@@ -13,15 +13,17 @@ use crate::http::ApiError;
 use crate::id::{EventId, RecordingId};
 use crate::live::Rendition;
 use crate::media::{self, MediaError};
-use crate::recording::Track;
+use crate::recording::{Track, Trim};
+
+use super::Item;
 
 /// Files whose tables are kept: a day's takes about 40 MiB.
 const MOST: usize = 8;
 /// Items that are read through at a time.
 const AT_A_TIME: usize = 2;
 
-/// Whose file, and with which pictures.
-type Key = (RecordingId, Rendition);
+/// Whose file, what of it, and with which pictures.
+type Key = (RecordingId, Trim, Rendition);
 /// A file that is made once.
 type Made = Arc<OnceCell<Arc<File>>>;
 
@@ -78,16 +80,17 @@ impl Kept {
 }
 
 impl Files {
-    /// The file of a recording with one of its renditions; made once, however many ask for it at a time, and to its
+    /// The file of an item with one of its renditions; made once, however many ask for it at a time, and to its
     /// end, whoever goes away meanwhile.
     pub(super) async fn get(
         &self,
         app: &App,
-        recording: RecordingId,
+        item: &Item,
         rendition: Option<Rendition>,
     ) -> Result<Arc<File>, ApiError> {
         let missing = || ApiError::not_found("nothing was recorded");
-        let manifest = app.live.recordings().manifest(&recording).await?.ok_or_else(missing)?;
+        let whole = app.live.recordings().manifest(&item.recording_id).await?;
+        let manifest = whole.and_then(|whole| whole.trimmed(item.trim())).ok_or_else(missing)?;
         let names: Vec<Rendition> = manifest.tracks.iter().map(|track| track.rendition).collect();
         let wanted = match rendition {
             Some(wanted) if names.contains(&wanted) => wanted,
@@ -97,7 +100,7 @@ impl Files {
             }
             None => manifest.lead().ok_or_else(missing)?.rendition,
         };
-        let key = (recording, wanted);
+        let key = (item.recording_id, item.trim(), wanted);
         let made = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).place(key);
         let (app, inner, event) = (app.clone(), Arc::clone(&self.0), manifest.event_id);
         let task = tokio::spawn(async move {
@@ -176,8 +179,9 @@ impl File {
 
     /// What tells it from others, and from itself once something of it has gone.
     pub(super) fn etag(&self) -> String {
-        let (recording, rendition) = self.key;
-        format!("\"{recording}-{rendition}-{}\"", self.bytes())
+        let (recording, trim, rendition) = self.key;
+        let (from_ms, to_ms) = (trim.from_ms.unwrap_or(0), trim.to_ms.unwrap_or(0));
+        format!("\"{recording}-{rendition}-{from_ms}-{to_ms}-{}\"", self.bytes())
     }
 }
 
@@ -244,7 +248,7 @@ mod tests {
     use super::*;
 
     fn key(number: u8) -> Key {
-        (RecordingId::from_random([number; 16]), Rendition::Source)
+        (RecordingId::from_random([number; 16]), Trim::default(), Rendition::Source)
     }
 
     #[test]

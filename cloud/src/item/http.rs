@@ -1,5 +1,6 @@
 //! `/api/v1/items`; `DELETE` of one answers 202 with the job that removes its media.
 
+use super::change::{self, Change};
 use super::file::{Files, Reader};
 use super::listing::LISTING;
 use super::{Item, ItemView};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
+/// No recording is longer, in milliseconds: a week.
+const LONGEST_MS: u64 = 604_800_000;
 /// Longest title in characters.
 const TITLE: usize = 200;
 
@@ -32,7 +35,15 @@ type Title = Line<TITLE>;
 #[expect(dead_code, reason = "a schema: bodies are read field by field")]
 struct ChangeBody {
     /// The title that viewers see.
-    title: Title,
+    #[schema(nullable = false)]
+    title: Option<Title>,
+    /// What is left out of the recording at its beginning, in milliseconds; `null`: nothing. Whole segments stay: the
+    /// one in which it lies is the first.
+    #[schema(maximum = 604_800_000)]
+    trim_from_ms: Option<u64>,
+    /// Where in the recording it ends, in milliseconds; `null`: with it. The segment in which it lies is the last.
+    #[schema(maximum = 604_800_000)]
+    trim_to_ms: Option<u64>,
 }
 
 /// The slice's paths.
@@ -145,7 +156,7 @@ async fn download(app: App, files: Files, mut call: Call) -> Result<Response, Ap
             _ => return Err(ApiError::field(&name, "is not known here: there is `rendition`")),
         }
     }
-    let file = files.get(&app, item.recording_id, rendition).await?;
+    let file = files.get(&app, &item, rendition).await?;
     let name = format!("{}.mp4", item.title);
     let (length, etag) = (file.bytes(), Some(file.etag()));
     let answer = Download { length, kind: "video/mp4", name: Some(&name), etag };
@@ -165,7 +176,8 @@ async fn download(app: App, files: Files, mut call: Call) -> Result<Response, Ap
 
 /// Change an item
 ///
-/// Its title.
+/// Its title, and what of its recording it shows: nothing of the recording is lost, so that a trimmed item can be made
+/// whole again.
 #[utoipa::path(
     patch,
     path = "/api/v1/items/{item}",
@@ -179,9 +191,12 @@ async fn change(app: App, id: ItemId, mut call: Call) -> Result<Response, ApiErr
     let caller = call.caller()?;
     let expected = call.if_match()?;
     let mut fields = call.fields().await?;
-    let title = fields.required("title", line(TITLE));
+    let title = fields.present("title", line(TITLE));
+    let from_ms = fields.optional("trim_from_ms", trim_ms);
+    let to_ms = fields.optional("trim_to_ms", trim_ms);
     fields.finish()?;
-    let changed = app.items.set_title(&id, &title.unwrap_or_default(), expected, Some(caller.user)).await?;
+    let change = Change { title, from_ms, to_ms };
+    let changed = change::change(&app, &id, &change, expected, caller.user).await?;
     shown(&app, changed.ok_or_else(|| missing(id))?).await
 }
 
@@ -201,6 +216,10 @@ async fn remove(app: App, id: ItemId, call: Call) -> Result<Response, ApiError> 
     let job = super::removal::remove(&app, &id, call.if_match()?, Some(caller.user)).await?;
     let job = job.ok_or_else(|| missing(id))?;
     http::accepted(&job::path(&job.id), &job)
+}
+
+fn trim_ms(ms: u64) -> Result<u64, String> {
+    if ms <= LONGEST_MS { Ok(ms) } else { Err(format!("must be at most {LONGEST_MS}")) }
 }
 
 fn missing(id: ItemId) -> ApiError {

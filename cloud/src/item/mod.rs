@@ -1,6 +1,7 @@
 //! Items: what is to be watched on demand.
 
 mod actions;
+mod change;
 mod document;
 mod file;
 mod http;
@@ -14,7 +15,7 @@ pub(crate) use listing::LISTING;
 pub(crate) use removal::expire;
 
 use crate::clock::Timestamp;
-use crate::id::{EventId, ItemId, RecordingId, UserId};
+use crate::id::{EventId, ItemId, RecordingId};
 use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, StoreError};
 use document::{BY_EVENT, BY_NUMBER, BY_RECORDING};
 
@@ -61,32 +62,6 @@ impl Items {
     pub async fn of_event(&self, event: &EventId) -> Result<Vec<ItemView>, StoreError> {
         let scan = Scan::of(BY_EVENT).within(IndexKey::new().text(event));
         Ok(self.store.scan::<Item>(scan).await?.items.into_iter().map(Into::into).collect())
-    }
-
-    /// Changes the title; `expected` is the version that the user has seen. `None` means no such item.
-    pub async fn set_title(
-        &self,
-        id: &ItemId,
-        title: &str,
-        expected: Option<u64>,
-        by: Option<UserId>,
-    ) -> Result<Option<ItemView>, crate::http::ApiError> {
-        let changed = self
-            .store
-            .update::<Item, crate::http::ApiError>(id, by, |item, version, now| {
-                if expected.is_some_and(|expected| expected != version) {
-                    let detail = format!("the item is at version {version} now: read it again");
-                    return Err(crate::http::ApiError::changed_meanwhile(detail));
-                }
-                let changed = item.title != title;
-                if changed {
-                    title.clone_into(&mut item.title);
-                    item.updated_at = now;
-                }
-                Ok(changed)
-            })
-            .await?;
-        Ok(changed.map(Into::into))
     }
 
     /// The item that was made of a recording.

@@ -1,7 +1,7 @@
 //! One event's task: packets in, parts and segments out, recordings with the event's status.
 #![allow(clippy::disallowed_methods, reason = "a driver: it reads the clock for the core")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stagebox_media::Packet;
@@ -9,7 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::faults::Faults;
 use super::index::SharedIndex;
+use super::judging::next_look;
 use super::lane::Packaged;
 use super::news::Tellers;
 use super::rendition::Rendition;
@@ -19,14 +21,14 @@ use super::slates::{Made, SlateRun, Slates};
 use super::span::Span;
 use super::storage::Keep;
 use super::stream::{Stream, lock};
-use super::timeline::{InputId, Now, Timed, Timeline};
+use super::timeline::{InputId, Now, RunStart, Timed, Timeline};
 use crate::clock::Clock;
 use crate::event::{self, EventStatus, EventView, Events, Input, OnAir};
 use crate::recording::Pause;
 use crate::simulcast::Pushes;
 use crate::store::Store;
 use crate::tenant::Quotas;
-use crate::transcode::FromWorker;
+use crate::transcode::{FromWorker, Look, Looker};
 
 /// What an event's task is told.
 #[derive(Debug)]
@@ -70,6 +72,16 @@ pub(super) struct Driver {
     pub(super) pushes: Pushes,
     /// When it was looked last what was measured.
     pub(super) looked_at: std::time::Instant,
+    /// How the newest run began.
+    pub(super) run_start: Option<RunStart>,
+    /// Inputs whose key frames are too far apart.
+    pub(super) far_keys: BTreeSet<Input>,
+    /// The worker makes the source's rendition too.
+    pub(super) is_made: bool,
+    /// What is wrong with what the inputs show.
+    pub(super) faults: Faults,
+    /// Looks at their pictures, where that is wanted.
+    pub(super) looker: Option<Looker>,
     /// Whether the timeline has a slate just now.
     pub(super) is_slated: bool,
     /// What is shown, as it was noted last.
@@ -83,6 +95,7 @@ enum Woken {
     Command(Option<Command>),
     Worker(Option<FromWorker>),
     Slate(Option<Made>),
+    Looked(Option<Look>),
     Due,
     Second,
     Status,
@@ -110,14 +123,17 @@ impl Driver {
                     Woken::Command(Some(command)) => self.command(command).await,
                     Woken::Worker(Some(made)) => self.made(made).await,
                     Woken::Slate(Some(made)) => self.slate_made(made).await,
+                    Woken::Looked(Some(look)) => self.looked(look).await,
                     Woken::Due => self.tick().await,
                     Woken::Second => self.look().await,
                     Woken::Drained => self.give_up_draining().await,
                     Woken::Status => break,
                     Woken::Lost => return self.abandon(),
-                    Woken::Command(None) | Woken::Worker(None) | Woken::Slate(None) | Woken::Shutdown => {
-                        return self.stop().await;
-                    }
+                    Woken::Command(None)
+                    | Woken::Worker(None)
+                    | Woken::Slate(None)
+                    | Woken::Looked(None)
+                    | Woken::Shutdown => return self.stop().await,
                 }
             }
         }
@@ -139,6 +155,7 @@ impl Driver {
             () = drained => Woken::Drained,
             made = self.scaling.next() => Woken::Worker(made),
             made = self.slates.next() => Woken::Slate(made),
+            look = next_look(&mut self.looker) => Woken::Looked(look),
             command = commands.recv() => Woken::Command(command),
             () = due => Woken::Due,
             () = second => Woken::Second,
@@ -151,14 +168,17 @@ impl Driver {
         match command {
             Command::Join(id, input, source) => {
                 self.timeline.join(id, input);
+                self.faults.join(id, input);
                 lock(&self.stream.vitals).join(now, id, input, &source, self.is_started());
                 self.set_receiving(input, Some(source)).await;
             }
             Command::Packet(id, packet) => {
                 lock(&self.stream.vitals).packet(now, id, &packet);
+                self.show_to_looker(id, &packet);
                 self.timeline.handle(now, id, packet, &mut timed);
             }
             Command::Leave(id, input) => {
+                self.faults.leave(id);
                 lock(&self.stream.vitals).leave(now, id);
                 self.timeline.leave(now, id, &mut timed);
                 let replaced = lock(&self.stream.holders).contains_key(&input);
@@ -192,14 +212,21 @@ impl Driver {
         for timed in timed {
             match timed {
                 Timed::Begin(start) => {
-                    if self.scaling.forgive() {
+                    let is_news = self.scaling.forgive() || !self.far_keys.is_empty();
+                    self.begin(&start, &mut out);
+                    if is_news {
                         self.warn(self.pause()).await;
                     }
-                    self.begin(&start, &mut out);
                     self.record().await;
                 }
-                Timed::Frame(frame) => self.frame(frame, &mut out),
-                Timed::End => self.end_run(&mut out),
+                Timed::Frame(frame) => {
+                    self.follow_keys(&frame, &mut out).await;
+                    self.frame(frame, &mut out);
+                }
+                Timed::End => {
+                    self.end_run(&mut out);
+                    self.drain_source(&mut out).await;
+                }
             }
         }
         self.publish(out).await;
@@ -248,7 +275,7 @@ impl Driver {
     }
 
     /// Why nothing of the event is recorded now.
-    fn pause(&self) -> Option<Pause> {
+    pub(super) fn pause(&self) -> Option<Pause> {
         self.around.quotas.pause(self.view.account, self.view.details.record)
     }
 
@@ -264,6 +291,7 @@ impl Driver {
     pub(super) async fn warn(&self, pause: Option<Pause>) {
         let event = &self.stream.event;
         let words = pause.map(|pause| pause.to_string()).or_else(|| self.scaling.given_up());
+        let words = words.or_else(|| self.faults.words()).or_else(|| self.made_anew());
         if let Err(error) = self.around.events.set_warning(event, words).await {
             tracing::error!(%event, %error, "cannot say in the event whether it is recorded");
         }
@@ -280,12 +308,7 @@ impl Driver {
         let mut out = Vec::new();
         self.end_run(&mut out);
         self.publish(out).await;
-        while let Some(until) = self.scaling.drain_until() {
-            match tokio::time::timeout_at(until, self.scaling.next()).await {
-                Ok(Some(made)) => self.made(made).await,
-                Ok(None) | Err(_) => self.give_up_draining().await,
-            }
-        }
+        self.drain().await;
         let mut out = Vec::new();
         self.segmenter.close_before(self.segmenter.next_msn(), &mut out);
         self.publish(out).await;
@@ -306,6 +329,16 @@ impl Driver {
             tracing::warn!(event = %self.stream.event, %error, "an ended event's index stays in the store");
         }
         hold.give_back(made).await;
+    }
+
+    /// Waits for what the worker of the run that has ended still has.
+    pub(super) async fn drain(&mut self) {
+        while let Some(until) = self.scaling.drain_until() {
+            match tokio::time::timeout_at(until, self.scaling.next()).await {
+                Ok(Some(made)) => self.made(made).await,
+                Ok(None) | Err(_) => self.give_up_draining().await,
+            }
+        }
     }
 
     /// Another process has the event: nothing of what is under way here counts any more.

@@ -28,6 +28,16 @@ pub enum LiveError {
     /// The stream key was replaced, and the old one works no more.
     #[error("this stream key was replaced: copy the new one from the event's page")]
     KeyReplaced,
+    /// The account allows no such bit rate.
+    #[error(
+        "the broadcast has {kbps} kbit/s and the account allows {most_kbps}: set a lower bit rate in the encoder"
+    )]
+    TooFast {
+        /// What it had over ten seconds.
+        kbps: u64,
+        /// The account's limit.
+        most_kbps: u64,
+    },
     /// The stream's codec cannot be packaged.
     #[error("this stream cannot be shown: {0}")]
     Codec(#[from] CmafError),

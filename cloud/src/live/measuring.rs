@@ -26,6 +26,7 @@ impl Driver {
             vitals.tick(now);
             (vitals.news(), vitals.take_unkept(false))
         };
+        self.listen().await;
         // What could not be read is tried again.
         self.pushes.follow(self.view.simulcasts, self.is_started()).await;
         let tellers = &self.around.tellers;

@@ -5,17 +5,20 @@
 //! parts and segments ([`segmenter`], [`lane`]), shows them to viewers
 //! ([`window`], [`stream`]) and has them kept ([`storage`], [`spool`]).
 
+mod allowance;
 mod asked;
 mod begun;
 mod conformance;
 mod conformance_http;
 mod driver;
 mod error;
+mod faults;
 mod health;
 mod health_http;
 mod http;
 mod index;
 mod inspection;
+mod judging;
 mod lane;
 mod master;
 mod measuring;
@@ -57,7 +60,7 @@ pub(crate) use segment::{Description, Segment};
 pub(crate) use spool::{Entry, read_index};
 pub(crate) use stream::Stream;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -80,9 +83,10 @@ use crate::settings;
 use crate::simulcast::{Pushes, Simulcasts};
 use crate::store::Store;
 use crate::tenant::Quotas;
-use crate::transcode;
+use crate::transcode::{self, Looker};
 use crate::viewing::Titles;
 use driver::{Driver, Surroundings};
+use faults::{Faults, Limits};
 use index::SharedIndex;
 use news::{Tellers, Told};
 use scaling::{Scaling, Workshop};
@@ -193,7 +197,7 @@ impl Live {
         self.0.media.check_room()?;
         let stream = self.open(event, true).await?;
         let id = InputId(self.0.next_input.fetch_add(1, Ordering::Relaxed));
-        let publisher = Publisher::claim(stream, input, id, source.key.clone(), self.0.clock.clone())?;
+        let publisher = Publisher::claim(stream, input, id, &source, self.0.clock.clone())?;
         tracing::info!(%event, %input, encoder = source.encoder, address = source.address, "a publisher joins");
         publisher.join(source).await?;
         Ok(publisher)
@@ -272,6 +276,8 @@ impl Live {
         let kept = self.0.store.get::<EventHealth>(event).await?;
         *stream::lock(&stream.vitals) = Vitals::after(kept.as_ref().map(|kept| &kept.document));
         stream.set_public_from(span.first_shown());
+        let limits = Limits::of(&settings);
+        let looker = transcode::program().filter(|_| limits.is_seen()).map(Looker::start);
         let driver = Driver {
             stream: Arc::clone(&stream),
             around: self.surroundings(),
@@ -290,6 +296,11 @@ impl Live {
             view: watched.borrow().clone(),
             pushes: Pushes::new(*event, self.0.simulcasts.clone()),
             looked_at: self.0.clock.instant(),
+            run_start: None,
+            far_keys: BTreeSet::new(),
+            is_made: false,
+            faults: Faults::new(limits),
+            looker,
             is_slated: false,
             on_air: watched.borrow().on_air,
             sizes: stream.sizes(),

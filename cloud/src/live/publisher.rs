@@ -1,10 +1,11 @@
 //! One encoder's hold of one of an event's inputs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stagebox_media::Packet;
 
+use super::allowance::Allowance;
 use super::driver::Command;
 use super::stream::{Holder, Stream, lock};
 use super::timeline::InputId;
@@ -24,6 +25,8 @@ pub struct SourceInfo {
     pub encoder: String,
     /// The stream key that it showed: it is cut off once the key works no more.
     pub key: Option<StreamKey>,
+    /// What it may send, in kbit/s, if that is limited.
+    pub most_kbps: Option<u64>,
 }
 
 /// An encoder's hold of an input; dropping it says that the broadcast is gone.
@@ -33,6 +36,7 @@ pub struct Publisher {
     input: Input,
     id: InputId,
     clock: Clock,
+    allowance: Option<Mutex<Allowance>>,
 }
 
 impl Publisher {
@@ -40,9 +44,10 @@ impl Publisher {
         stream: Arc<Stream>,
         input: Input,
         id: InputId,
-        key: Option<StreamKey>,
+        source: &SourceInfo,
         clock: Clock,
     ) -> Result<Self, LiveError> {
+        let key = source.key.clone();
         {
             let now = clock.instant();
             let mut holders = lock(&stream.holders);
@@ -53,7 +58,8 @@ impl Publisher {
             holders.insert(input, Holder { id, last_seen: now, key, until: None });
         }
         stream.hold.set_busy(true);
-        Ok(Self { stream, input, id, clock })
+        let allowance = source.most_kbps.map(|most| Mutex::new(Allowance::new(most, clock.instant())));
+        Ok(Self { stream, input, id, clock, allowance })
     }
 
     pub(super) async fn join(&self, source: SourceInfo) -> Result<(), LiveError> {
@@ -61,7 +67,7 @@ impl Publisher {
         if self.stream.hold.confirm().await.is_err() && self.stream.hold.is_lost() {
             return Err(LiveError::TakenOver);
         }
-        let SourceInfo { address, encoder, key: _ } = source;
+        let SourceInfo { address, encoder, key: _, most_kbps: _ } = source;
         let source = Source { address, encoder, since: self.clock.now() };
         self.tell(Command::Join(self.id, self.input, source)).await
     }
@@ -69,8 +75,8 @@ impl Publisher {
     /// Hands a packet on; waits while the event's task is behind.
     ///
     /// # Errors
-    /// The event has ended, another encoder has taken over, the stream key was replaced, or the codec cannot be
-    /// packaged: the connection is to be closed.
+    /// The event has ended, another encoder has taken over, the stream key was replaced, more is sent than is allowed,
+    /// or the codec cannot be packaged: the connection is to be closed.
     pub async fn send(&self, packet: Packet) -> Result<(), LiveError> {
         if let Packet::Config(config) = &packet {
             segmenter::check(config)?;
@@ -84,6 +90,9 @@ impl Publisher {
                 return Err(LiveError::KeyReplaced);
             }
             holder.last_seen = now;
+            if let (Some(allowance), Packet::Frame(frame)) = (&self.allowance, &packet) {
+                lock(allowance).spend(now, frame.data.len())?;
+            }
         }
         self.tell(Command::Packet(self.id, packet)).await
     }

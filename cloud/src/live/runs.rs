@@ -1,5 +1,7 @@
 //! An event's task as runs of its timeline begin, go on and end.
 
+use std::mem::take;
+
 use stagebox_media::cmaf::{CmafError, TrackFormat};
 use stagebox_media::{Frame, Track};
 
@@ -7,6 +9,7 @@ use super::driver::Driver;
 use super::lane::Packaged;
 use super::rendition::Rendition;
 use super::scaling::Plan;
+use super::segmenter::Spacing;
 use super::slates::SlateRun;
 use super::timeline::{RunStart, Source};
 
@@ -37,6 +40,7 @@ impl Driver {
 
     pub(super) fn begin(&mut self, start: &RunStart, out: &mut Vec<Packaged>) {
         let event = self.stream.event;
+        self.run_start = Some(start.clone());
         let began = match start.source {
             Source::Slate => {
                 self.scaling.abandon(&mut self.segmenter, out);
@@ -61,7 +65,9 @@ impl Driver {
     fn begin_broadcast(&mut self, start: &RunStart, out: &mut Vec<Packaged>) -> Result<(), CmafError> {
         let ladder = self.ladder().to_vec();
         let workshop = self.around.workshop.as_ref();
-        let plan = start.video.as_ref().and_then(|config| Plan::of(workshop, &ladder, config));
+        let is_far = matches!(start.source, Source::Input(input) if self.far_keys.contains(&input));
+        let keys = Some(self.segmenter.grid()).filter(|_| is_far && self.view.details.transcode);
+        let plan = start.video.as_ref().and_then(|config| Plan::of(workshop, &ladder, config, keys));
         let scaled: Vec<_> = plan.iter().flat_map(Plan::renditions).collect();
         let renditions: Vec<Rendition> = scaled.iter().map(|(rendition, _)| *rendition).collect();
         let run = self.segmenter.begin(start, &renditions, out)?;
@@ -78,15 +84,66 @@ impl Driver {
             self.prepare_slates();
             self.timeline.replace_slate(self.slates.whole());
         }
+        self.is_made = renditions.contains(&Rendition::Source);
         self.scaling.begin(run, plan);
         Ok(())
     }
 
-    pub(super) fn end_run(&mut self, out: &mut Vec<Packaged>) {
-        self.segmenter.end(out);
+    /// Encodes a source anew whose key frames are too far apart, and not any more once they are not: from this key
+    /// frame on, if it says so.
+    pub(super) async fn follow_keys(&mut self, frame: &Frame, out: &mut Vec<Packaged>) {
+        let Some(start) = self.run_start.clone().filter(|_| self.slate_run.is_none()) else { return };
+        let Source::Input(input) = start.source else { return };
+        let is_far = match self.segmenter.spacing(frame) {
+            Some(Spacing::TooFar) => true,
+            Some(Spacing::Fine) => false,
+            None => return,
+        };
+        let was_far = self.far_keys.contains(&input);
+        let can_change = self.around.workshop.is_some() && self.view.details.transcode;
+        if is_far == was_far || !can_change {
+            return;
+        }
+        if is_far {
+            self.far_keys.insert(input);
+        } else {
+            self.far_keys.remove(&input);
+        }
+        tracing::warn!(event = %self.stream.event, %input, is_far, "the source is encoded anew, or not any more");
+        let start_unix_ms = self.segmenter.unix_ms_at(frame.pts_ns).unwrap_or(start.start_unix_ms);
+        let beyond = self.end_run(out);
+        self.drain_source(out).await;
+        self.begin(&RunStart { start_unix_ms, ..start }, out);
+        for frame in beyond {
+            self.segmenter.frame(frame, out);
+        }
+        self.warn(self.pause()).await;
+    }
+
+    /// What the worker has of the source's own rendition comes before anything else is in it.
+    pub(super) async fn drain_source(&mut self, out: &mut Vec<Packaged>) {
+        if take(&mut self.is_made) {
+            self.publish(take(out)).await;
+            self.drain().await;
+        }
+    }
+
+    /// Why the source is not shown as it is broadcast.
+    pub(super) fn made_anew(&self) -> Option<String> {
+        self.is_made.then(|| {
+            "The source is encoded anew: its key frames are farther apart than a segment may be long. Set a key frame \
+             every 2 s in the encoder"
+                .to_owned()
+        })
+    }
+
+    /// Gives back the frames that lie beyond the run's end.
+    pub(super) fn end_run(&mut self, out: &mut Vec<Packaged>) -> Vec<Frame> {
+        let beyond = self.segmenter.end(out);
         if let Some(slate) = self.slate_run.take() {
             slate.end(&mut self.segmenter, out);
         }
         self.scaling.end(self.segmenter.next_msn());
+        beyond
     }
 }

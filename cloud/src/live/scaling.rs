@@ -15,7 +15,7 @@ use super::rendition::Rendition;
 use super::segmenter::Segmenter;
 use crate::id::EventId;
 use crate::simulcast::Pushes;
-use crate::transcode::{self, FromWorker, Scaled, SourceSize, Start, Transcoder};
+use crate::transcode::{self, FromWorker, KeyGrid, Scaled, SourceSize, Start, Transcoder};
 
 /// How long the smaller renditions of a run may still come after its end: as far as a worker may be behind.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -62,13 +62,20 @@ pub(super) struct Plan {
     trials: PathBuf,
     config: TrackConfig,
     ladder: Vec<Scaled>,
+    /// The first of the ladder is the source's own picture, and all have their key frames there.
+    keys: Option<KeyGrid>,
 }
 
 impl Plan {
     /// What is made of a picture; nothing, if it is small already.
     ///
-    /// `ladder` are the heights that are wanted.
-    pub(super) fn of(workshop: Option<&Workshop>, ladder: &[u16], config: &TrackConfig) -> Option<Self> {
+    /// `ladder` are the heights that are wanted; with `keys` the source's own is made anew, with key frames there.
+    pub(super) fn of(
+        workshop: Option<&Workshop>,
+        ladder: &[u16],
+        config: &TrackConfig,
+        keys: Option<KeyGrid>,
+    ) -> Option<Self> {
         let Workshop { program, trials, .. } = workshop?.clone();
         let TrackFormat::Video { sps, .. } = TrackFormat::parse(config).ok()? else { return None };
         let source = SourceSize {
@@ -77,19 +84,31 @@ impl Plan {
             pixel_aspect: sps.pixel_aspect,
             frame_rate: sps.fps(),
         };
-        let ladder = transcode::ladder(source, ladder);
-        (!ladder.is_empty()).then(|| Self { program, trials, config: config.clone(), ladder })
+        let anew = keys.and_then(|_| transcode::anew(source));
+        let keys = keys.filter(|_| anew.is_some());
+        let ladder: Vec<Scaled> = anew.into_iter().chain(transcode::ladder(source, ladder)).collect();
+        (!ladder.is_empty()).then(|| Self { program, trials, config: config.clone(), ladder, keys })
     }
 
     /// The highest bit rates of the renditions' segments, in bit/s.
     pub(super) fn peaks(&self, segment_ms: u32) -> impl Iterator<Item = (Rendition, u64)> {
         let peak = move |scaled: &Scaled| u64::from(scaled.rate_control().peak_kbps(segment_ms)) * 1000;
-        self.ladder.iter().map(move |scaled| (Rendition::Scaled(scaled.lines()), peak(scaled)))
+        // The source's own is what it is when it is not made anew.
+        self.named()
+            .filter(|(rendition, _)| *rendition != Rendition::Source)
+            .map(move |(rendition, scaled)| (rendition, peak(scaled)))
+    }
+
+    fn named(&self) -> impl Iterator<Item = (Rendition, &Scaled)> {
+        self.ladder.iter().enumerate().map(|(number, scaled)| {
+            let is_source = number == 0 && self.keys.is_some();
+            (if is_source { Rendition::Source } else { Rendition::Scaled(scaled.lines()) }, scaled)
+        })
     }
 
     /// The renditions and their sizes in pixels, in the order of the worker's numbers.
     pub(super) fn renditions(&self) -> impl Iterator<Item = (Rendition, (u32, u32))> {
-        self.ladder.iter().map(|scaled| (Rendition::Scaled(scaled.lines()), (scaled.width, scaled.height)))
+        self.named().map(|(rendition, scaled)| (rendition, (scaled.width, scaled.height)))
     }
 }
 
@@ -103,9 +122,9 @@ impl Scaling {
     pub(super) fn begin(&mut self, run: u64, plan: Option<Plan>) {
         self.transcoder = plan.map(|plan| {
             self.renditions.insert(run, plan.renditions().map(|(rendition, _)| rendition).collect());
-            let Plan { program, trials, config, ladder } = plan;
+            let Plan { program, trials, config, ladder, keys } = plan;
             Transcoder::start(
-                Start { program, trials: Some(trials), run, config, ladder },
+                Start { program, trials: Some(trials), run, config, ladder, keys },
                 self.output.clone(),
             )
         });

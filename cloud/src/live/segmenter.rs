@@ -4,16 +4,27 @@
 //! begins segments at its key frames; the others follow at the same presentation
 //! time. Sound that came too early waits until the lead has passed it, so that
 //! no segment is begun behind its back.
+//!
+//! A source whose key frames are too far apart is encoded anew by the worker, as
+//! large as it is: its frames then say only what time it is, and segments begin on
+//! the grid of the worker's key frames.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod keys;
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use stagebox_media::cmaf::CmafError;
 use stagebox_media::{Frame, Packet, Track, TrackConfig};
 
+pub(crate) use keys::Spacing;
+
 use super::lane::{Boundary, Lane, Packaged, TOLERANCE_NS};
 use super::rendition::Rendition;
 use super::timeline::RunStart;
+use crate::transcode::KeyGrid;
+use run::Run;
 
 /// Nothing lasts longer than this, whatever the source's key frames do.
 const MAX_TARGET_S: u64 = 10;
@@ -45,22 +56,6 @@ pub(crate) struct Resume {
     pub(crate) target_duration_s: Option<u64>,
     /// The newest initialisation section of each rendition.
     pub(crate) inits: BTreeMap<Rendition, (u32, Bytes)>,
-}
-
-#[derive(Debug)]
-struct Run {
-    number: u64,
-    lead: Rendition,
-    start_unix_ms: i64,
-    /// The first frame's presentation time.
-    origin_ns: Option<i64>,
-    segment_dts_ns: i64,
-    last_key_dts_ns: i64,
-    last_dts_ns: i64,
-    frame_ns: i64,
-    /// The longest distance of two key frames so far.
-    key_interval_ns: i64,
-    held: VecDeque<Frame>,
 }
 
 /// The pure core of packaging: runs of frames in, parts and segments out.
@@ -110,6 +105,7 @@ impl Segmenter {
 
     /// Begins a run; `scaled` names the renditions that a worker will deliver for it.
     ///
+    /// The source is one of them where it is encoded anew, with key frames as [`Segmenter::grid`] has them.
     /// Returns the run's number.
     pub(crate) fn begin(
         &mut self,
@@ -122,7 +118,7 @@ impl Segmenter {
             lane.set_lead(false);
         }
         for (rendition, config) in [(Rendition::Source, &start.video), (Rendition::Audio, &start.audio)] {
-            if let Some(config) = config {
+            if let Some(config) = config.as_ref().filter(|_| !scaled.contains(&rendition)) {
                 let lane = self.lane(rendition);
                 lane.configure(config.clone(), out)?;
                 lane.set_lead(rendition == lead);
@@ -133,18 +129,8 @@ impl Segmenter {
         }
         self.dropped.clear();
         self.runs += 1;
-        self.run = Some(Run {
-            number: self.runs,
-            lead,
-            start_unix_ms: start.start_unix_ms,
-            origin_ns: None,
-            segment_dts_ns: 0,
-            last_key_dts_ns: 0,
-            last_dts_ns: 0,
-            frame_ns: 0,
-            key_interval_ns: 0,
-            held: VecDeque::new(),
-        });
+        let grid = scaled.contains(&Rendition::Source).then(|| self.grid());
+        self.run = Some(Run::new(self.runs, lead, start.start_unix_ms, grid));
         Ok(self.runs)
     }
 
@@ -160,27 +146,49 @@ impl Segmenter {
         }
     }
 
-    /// Ends the run: the segment in hand is complete.
-    pub(crate) fn end(&mut self, out: &mut Vec<Packaged>) {
-        let Some(mut run) = self.run.take() else { return };
-        let frame_ns = if run.frame_ns > 0 { run.frame_ns } else { ONLY_FRAME_NS };
-        let end_ns = run.last_dts_ns.saturating_add(frame_ns);
+    /// Where a worker that makes the source's rendition has key frames.
+    pub(crate) fn grid(&self) -> KeyGrid {
+        KeyGrid::every(self.lengths.segment_ms)
+    }
+
+    /// What the source's next key frame says about how far apart they are.
+    pub(crate) fn spacing(&self, frame: &Frame) -> Option<Spacing> {
+        let run = self.run.as_ref().filter(|run| run.origin_ns.is_some())?;
+        let is_key = frame.key && frame.track == Track::Video && run.lead.is_video();
+        run.keys.spacing(frame, self.limit_ns()).filter(|_| is_key)
+    }
+
+    /// Wall-clock time of what is shown then in the running run.
+    pub(crate) fn unix_ms_at(&self, pts_ns: i64) -> Option<i64> {
+        self.run.as_ref().map(|run| run.unix_ms_at(pts_ns))
+    }
+
+    /// Ends the run: the segment in hand is complete. Gives back the frames that lie beyond.
+    pub(crate) fn end(&mut self, out: &mut Vec<Packaged>) -> Vec<Frame> {
+        let Some(mut run) = self.run.take() else { return Vec::new() };
+        let frame_ns = if run.keys.frame_ns() > 0 { run.keys.frame_ns() } else { ONLY_FRAME_NS };
+        let end_ns = run.keys.last_dts_ns().saturating_add(frame_ns);
         for lane in self.lanes.values_mut() {
             lane.end_at(end_ns);
         }
+        let mut beyond = Vec::new();
         for held in std::mem::take(&mut run.held) {
             // The last picture's length is that of the one before, rounded as timestamps are.
             if held.pts_ns < end_ns.saturating_add(TOLERANCE_NS) {
                 self.follow(&held, out);
+            } else {
+                beyond.push(held);
             }
         }
         self.interrupted |= run.origin_ns.is_some();
         for (rendition, lane) in &mut self.lanes {
-            if matches!(rendition, Rendition::Source | Rendition::Audio) {
+            let is_made = *rendition == Rendition::Source && run.leading().is_none();
+            if matches!(rendition, Rendition::Source | Rendition::Audio) && !is_made {
                 lane.end_run(run.number, out);
             }
         }
         self.choose_target(end_ns.saturating_sub(run.segment_dts_ns), out);
+        beyond
     }
 
     /// Takes what a worker made of the lead's frames.
@@ -190,6 +198,10 @@ impl Segmenter {
         packet: Packet,
         out: &mut Vec<Packaged>,
     ) -> Result<(), CmafError> {
+        if self.run.as_ref().is_some_and(|run| run.leading() == Some(rendition)) {
+            // What an earlier run's worker still delivers came too late.
+            return Ok(());
+        }
         let Some(lane) = self.lanes.get_mut(&rendition) else { return Ok(()) };
         match packet {
             Packet::Config(config) => lane.configure(config, out)?,
@@ -235,13 +247,14 @@ impl Segmenter {
     /// Ends the segment in hand here and now; returns the number of the first one after it.
     pub(crate) fn cut_now(&mut self, out: &mut Vec<Packaged>) -> u64 {
         if let Some(run) = self.run.as_ref().filter(|run| run.origin_ns.is_some()) {
-            if run.last_dts_ns <= run.segment_dts_ns {
+            let at_ns = run.keys.last_dts_ns();
+            if at_ns <= run.segment_dts_ns {
                 // It has no complete frame yet, so it is what comes after.
                 return self.next_msn.saturating_sub(1);
             }
-            let (lead, at_ns) = (run.lead, run.last_dts_ns);
+            let lead = run.leading();
             self.declare(at_ns, at_ns);
-            if let Some(lane) = self.lanes.get_mut(&lead) {
+            if let Some(lane) = lead.and_then(|lead| self.lanes.get_mut(&lead)) {
                 lane.break_off(out);
                 lane.open_next();
             }
@@ -266,32 +279,16 @@ impl Segmenter {
         let limit_ns = self.limit_ns();
         let segment_ns = i64::from(self.lengths.segment_ms) * MS_NS;
         let Some(run) = &mut self.run else { return };
-        if run.origin_ns.is_none() {
-            run.origin_ns = Some(frame.pts_ns);
-            run.last_key_dts_ns = frame.dts_ns;
-            run.last_dts_ns = frame.dts_ns;
-            self.declare(frame.pts_ns, frame.dts_ns);
-        } else {
-            run.frame_ns = frame.dts_ns.saturating_sub(run.last_dts_ns);
-            run.last_dts_ns = frame.dts_ns;
-            if frame.key {
-                run.key_interval_ns =
-                    run.key_interval_ns.max(frame.dts_ns.saturating_sub(run.last_key_dts_ns));
-                run.last_key_dts_ns = frame.dts_ns;
-            }
-            let elapsed_ns = frame.dts_ns.saturating_sub(run.segment_dts_ns);
-            // A key frame is let pass only if the segment may last until the next one.
-            let at_key = frame.key
-                && (self.cut_at_key
-                    || elapsed_ns >= segment_ns - segment_ns / 20
-                    || elapsed_ns + run.key_interval_ns > limit_ns);
-            if at_key || elapsed_ns + run.frame_ns > limit_ns {
-                self.cut_at_key &= !frame.key;
-                self.declare(frame.pts_ns, frame.dts_ns);
+        if let Some(cut) = run.lead_frame(frame, self.cut_at_key, segment_ns, limit_ns) {
+            self.cut_at_key &= !cut.at_key;
+            self.declare(cut.at_ns, frame.dts_ns);
+            if let Some(elapsed_ns) = cut.elapsed_ns {
                 self.choose_target(elapsed_ns, out);
             }
         }
-        if let Some(lane) = self.run.as_ref().map(|run| run.lead).and_then(|lead| self.lanes.get_mut(&lead)) {
+        if let Some(lane) =
+            self.run.as_ref().and_then(Run::leading).and_then(|lead| self.lanes.get_mut(&lead))
+        {
             lane.frame(frame, out);
         }
         if let Some(msn) = self.next_msn.checked_sub(1 + MAX_LAG_SEGMENTS) {
@@ -308,7 +305,7 @@ impl Segmenter {
     /// Gives the other track's frames on as far as no segment can begin before them any more.
     fn release_held(&mut self, out: &mut Vec<Packaged>) {
         while let Some(run) = self.run.as_mut().filter(|run| run.origin_ns.is_some()) {
-            let passed = run.held.front().is_some_and(|held| held.pts_ns <= run.last_dts_ns);
+            let passed = run.held.front().is_some_and(|held| held.pts_ns <= run.keys.last_dts_ns());
             if !passed {
                 return;
             }
@@ -330,7 +327,6 @@ impl Segmenter {
     /// Begins the next segment in all renditions.
     fn declare(&mut self, at_ns: i64, dts_ns: i64) {
         let Some(run) = &mut self.run else { return };
-        let since_start_ms = at_ns.saturating_sub(run.origin_ns.unwrap_or(at_ns)) / MS_NS;
         let discontinuity = std::mem::take(&mut self.interrupted);
         self.discontinuity_sequence += u64::from(discontinuity);
         let boundary = Boundary {
@@ -338,11 +334,12 @@ impl Segmenter {
             run: run.number,
             at_ns,
             end_ns: None,
-            start_unix_ms: run.start_unix_ms.saturating_add(since_start_ms),
+            start_unix_ms: run.unix_ms_at(at_ns),
             discontinuity,
             discontinuity_sequence: self.discontinuity_sequence,
         };
         run.segment_dts_ns = dts_ns;
+        run.segment_at_ns = at_ns;
         self.next_msn += 1;
         for lane in self.lanes.values_mut() {
             lane.declare(boundary);

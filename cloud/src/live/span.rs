@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::cluster::Hold;
 use crate::id::EventId;
 use crate::media::Worth;
-use crate::recording::{Manifest, Pause, Recording, RecordingError, RecordingKind, Recordings};
+use crate::recording::{Conversion, Manifest, Pause, Recording, RecordingError, RecordingKind, Recordings};
 
 /// What of an event is being recorded.
 pub(super) struct Span {
@@ -148,7 +148,15 @@ impl Span {
     }
 
     async fn try_make_items(&self, title: &str) -> Result<(), RecordingError> {
-        let recordings = self.recordings.of_event(&self.event).await?;
+        let mut recordings = self.recordings.of_event(&self.event).await?;
+        let conversion = match recordings.first() {
+            Some(recording) => self.recordings.conversion(recording.account).await?,
+            None => Conversion::Each,
+        };
+        if conversion == Conversion::Joined {
+            self.recordings.join(&self.event, &self.hold).await?;
+            recordings = self.recordings.of_event(&self.event).await?;
+        }
         let dir = self.spool_dir.clone();
         let entries = spawn_blocking(move || spool::read_index(&dir)).await;
         let entries = entries.ok().and_then(Result::ok).unwrap_or_default();
@@ -160,7 +168,8 @@ impl Span {
                 None if several => format!("{title} ({number})"),
                 None => title.to_owned(),
             };
-            self.recordings.make_item(&recording.id, &title, &manifest, &self.hold).await?;
+            let title = Some(title.as_str()).filter(|_| conversion != Conversion::Off);
+            self.recordings.make_item(&recording.id, title, &manifest, &self.hold).await?;
         }
         for entry in entries {
             if let Entry::Segment { rendition, segment } = entry

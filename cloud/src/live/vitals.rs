@@ -141,6 +141,11 @@ impl Vitals {
         Some(json!({ "main": shown(Input::Main), "backup": shown(Input::Backup) }))
     }
 
+    /// Whether an input's last second was silent, where it is known.
+    pub(super) fn is_silent(&self, input: Input) -> Option<bool> {
+        self.inputs.get(&input)?.meter.is_silent()
+    }
+
     pub(super) fn health(&self, input: Input, resolution: Resolution) -> Health {
         let vital = self.inputs.get(&input);
         vital.map_or_else(|| Meter::default().health(resolution), |vital| vital.meter.health(resolution))

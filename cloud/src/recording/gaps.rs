@@ -17,6 +17,8 @@ pub enum Pause {
     Setting,
     /// The event's own settings say so.
     Event,
+    /// The event was not started, in a recording that several were made one of.
+    Stopped,
 }
 
 impl fmt::Display for Pause {
@@ -32,6 +34,7 @@ impl fmt::Display for Pause {
             Self::Event => {
                 "Not recorded: this event's settings say that it is not. Viewers see the event as before."
             }
+            Self::Stopped => "Not recorded: the event was not started then.",
         })
     }
 }
@@ -75,7 +78,8 @@ impl Recording {
         if let Some(open) = self.open_gap().filter(|_| self.ended_at.is_none()) {
             return Some(open.reason.to_string());
         }
-        match self.gaps.len() {
+        // What viewers did not see is not missing.
+        match self.gaps.iter().filter(|gap| gap.reason != Pause::Stopped).count() {
             0 => None,
             1 => Some("A part of the event is missing: it was not recorded then.".to_owned()),
             parts => Some(format!("{parts} parts of the event are missing: they were not recorded.")),
@@ -104,29 +108,10 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{EventId, RecordingId};
-    use crate::recording::RecordingKind;
-    use crate::store::Account;
     use proptest::prelude::*;
 
     fn recording() -> Recording {
-        Recording {
-            id: RecordingId::from_random([1; 16]),
-            account: Account::FIRST,
-            number: 1,
-            event_id: EventId::from_random([1; 16]),
-            kind: RecordingKind::Recording,
-            shown_from: None,
-            started_at: Timestamp::default(),
-            ended_at: None,
-            from_segment: 10,
-            to_segment: None,
-            duration_ms: None,
-            name: None,
-            gaps: Vec::new(),
-            removed_at: None,
-            removal: None,
-        }
+        crate::recording::tests::recording(10, None)
     }
 
     #[test]

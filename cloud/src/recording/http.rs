@@ -6,12 +6,13 @@ use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
 use super::listing::LISTING;
-use super::{Pause, Recording, RecordingKind};
+use super::{Pause, Recording, RecordingError, RecordingKind};
 use crate::account::AccountRecord;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, Parsed, Response, Routes, answer, line};
 use crate::id::{EventId, RecordingId};
+use crate::item::ItemView;
 use crate::store::{IndexKey, Versioned};
 use crate::tenant;
 
@@ -20,7 +21,7 @@ const NAME: usize = 200;
 
 /// The operations in the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(list, read, change))]
+#[openapi(paths(list, read, change, remove, make))]
 pub struct Operations;
 
 type RecordingList = Listed<RecordingView>;
@@ -83,23 +84,36 @@ struct ChangeBody {
     name: Option<Name>,
 }
 
+/// What the item is to be.
+#[derive(ToSchema)]
+#[schema(as = NewItem)]
+#[expect(dead_code, reason = "a schema: bodies are read field by field")]
+struct ItemBody {
+    /// Its title; absent or `null`: the recording's name, or the event's title.
+    title: Option<Name>,
+}
+
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    let all_app = app.clone();
+    let (all_app, item_app) = (app.clone(), app.clone());
     let all = warp::path!("api" / "v1" / "recordings")
         .and(http::call())
         .then(move |call| answer(list(all_app.clone(), call)));
     let one = warp::path!("api" / "v1" / "recordings" / RecordingId)
         .and(http::call())
         .then(move |id, call| answer(one(app.clone(), id, call)));
-    all.or(one).unify().boxed()
+    let item = warp::path!("api" / "v1" / "recordings" / RecordingId / "item")
+        .and(http::call())
+        .then(move |id, call| answer(make(item_app.clone(), id, call)));
+    all.or(one).unify().or(item).unify().boxed()
 }
 
 async fn one(app: App, id: RecordingId, call: Call) -> Result<Response, ApiError> {
     match call.method {
         Method::GET | Method::HEAD => read(app, call).await,
         Method::PATCH => change(app, id, call).await,
-        _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH"])),
+        Method::DELETE => remove(app, id, call).await,
+        _ => Err(ApiError::method_not_allowed(&["GET", "HEAD", "PATCH", "DELETE"])),
     }
 }
 
@@ -166,6 +180,70 @@ async fn change(app: App, id: RecordingId, mut call: Call) -> Result<Response, A
     let changed = changed.ok_or_else(|| ApiError::not_found(format!("there is no recording {id}")))?;
     let account = app.store.get::<AccountRecord>(caller.account).await?;
     http::json(&shown(account.map(|account| account.document).as_ref(), &changed))
+}
+
+/// Make an item of a recording
+///
+/// Of the very same segments: nothing is encoded or copied, however long it is. Where the account's `auto_convert` is
+/// `off`, recordings wait for this; one that has an item already answers with it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/recordings/{recording}/item",
+    tag = "recordings",
+    operation_id = "makeItem",
+    request_body(content = ItemBody, example = json!({ "title": "Opening night" })),
+    responses(
+        (status = 200, description = "The item that it has already.", body = ItemView),
+        (status = 201, description = "The new item.", body = ItemView, headers(("Location"))),
+        (status = 409, description = "Its event has not ended, or nothing was recorded."),
+    )
+)]
+async fn make(app: App, id: RecordingId, mut call: Call) -> Result<Response, ApiError> {
+    if call.method != Method::POST {
+        return Err(ApiError::method_not_allowed(&["POST"]));
+    }
+    let caller = call.caller()?;
+    let mut fields = call.fields().await?;
+    let title = fields.optional("title", line(NAME));
+    fields.finish()?;
+    let title = title.value();
+    let (item, is_new) = app.live.recordings().convert(&id, title.as_deref(), Some(caller.user)).await?;
+    if is_new { http::created(&format!("/api/v1/items/{}", item.id), &item) } else { http::json(&item) }
+}
+
+/// Delete a recording
+///
+/// One that no item was made of; the media of one that has an item go with that. A job removes its media, as far as
+/// nothing else needs them.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/recordings/{recording}",
+    tag = "recordings",
+    operation_id = "deleteRecording",
+    params(IfMatch),
+    responses(
+        (status = 204, description = "It is gone; its media follow."),
+        (status = 409, description = "It goes on, or has an item."),
+    )
+)]
+async fn remove(app: App, id: RecordingId, mut call: Call) -> Result<Response, ApiError> {
+    let expected = call.if_match()?;
+    let found = call.named::<Recording>()?;
+    if expected.is_some_and(|expected| expected != found.version) {
+        return Err(RecordingError::ChangedMeanwhile(found.version).into());
+    }
+    if found.document.ended_at.is_none() {
+        return Err(RecordingError::GoesOn.into());
+    }
+    if app.items.for_recording(&id).await?.is_some() {
+        return Err(ApiError::conflict("an item was made of the recording: delete the item"));
+    }
+    let title = format!("Delete the media of recording {}", found.document.number);
+    match super::remove(&app, &found, &title).await {
+        Ok(true) => Ok(http::empty()),
+        Ok(false) => Err(ApiError::conflict("the recording was changed meanwhile: read it again")),
+        Err(error) => Err(ApiError::internal(&std::io::Error::other(error))),
+    }
 }
 
 fn shown(account: Option<&AccountRecord>, recording: &Versioned<Recording>) -> RecordingView {

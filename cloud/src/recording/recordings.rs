@@ -4,10 +4,10 @@ use super::document::{BY_EVENT, BY_NUMBER, RUNNING};
 use super::{Manifest, Pause, Recording, RecordingKind};
 use crate::clock::Timestamp;
 use crate::cluster::Hold;
-use crate::event::{EventError, Events};
+use crate::event::{EventError, EventStatus, Events};
 use crate::http::ApiError;
 use crate::id::{EventId, RecordingId, UserId};
-use crate::item::{Items, NewItem};
+use crate::item::{ItemView, Items, NewItem};
 use crate::live::Rendition;
 use crate::media::{self, Media, MediaError, Worth};
 use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, StoreError, Versioned};
@@ -33,6 +33,12 @@ pub enum RecordingError {
     /// The media store failed.
     #[error("cannot read or write a recording's list of segments: {0}")]
     Media(#[from] MediaError),
+    /// Its event has not ended.
+    #[error("the event has not ended: an item can be made of its recordings once it has")]
+    GoesOn,
+    /// There is nothing in it.
+    #[error("nothing was recorded")]
+    Empty,
     /// What the media store has is no list of segments.
     #[error("a recording's list of segments cannot be understood: {0}")]
     Manifest(#[from] serde_json::Error),
@@ -43,6 +49,7 @@ impl From<RecordingError> for ApiError {
         match error {
             RecordingError::NotFound(_) => Self::not_found(error.to_string()),
             RecordingError::ChangedMeanwhile(_) => Self::changed_meanwhile(error.to_string()),
+            RecordingError::GoesOn | RecordingError::Empty => Self::conflict(error.to_string()),
             RecordingError::Store(error) => error.into(),
             RecordingError::Event(error) => error.into(),
             RecordingError::Media(error) => error.into(),
@@ -64,6 +71,18 @@ impl Recordings {
     /// Makes the handle.
     pub fn new(store: Store, events: Events, items: Items, media: Media) -> Self {
         Self { store, events, items, media }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(super) fn items(&self) -> &Items {
+        &self.items
     }
 
     /// Reads a recording.
@@ -221,13 +240,14 @@ impl Recordings {
         Ok(paused.await?.unwrap_or_else(|| recording.clone()))
     }
 
-    /// Makes an item of a recording, of the very same segments; a second call changes nothing.
+    /// Makes an item of a recording, of the very same segments; a second call changes nothing. Without a title none is
+    /// made, until somebody does.
     ///
     /// The list of its segments is kept beside them first, so that the item can be played from its beginning.
     pub(crate) async fn make_item(
         &self,
         id: &RecordingId,
-        title: &str,
+        title: Option<&str>,
         manifest: &Manifest,
         hold: &Hold,
     ) -> Result<(), RecordingError> {
@@ -253,33 +273,72 @@ impl Recordings {
     pub(super) async fn try_make_item(
         &self,
         id: &RecordingId,
-        title: &str,
+        title: Option<&str>,
         manifest: &Manifest,
         hold: &Hold,
     ) -> Result<(), RecordingError> {
         let Some(old) = self.unremoved(id).await? else { return Ok(()) };
-        let duration_ms = manifest.duration_ms();
-        let new = Recording { duration_ms: Some(duration_ms), ..old.document.clone() };
+        let new = Recording { duration_ms: Some(manifest.duration_ms()), ..old.document.clone() };
         let mut batch = self.store.batch();
         if new != old.document {
             batch = batch.update(&old, &new);
         }
-        if self.items.for_recording(id).await?.is_none() {
-            let size = manifest.lead().and_then(|track| track.description.resolution);
-            let item = NewItem {
-                account: new.account,
-                event_id: new.event_id,
-                recording_id: *id,
-                title: title.to_owned(),
-                duration_ms,
-                width: size.map(|(width, _)| width),
-                height: size.map(|(_, height)| height),
-            };
-            let item = self.items.draft(item, batch.at()).await?;
+        if let Some(title) = title
+            && self.items.for_recording(id).await?.is_none()
+        {
+            let item = self.items.draft(drawn(&new, title, manifest), batch.at()).await?;
             batch = batch.create(&item);
         }
         hold.commit(batch).await?;
         Ok(())
+    }
+
+    /// Makes an item of a recording of an ended event, as a user asks for it; whether it is a new one.
+    pub(crate) async fn convert(
+        &self,
+        id: &RecordingId,
+        title: Option<&str>,
+        by: Option<UserId>,
+    ) -> Result<(ItemView, bool), RecordingError> {
+        for tried in 1.. {
+            if let Some(item) = self.items.for_recording(id).await? {
+                return Ok((item, false));
+            }
+            let found = self.unremoved(id).await?.ok_or(RecordingError::NotFound(*id))?;
+            let recording = &found.document;
+            let Some(manifest) = self.manifest(id).await? else {
+                return Err(if recording.duration_ms.is_none() && self.is_over(recording).await? {
+                    RecordingError::Empty
+                } else {
+                    RecordingError::GoesOn
+                });
+            };
+            let title = match title.or(recording.name.as_deref()) {
+                Some(title) => title.to_owned(),
+                None => self
+                    .events
+                    .get(&recording.event_id)
+                    .await?
+                    .map_or_else(String::new, |event| event.title.clone()),
+            };
+            let batch = self.store.batch().by(by);
+            let item = self.items.draft(drawn(recording, &title, &manifest), batch.at()).await?;
+            let kept = Recording { duration_ms: Some(manifest.duration_ms()), ..recording.clone() };
+            // Written too where nothing of it changes: what is being removed has no item.
+            match self.store.commit(batch.update(&found, &kept).create(&item)).await {
+                Ok(_) => {}
+                Err(StoreError::Conflict { .. } | StoreError::Taken { .. }) if tried < TRIES => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let made = self.items.get(&item.id).await?;
+            return made.map(|made| (made, true)).ok_or(RecordingError::NotFound(*id));
+        }
+        Err(RecordingError::NotFound(*id))
+    }
+
+    async fn is_over(&self, recording: &Recording) -> Result<bool, RecordingError> {
+        let event = self.events.get(&recording.event_id).await?;
+        Ok(event.is_none_or(|event| event.status == EventStatus::Ended))
     }
 
     /// The recording, unless a user has removed what was made of it.
@@ -301,5 +360,19 @@ impl Recordings {
     pub(crate) async fn manifest(&self, id: &RecordingId) -> Result<Option<Manifest>, RecordingError> {
         let found = self.media.get_anew(&media::recording_path(id)).await?;
         Ok(found.map(|json| serde_json::from_slice(&json)).transpose()?)
+    }
+}
+
+/// The item that a recording is to have.
+fn drawn(recording: &Recording, title: &str, manifest: &Manifest) -> NewItem {
+    let size = manifest.lead().and_then(|track| track.description.resolution);
+    NewItem {
+        account: recording.account,
+        event_id: recording.event_id,
+        recording_id: recording.id,
+        title: title.to_owned(),
+        duration_ms: manifest.duration_ms(),
+        width: size.map(|(width, _)| width),
+        height: size.map(|(_, height)| height),
     }
 }

@@ -77,35 +77,13 @@ pub(super) fn unneeded(there: Vec<Path>, removed: &Recording, others: &[Needs]) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::RecordingKind;
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::id::{EventId, RecordingId};
+    use crate::id::EventId;
     use crate::media::{init_path, segment_path};
-    use crate::recording::tests::manifest;
+    use crate::recording::tests::{manifest, recording};
 
     const SOURCE: Rendition = Rendition::Source;
     const SMALL: Rendition = Rendition::Scaled(360);
-
-    fn recording(from_segment: u64, to_segment: Option<u64>) -> Recording {
-        Recording {
-            account: crate::store::Account::FIRST,
-            id: RecordingId::random(),
-            number: 1,
-            event_id: EventId::random(),
-            kind: RecordingKind::Recording,
-            shown_from: None,
-            started_at: Timestamp::default(),
-            ended_at: None,
-            from_segment,
-            to_segment,
-            duration_ms: None,
-            name: None,
-            gaps: Vec::new(),
-            removed_at: None,
-            removal: None,
-        }
-    }
 
     /// Segments 0 to 9 in two renditions, two initialisation sections each, and something strange.
     fn there(event: &EventId) -> Vec<Path> {

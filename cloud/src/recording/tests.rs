@@ -2,11 +2,11 @@
 
 use super::{Manifest, Recording, RecordingError, RecordingKind, Track};
 use crate::app::App;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::cluster::{Cluster, Hold};
 use crate::config::Config;
 use crate::event::NewEvent;
-use crate::id::EventId;
+use crate::id::{EventId, RecordingId};
 use crate::live::{Description, Rendition, Segment};
 use crate::store::{StoreError, StoreKind};
 
@@ -31,6 +31,27 @@ pub(super) fn manifest(event_id: EventId, init: u32) -> Manifest {
         Description { codec: "avc1.64001f".to_owned(), resolution: None, frame_rate: None, channels: None };
     let track = Track { rendition: Rendition::Source, description, segments: vec![segment] };
     Manifest { event_id, target_duration_s: 2, tracks: vec![track] }
+}
+
+/// A span of some event.
+pub(super) fn recording(from_segment: u64, to_segment: Option<u64>) -> Recording {
+    Recording {
+        account: crate::store::Account::FIRST,
+        id: RecordingId::random(),
+        number: 1,
+        event_id: EventId::random(),
+        kind: RecordingKind::Recording,
+        shown_from: None,
+        started_at: Timestamp::default(),
+        ended_at: None,
+        from_segment,
+        to_segment,
+        duration_ms: None,
+        name: None,
+        gaps: Vec::new(),
+        removed_at: None,
+        removal: None,
+    }
 }
 
 /// A server with an event that is over and was recorded.
@@ -87,17 +108,17 @@ async fn an_owner_that_was_replaced_makes_no_item() {
     assert!(new.token() > old.token());
     // It has not heard of it yet, and is past all that is looked at before.
     assert!(!old.is_lost());
-    let made = recordings.try_make_item(&id, "Old", &manifest, &old).await;
+    let made = recordings.try_make_item(&id, Some("Old"), &manifest, &old).await;
     assert!(is_refused(&made) && old.is_lost(), "{made:?}");
     assert!(ground.titles().await.is_empty());
     assert_eq!(recordings.get(&id).await.unwrap().unwrap().document.duration_ms, None);
 
-    let made = recordings.make_item(&id, "Old", &manifest, &old).await;
+    let made = recordings.make_item(&id, Some("Old"), &manifest, &old).await;
     assert!(is_refused(&made), "{made:?}");
     assert!(recordings.manifest(&id).await.unwrap().is_none(), "it has listed segments");
 
     for title in ["New", "New again"] {
-        recordings.make_item(&id, title, &manifest, &new).await.unwrap();
+        recordings.make_item(&id, Some(title), &manifest, &new).await.unwrap();
     }
     assert_eq!(ground.titles().await, ["New"]);
     assert_eq!(recordings.get(&id).await.unwrap().unwrap().document.duration_ms, Some(2_000));
@@ -112,11 +133,11 @@ async fn an_owner_that_was_replaced_does_not_bring_an_item_back() {
     let old = ground.take().await;
     let id = ground.recorded(&old).await.id;
     let new = ground.take().await;
-    recordings.make_item(&id, "New", &manifest, &new).await.unwrap();
+    recordings.make_item(&id, Some("New"), &manifest, &new).await.unwrap();
     let item = ground.app.items.of_event(&ground.event).await.unwrap().remove(0);
     let item = ground.app.store.get::<crate::item::Item>(item.item.id).await.unwrap().unwrap();
     ground.app.store.commit(ground.app.store.batch().delete(&item)).await.unwrap();
-    let made = recordings.try_make_item(&id, "Old", &manifest, &old).await;
+    let made = recordings.try_make_item(&id, Some("Old"), &manifest, &old).await;
     assert!(is_refused(&made), "{made:?}");
     assert!(ground.titles().await.is_empty());
 }
@@ -127,7 +148,7 @@ async fn two_that_make_the_same_item_make_one() {
     let (recordings, manifest) = (ground.app.live.recordings(), manifest(ground.event, 0));
     let hold = ground.take().await;
     let id = ground.recorded(&hold).await.id;
-    let make = || recordings.make_item(&id, "Evening", &manifest, &hold);
+    let make = || recordings.make_item(&id, Some("Evening"), &manifest, &hold);
     let (one, other, third) = tokio::join!(make(), make(), make());
     assert!(one.is_ok() && other.is_ok() && third.is_ok(), "{one:?} {other:?} {third:?}");
     assert_eq!(ground.titles().await, ["Evening"]);
@@ -136,6 +157,6 @@ async fn two_that_make_the_same_item_make_one() {
     let now = Some(ground.app.clock.now());
     let gone = Recording { removed_at: now, ..removed.document.clone() };
     ground.app.store.commit(ground.app.store.batch().update(&removed, &gone)).await.unwrap();
-    recordings.make_item(&id, "Evening", &manifest, &hold).await.unwrap();
+    recordings.make_item(&id, Some("Evening"), &manifest, &hold).await.unwrap();
     assert_eq!(ground.titles().await, ["Evening"]);
 }

@@ -16,6 +16,10 @@ impl Kind {
                 _ => Err(format!("must be a whole number from {min} to {max}")),
             },
             Self::Text(max) => line(&value, max).map(Value::from),
+            Self::Choice(choices) => match value.as_str() {
+                Some(chosen) if choices.contains(&chosen) => Ok(value),
+                _ => Err(format!("must be one of {}", choices.join(", "))),
+            },
             Self::Title(max) => {
                 let text = line(&value, max)?;
                 title::check(&text)?;
@@ -48,7 +52,7 @@ impl Kind {
             Self::Colour => Some(7),
             Self::TimeZone => Some(60),
             Self::Picture => Some(100),
-            Self::Flag | Self::Number { .. } => None,
+            Self::Flag | Self::Number { .. } | Self::Choice(_) => None,
         }
     }
 
@@ -59,6 +63,7 @@ impl Kind {
             Self::Text(_) => "text",
             Self::Title(_) => "title",
             Self::Number { .. } => "number",
+            Self::Choice(_) => "choice",
             Self::Colour => "colour",
             Self::TimeZone => "time_zone",
             Self::Picture => "picture",

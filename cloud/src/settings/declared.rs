@@ -19,6 +19,8 @@ pub enum Kind {
         /// At most.
         max: u64,
     },
+    /// One of these.
+    Choice(&'static [&'static str]),
     /// `#rrggbb`, or nothing.
     Colour,
     /// A name of the IANA's, such as `Europe/Vienna`, or nothing.
@@ -97,10 +99,18 @@ settings! {
             "Whether an event and its box go live together: GO LIVE on the box starts the event, starting the event has its box go live, and ending it has the box stop.";
         record: bool = true, Kind::Flag, None,
             "Whether what is broadcast while an event is started is recorded and becomes an item.";
+        auto_convert: String = "each", Kind::Choice(&["each", "joined", "off"]), None,
+            "What becomes of an event's recordings when it ends. each: an item of each started span; joined: one item of all of them; off: none, until somebody makes one.";
         lookback_s: u64 = 86_400u64, Kind::Number { min: 10, max: 86_400 }, Some("s"),
             "How far back viewers of a live event can go, within what the server allows. Takes effect with the next broadcast.";
         main_back_s: u64 = 10u64, Kind::Number { min: 0, max: 3_600 }, Some("s"),
             "How long the main broadcast must be good again before viewers are taken back to it from the backup; 0: never. Takes effect with the next event.";
+        switch_on_black_s: u64 = 0u64, Kind::Number { min: 0, max: 600 }, Some("s"),
+            "For how long the broadcast that is shown may be black before viewers are taken to the other one, if that is better; 0: for ever. Takes effect with the next event.";
+        switch_on_frozen_s: u64 = 0u64, Kind::Number { min: 0, max: 600 }, Some("s"),
+            "For how long its picture may stand still before they are; 0: for ever. Takes effect with the next event.";
+        switch_on_silent_s: u64 = 0u64, Kind::Number { min: 0, max: 600 }, Some("s"),
+            "For how long nothing may be heard of it before they are; 0: for ever. Takes effect with the next event.";
         slate: bool = true, Kind::Flag, None,
             "Whether a started event shows a slate while nothing is broadcast to it. Off: its picture stands still until a broadcast comes. Takes effect with the next event.";
         slate_text: String = "The broadcast goes on soon", Kind::Text(60), None,

@@ -26,8 +26,8 @@ pub(super) struct SettingView {
     name: &'static str,
     /// Under which heading pages show it.
     group: &'static str,
-    /// What it may be: `flag`, `text`, `title` (a text in which `{date}` and `{time}` are replaced), `number`, `colour`,
-    /// `time_zone` or `picture` (the name of an include file).
+    /// What it may be: `flag`, `text`, `title` (a text in which `{date}` and `{time}` are replaced), `number`, `choice`,
+    /// `colour`, `time_zone` or `picture` (the name of an include file).
     r#type: &'static str,
     /// The unit of a number.
     #[schema(required)]
@@ -51,6 +51,9 @@ pub(super) struct SettingView {
     /// How many characters a text may have.
     #[schema(required)]
     max_length: Option<usize>,
+    /// What may be chosen, if it is a choice.
+    #[schema(required)]
+    choices: Option<&'static [&'static str]>,
 }
 
 impl SettingView {
@@ -74,6 +77,10 @@ impl SettingView {
             min,
             max,
             max_length: declared.kind.max_length(),
+            choices: match declared.kind {
+                Kind::Choice(choices) => Some(choices),
+                _ => None,
+            },
         }
     }
 }
@@ -116,6 +123,10 @@ fn property(declared: &Declared) -> Object {
     let property = match declared.kind {
         Kind::Flag => of(Type::Boolean),
         Kind::Number { min, max } => of(Type::Integer).minimum(Some(min)).maximum(Some(max)),
+        Kind::Choice(choices) => {
+            let values = choices.iter().copied().map(Value::from).chain([Value::Null]);
+            of(Type::String).enum_values(Some(values))
+        }
         Kind::Colour => of(Type::String).pattern(Some("^\\s*(#[0-9A-Fa-f]{6})?\\s*$")),
         Kind::Text(_) | Kind::Title(_) | Kind::TimeZone | Kind::Picture => {
             of(Type::String).max_length(declared.kind.max_length()).pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*$"))

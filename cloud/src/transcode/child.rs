@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use stagebox_media::{Frame, Packet, TrackConfig};
 use tokio::sync::mpsc;
 
+use super::keys::KeyGrid;
 use super::ladder::Scaled;
 use super::supervisor::Supervisor;
 
@@ -37,6 +38,8 @@ pub(crate) struct Start {
     pub(crate) config: TrackConfig,
     /// Largest first, as [`super::ladder()`] gives it.
     pub(crate) ladder: Vec<Scaled>,
+    /// Where key frames are to be; without it, where the source has them.
+    pub(crate) keys: Option<KeyGrid>,
 }
 
 /// Feeds the worker of one run; dropping it ends the worker after what it has.

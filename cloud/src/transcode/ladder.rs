@@ -82,15 +82,32 @@ pub(crate) fn ladder(source: SourceSize, wanted: &[u16]) -> Vec<Scaled> {
     renditions
 }
 
-fn scaled(source: SourceSize, lines: u16) -> Option<Scaled> {
+/// The source's own picture encoded anew: as large as it is shown, or as large as renditions are at most.
+pub(crate) fn anew(source: SourceSize) -> Option<Scaled> {
+    if source.width == 0 || source.height == 0 || source.width > MAX_SIDE || source.height > MAX_SIDE {
+        return None;
+    }
+    let (width, height) = shown(source);
+    let longest = width.max(height);
+    let side = |side: u64| even(side, longest.min(MAX_SCALED_SIDE), longest);
+    let (width, height) = (side(width)?, side(height)?);
+    let pixels = u64::from(width) * u64::from(height);
+    let bitrate_kbps = u32::try_from(kbps(pixels, source.frame_rate)).unwrap_or(u32::MAX);
+    Some(Scaled { width, height, bitrate_kbps })
+}
+
+/// Its sides with square pixels, so that nobody has to know the source's aspect.
+fn shown(source: SourceSize) -> (u64, u64) {
     let (x, y) = match source.pixel_aspect {
         (0, _) | (_, 0) => (1, 1),
         aspect => aspect,
     };
+    ((u64::from(source.width) * u64::from(x) / u64::from(y)).max(1), u64::from(source.height))
+}
+
+fn scaled(source: SourceSize, lines: u16) -> Option<Scaled> {
     let lines = u64::from(lines);
-    // With square pixels, so that nobody has to know the source's aspect.
-    let shown_width = (u64::from(source.width) * u64::from(x) / u64::from(y)).max(1);
-    let shown_height = u64::from(source.height);
+    let (shown_width, shown_height) = shown(source);
     let short = shown_width.min(shown_height);
     if lines < 2 || lines >= short {
         return None;
@@ -169,6 +186,19 @@ mod tests {
         assert_eq!(sizes(720, 576, (64, 45)), [(854, 480), (640, 360), (426, 240)]);
         assert_eq!(sizes(480, 576, (32, 15)), [(640, 360), (426, 240)], "480 lines would be more pixels");
         assert_eq!(sizes(1440, 1080, (4, 3))[0], (1280, 720));
+    }
+
+    #[test]
+    fn a_source_that_is_encoded_anew_keeps_its_size() {
+        let size = |width, height, aspect| {
+            anew(source(width, height, aspect, 30.0)).map(|made| (made.width, made.height))
+        };
+        assert_eq!(size(1920, 1080, (1, 1)), Some((1920, 1080)));
+        assert_eq!(size(721, 577, (1, 1)), Some((722, 578)), "sides are even");
+        assert_eq!(size(720, 576, (64, 45)), Some((1024, 576)), "pixels are square");
+        assert_eq!(size(8192, 4320, (1, 1)), Some((4096, 2160)));
+        assert_eq!(size(0, 1, (1, 1)), None);
+        assert_eq!(anew(source(1280, 720, (1, 1), 30.0)).unwrap().bitrate_kbps, 2_800);
     }
 
     #[test]

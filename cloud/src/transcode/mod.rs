@@ -13,7 +13,10 @@
 mod child;
 mod delivered;
 mod encoder;
+mod eye;
+mod keys;
 mod ladder;
+mod looker;
 mod picture;
 mod pipeline;
 mod process;
@@ -31,7 +34,9 @@ mod worker;
 mod tests;
 
 pub(crate) use child::{FromWorker, Start, Transcoder};
-pub(crate) use ladder::{Scaled, SourceSize, ladder};
+pub(crate) use keys::KeyGrid;
+pub(crate) use ladder::{Scaled, SourceSize, anew, ladder};
+pub(crate) use looker::{Look, Looker};
 pub(crate) use picture::Still;
 pub(crate) use still::{Clip, RATE as CLIP_RATE, clip};
 pub use worker::{WorkerError, main as worker_main};

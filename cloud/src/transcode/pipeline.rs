@@ -16,6 +16,7 @@ use stagebox_media::h264::AvcConfig;
 use stagebox_media::{Frame, Packet, TrackConfig};
 
 use super::encoder::Elements;
+use super::keys::KeyGrid;
 use super::protocol::Wanted;
 use super::stage::{self, Keys, caps_filter, element, lock};
 
@@ -50,10 +51,12 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// `renditions` are the wanted ones with their elements, largest first.
+    /// `renditions` are the wanted ones with their elements, largest first; `grid` says where they have their key
+    /// frames, if not where the source has them.
     pub(super) fn new(
         config: &TrackConfig,
         renditions: &[(Wanted, Elements)],
+        grid: Option<KeyGrid>,
         sink: &Sink,
     ) -> Result<Self, PipelineError> {
         let build = |error: gst::glib::BoolError| PipelineError::Build(error.to_string());
@@ -82,7 +85,7 @@ impl Pipeline {
             let tee = element("tee")?;
             pipeline.add_many([&scaler, &size, &tee]).map_err(build)?;
             gst::Element::link_many([&from, &scaler, &size, &tee]).map_err(build)?;
-            let (queue, due) = stage::encoder(&pipeline, wanted, elements, Arc::clone(sink))?;
+            let (queue, due) = stage::encoder(&pipeline, wanted, elements, grid, Arc::clone(sink))?;
             tee.link(&queue).map_err(build)?;
             keys.push(due);
             from = tee;
@@ -175,7 +178,7 @@ fn name_colours(decoder: &gst::Element) {
     });
 }
 
-fn source_caps(config: &TrackConfig) -> gst::Caps {
+pub(super) fn source_caps(config: &TrackConfig) -> gst::Caps {
     let mut caps = gst::Caps::builder("video/x-h264")
         .field("stream-format", "avc")
         .field("alignment", "au")

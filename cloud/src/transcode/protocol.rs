@@ -6,7 +6,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stagebox_hw::Encoder;
 
+use super::keys::KeyGrid;
 use super::ladder::Scaled;
+use super::looker::Look;
 use super::picture::Still;
 
 /// One rendition that a worker shall make.
@@ -27,11 +29,16 @@ pub(super) enum Order {
     /// The first message: what to make of the frames that follow, largest first.
     Begin {
         renditions: Vec<Wanted>,
+        /// Where key frames are to be; without it, where the source has them.
+        #[serde(default)]
+        keys: Option<KeyGrid>,
         /// Hardware failed here before.
         software: bool,
         /// The file where outcomes of trial encodes are kept.
         trials: Option<PathBuf>,
     },
+    /// What follows are key frames of several inputs, to be looked at.
+    Look,
     /// A clip of a picture that does not move is to come out.
     Still { still: Still },
     /// Everything given so far is to come out.
@@ -46,6 +53,8 @@ pub(super) enum Report {
     Ready { encoders: Vec<Encoder> },
     /// Everything that was given has come out.
     Drained,
+    /// What a key frame showed.
+    Looked { look: Look },
 }
 
 pub(super) fn to_json(message: &impl Serialize) -> Bytes {

@@ -1,6 +1,7 @@
 //! One rendition in the worker's pipeline: what scales, what encodes, and what takes its frames out.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use stagebox_hw_probe::trial;
 use stagebox_media::{Codec, Epoch, Frame, Packet, Track, TrackConfig};
 
 use super::encoder::Elements;
+use super::keys::KeyGrid;
 use super::ladder::Scaled;
 use super::pipeline::{PipelineError, Sink};
 use super::protocol::Wanted;
@@ -39,6 +41,7 @@ pub(super) fn encoder(
     pipeline: &gst::Pipeline,
     wanted: &Wanted,
     elements: &Elements,
+    grid: Option<KeyGrid>,
     sink: Sink,
 ) -> Result<(gst::Element, Keys), PipelineError> {
     let queue = element("queue")?;
@@ -59,7 +62,10 @@ pub(super) fn encoder(
     let encoder = element(elements.encoder.element())?;
     trial::apply(&encoder, &elements.settings).map_err(PipelineError::Build)?;
     let keys = Keys::default();
-    force_keys(&encoder, Arc::clone(&keys));
+    match grid {
+        Some(grid) => force_keys(&encoder, on_grid(grid)),
+        None => force_keys(&encoder, where_known(Arc::clone(&keys))),
+    }
     chain.push(encoder);
     let output_caps: gst::Caps = elements
         .output_caps
@@ -102,18 +108,30 @@ fn leave_out(queue: &gst::Element, after_ns: i64) {
     });
 }
 
-/// Asks the encoder for a key frame wherever the source had one.
-fn force_keys(encoder: &gst::Element, keys: Keys) {
+/// A key frame is due wherever the source had one.
+fn where_known(keys: Keys) -> impl Fn(i64) -> bool + Send + Sync + 'static {
+    move |pts_ns| {
+        let mut keys = lock(&keys);
+        let later = keys.split_off(&pts_ns.saturating_add(1));
+        // One that the decoder could not show is made up for with the next picture.
+        !std::mem::replace(&mut *keys, later).is_empty()
+    }
+}
+
+/// A key frame is due with the first picture of each stretch; an encoder's first picture is one anyway.
+fn on_grid(grid: KeyGrid) -> impl Fn(i64) -> bool + Send + Sync + 'static {
+    let reached = AtomicI64::new(i64::MAX);
+    move |pts_ns| {
+        let number = grid.number(pts_ns);
+        reached.swap(number, Ordering::Relaxed) < number
+    }
+}
+
+/// Asks the encoder for key frames where they are `due`.
+fn force_keys(encoder: &gst::Element, due: impl Fn(i64) -> bool + Send + Sync + 'static) {
     let Some(pad) = encoder.static_pad("sink") else { return };
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let pts_ns = info.buffer().map_or(i64::MIN, |buffer| pts_ns(buffer));
-        let due = {
-            let mut keys = lock(&keys);
-            let later = keys.split_off(&pts_ns.saturating_add(1));
-            // One that the decoder could not show is made up for with the next picture.
-            !std::mem::replace(&mut *keys, later).is_empty()
-        };
-        if due {
+        if info.buffer().is_some_and(|buffer| due(pts_ns(buffer))) {
             let ask =
                 gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).field("count", 0u32);
             pad.send_event(gst::event::CustomDownstream::new(ask.build()));

@@ -100,7 +100,7 @@ pub(super) fn encode(still: &Still, sink: Sink) -> Result<(), PipelineError> {
     let wanted = Wanted { number: 0, scaled, after_ns: None };
     let pipeline = gst::Pipeline::new();
     pipeline.add(&source).map_err(build)?;
-    let (first, _) = stage::encoder(&pipeline, &wanted, &elements(None, scaled), sink)?;
+    let (first, _) = stage::encoder(&pipeline, &wanted, &elements(None, scaled), None, sink)?;
     source.link(&first).map_err(build)?;
     let running = Running::begin(pipeline)?;
     let picture = Bytes::from(drawn);

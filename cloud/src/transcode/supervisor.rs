@@ -141,6 +141,7 @@ impl Supervisor {
         };
         let order = Order::Begin {
             renditions: self.renditions.iter().map(wanted).collect(),
+            keys: self.start.keys,
             software: self.software,
             trials: self.start.trials.clone(),
         };
@@ -211,6 +212,7 @@ impl Supervisor {
                         session.ready(now, &encoders);
                     }
                     Ok(Report::Drained) => return Some(End::Drained),
+                    Ok(Report::Looked { .. }) => {}
                     Err(error) => return Some(End::Broken(format!("it reports nonsense: {error}"))),
                 },
             }

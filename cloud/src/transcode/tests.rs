@@ -120,7 +120,7 @@ async fn a_program_that_cannot_be_started_is_survived() {
     let (output, mut input) = mpsc::channel(64);
     let scaled = Scaled { width: 64, height: 36, bitrate_kbps: 200 };
     let program = PathBuf::from("/nonexistent/program");
-    let start = Start { program, trials: None, run: 7, config, ladder: vec![scaled] };
+    let start = Start { program, trials: None, run: 7, config, ladder: vec![scaled], keys: None };
     let mut transcoder = Transcoder::start(start, output);
     for frame in &frames {
         transcoder.push(frame);

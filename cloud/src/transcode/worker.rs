@@ -13,6 +13,8 @@ use stagebox_media::wire::{self, Decoder, WireError, WireMessage};
 use stagebox_media::{Packet, TrackConfig};
 
 use super::encoder::{Elements, elements};
+use super::eye::Eyes;
+use super::keys::KeyGrid;
 use super::ladder::Scaled;
 use super::pipeline::{Pipeline, PipelineError, Sink, frame_rate};
 use super::protocol::{Order, Report, Wanted, to_json};
@@ -51,7 +53,7 @@ pub fn main() -> Result<(), WorkerError> {
 
 fn run(mut input: impl Read, output: File) -> Result<(), WorkerError> {
     gstreamer::init().map_err(|error| WorkerError::Init(error.to_string()))?;
-    let mut worker = Worker { output: Arc::new(Mutex::new(output)), begin: None, pipeline: None };
+    let mut worker = Worker { output: Arc::new(Mutex::new(output)), begin: None, pipeline: None, eyes: None };
     let mut decoder = Decoder::new();
     let mut buffer = vec![0; 256 * 1024];
     loop {
@@ -71,6 +73,7 @@ fn run(mut input: impl Read, output: File) -> Result<(), WorkerError> {
 /// What was ordered.
 struct Begin {
     renditions: Vec<Wanted>,
+    keys: Option<KeyGrid>,
     software: bool,
     trials: Option<std::path::PathBuf>,
 }
@@ -79,15 +82,18 @@ struct Worker {
     output: Output,
     begin: Option<Begin>,
     pipeline: Option<Pipeline>,
+    /// It was ordered to look.
+    eyes: Option<Eyes>,
 }
 
 impl Worker {
     fn handle(&mut self, message: WireMessage) -> Result<(), WorkerError> {
         match message {
             WireMessage::Control(json) => match serde_json::from_slice(&json)? {
-                Order::Begin { renditions, software, trials } => {
-                    self.begin = Some(Begin { renditions, software, trials });
+                Order::Begin { renditions, keys, software, trials } => {
+                    self.begin = Some(Begin { renditions, keys, software, trials });
                 }
+                Order::Look => self.eyes = Some(Eyes::default()),
                 Order::Still { still } => {
                     still::encode(&still, self.sink())?;
                     self.tell(&Report::Drained);
@@ -99,10 +105,17 @@ impl Worker {
                     self.tell(&Report::Drained);
                 }
             },
-            WireMessage::Packet { packet: Packet::Config(config), .. } => self.build(&config)?,
-            WireMessage::Packet { packet: Packet::Frame(frame), .. } => {
-                self.pipeline.as_ref().ok_or(WorkerError::NoOrder)?.push(&frame)?;
-            }
+            WireMessage::Packet { stream, packet: Packet::Config(config) } => match &mut self.eyes {
+                Some(eyes) => eyes.configure(stream, config),
+                None => self.build(&config)?,
+            },
+            WireMessage::Packet { stream, packet: Packet::Frame(frame) } => match &mut self.eyes {
+                Some(eyes) => {
+                    let look = eyes.look(stream, &frame);
+                    self.tell(&Report::Looked { look });
+                }
+                None => self.pipeline.as_ref().ok_or(WorkerError::NoOrder)?.push(&frame)?,
+            },
         }
         Ok(())
     }
@@ -117,7 +130,7 @@ impl Worker {
             .iter()
             .map(|wanted| (*wanted, elements(begin.proven(wanted.scaled, fps).as_ref(), wanted.scaled)))
             .collect();
-        self.pipeline = Some(Pipeline::new(config, &renditions, &self.sink())?);
+        self.pipeline = Some(Pipeline::new(config, &renditions, begin.keys, &self.sink())?);
         let encoders = renditions.iter().map(|(_, elements)| elements.encoder).collect();
         self.tell(&Report::Ready { encoders });
         Ok(())

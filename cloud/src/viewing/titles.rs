@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http::Text;
 use crate::id::{EventId, RecordingId};
+use crate::item::Item;
 use crate::live::{MediaPlaylist, PlaylistKind, Rates, Rendition, Segment, master};
-use crate::recording::{Manifest, RecordingError, Recordings, Track};
+use crate::recording::{Manifest, RecordingError, Recordings, Track, Trim};
 
 /// Recordings kept at a time.
 const MAX_KEPT: usize = 64;
+
+/// A recording, and what of it is played.
+type Part = (RecordingId, Trim);
 
 /// A recording, ready to be played.
 #[derive(Debug)]
@@ -99,24 +103,26 @@ pub(crate) struct Titles(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    titles: HashMap<RecordingId, (Arc<Title>, u64)>,
+    titles: HashMap<Part, (Arc<Title>, u64)>,
     /// Counts uses, so that the least recent one can be found.
     clock: u64,
 }
 
 impl Titles {
-    /// A recording's title; `None` if nothing was recorded.
+    /// An item's title; `None` if nothing was recorded.
     pub(super) async fn get(
         &self,
         recordings: &Recordings,
-        id: &RecordingId,
+        item: &Item,
     ) -> Result<Option<Arc<Title>>, RecordingError> {
-        if let Some(found) = self.lock().find(id) {
+        let part = (item.recording_id, item.trim());
+        if let Some(found) = self.lock().find(part) {
             return Ok(Some(found));
         }
-        let Some(manifest) = recordings.manifest(id).await? else { return Ok(None) };
+        let whole = recordings.manifest(&item.recording_id).await?;
+        let Some(manifest) = whole.and_then(|whole| whole.trimmed(item.trim())) else { return Ok(None) };
         let title = Arc::new(Title::new(&manifest));
-        self.lock().insert(*id, Arc::clone(&title));
+        self.lock().insert(part, Arc::clone(&title));
         Ok(Some(title))
     }
 
@@ -126,19 +132,19 @@ impl Titles {
 }
 
 impl Kept {
-    fn find(&mut self, id: &RecordingId) -> Option<Arc<Title>> {
+    fn find(&mut self, part: Part) -> Option<Arc<Title>> {
         self.clock += 1;
-        let (title, used) = self.titles.get_mut(id)?;
+        let (title, used) = self.titles.get_mut(&part)?;
         *used = self.clock;
         Some(Arc::clone(title))
     }
 
-    fn insert(&mut self, id: RecordingId, title: Arc<Title>) {
+    fn insert(&mut self, part: Part, title: Arc<Title>) {
         self.clock += 1;
-        self.titles.insert(id, (title, self.clock));
+        self.titles.insert(part, (title, self.clock));
         if self.titles.len() > MAX_KEPT {
-            let oldest = self.titles.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
-            self.titles.retain(|id, _| Some(*id) != oldest);
+            let oldest = self.titles.iter().min_by_key(|(_, (_, used))| *used).map(|(part, _)| *part);
+            self.titles.retain(|part, _| Some(*part) != oldest);
         }
     }
 }

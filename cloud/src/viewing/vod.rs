@@ -26,7 +26,7 @@ pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, Api
     }
     let no_item = || ApiError::not_found(format!("there is no item {}", address.id));
     let item = app.items.get(&address.id).await?.ok_or_else(no_item)?;
-    let title = app.live.titles().get(app.live.recordings(), &item.recording_id).await;
+    let title = app.live.titles().get(app.live.recordings(), &item).await;
     let title = title?.ok_or_else(missing)?;
     let list = match address.wanted {
         Wanted::Master => Some(title.master(asked.plain())),

@@ -4,7 +4,7 @@ use super::server::{Answer, EMAIL, Server, answer};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::json;
 use stagebox_cloud::access::{self, Need, Permission, Permissions, Rule, Segment, Thing};
-use stagebox_cloud::account::AccountCommand;
+use stagebox_cloud::account::{AccountCommand, WantedLimits};
 use stagebox_cloud::http::Rate;
 use stagebox_cloud::id::{BoxId, EventId, ItemId, JobId, RecordingId, RoleId, SimulcastId, TokenId, UserId};
 
@@ -373,10 +373,7 @@ async fn a_limited_account_stays_within_it_and_a_suspended_one_is_shut() {
     }
     let limit = AccountCommand::Limit {
         account: number,
-        storage_gib: None,
-        events_at_once: Some("1".parse().unwrap()),
-        recording_days: None,
-        upload_gib: None,
+        wanted: WantedLimits { events_at_once: Some("1".parse().unwrap()), ..WantedLimits::default() },
     };
     assert_eq!(server.manage(limit).await.accounts[0].limits.events_at_once, Some(1));
     let to = async |path: &str, status: &str| {

@@ -4,7 +4,7 @@ use super::server::{Answer, Server, answer};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use stagebox_cloud::account::AccountCommand;
+use stagebox_cloud::account::{AccountCommand, WantedLimits};
 
 const PATH: &str = "/api/v1/include-files";
 const SVG: &str = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
@@ -126,10 +126,7 @@ async fn files_are_their_accounts_and_count_as_its_storage() {
 
     let limit = AccountCommand::Limit {
         account: number,
-        storage_gib: Some("0".parse().unwrap()),
-        events_at_once: None,
-        recording_days: None,
-        upload_gib: None,
+        wanted: WantedLimits { storage_gib: Some("0".parse().unwrap()), ..WantedLimits::default() },
     };
     server.manage(limit).await;
     let full = ask(Method::PUT, &format!("{PATH}/b.txt")).header("content-type", "text/plain");
@@ -138,10 +135,11 @@ async fn files_are_their_accounts_and_count_as_its_storage() {
     assert_eq!(account["limits"]["storage_gib"], 0, "{account}");
     let limit = AccountCommand::Limit {
         account: number,
-        storage_gib: Some("none".parse().unwrap()),
-        events_at_once: None,
-        recording_days: None,
-        upload_gib: Some("0".parse().unwrap()),
+        wanted: WantedLimits {
+            storage_gib: Some("none".parse().unwrap()),
+            upload_gib: Some("0".parse().unwrap()),
+            ..WantedLimits::default()
+        },
     };
     server.manage(limit).await;
     let large = ask(Method::PUT, &format!("{PATH}/b.txt")).header("content-type", "text/plain");

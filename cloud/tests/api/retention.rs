@@ -3,7 +3,7 @@
 use super::server::{Server, answer};
 use reqwest::Method;
 use serde_json::{Value, json};
-use stagebox_cloud::account::AccountCommand;
+use stagebox_cloud::account::{AccountCommand, WantedLimits};
 use stagebox_cloud::tenant;
 use std::time::Duration;
 
@@ -12,10 +12,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 fn keep(days: &str) -> AccountCommand {
     AccountCommand::Limit {
         account: 1,
-        storage_gib: None,
-        events_at_once: None,
-        recording_days: Some(days.parse().unwrap()),
-        upload_gib: None,
+        wanted: WantedLimits { recording_days: Some(days.parse().unwrap()), ..WantedLimits::default() },
     }
 }
 

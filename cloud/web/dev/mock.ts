@@ -55,7 +55,7 @@ const events = [
   event(1, "Rehearsal", "ended", { recordings }),
 ];
 const items: Item[] = [
-  { id: "itm_mock1", number: 1, title: "Rehearsal", version: 1, created_at: at(20), duration_ms: 1_812_000, event_id: "evt_mock1", recording_id: "rec_1" },
+  { id: "itm_mock1", number: 1, title: "Rehearsal", version: 1, created_at: at(20), duration_ms: 1_812_000, event_id: "evt_mock1", recording_id: "rec_1", trim_from_ms: null, trim_to_ms: null },
 ];
 
 const job = (n: number, title: string, state: Job["state"], more: Partial<Job> = {}): Job => ({

@@ -6,13 +6,13 @@ type Answer = [status: number, body?: unknown];
 
 const account: Account = {
   number: 2, name: "Second stage", version: 1,
-  limits: { storage_gib: 500, events_at_once: 3, recording_days: 90, upload_gib: 20 },
+  limits: { storage_gib: 500, events_at_once: 3, broadcasts_at_once: 6, broadcast_kbps: 12_000, recording_days: 90, upload_gib: 20 },
   usage: { storage_bytes: 441 * 1024 ** 3, storage_level: "high", counted_at: new Date().toISOString() },
 };
 
 function setting(group: string, name: string, type: Setting["type"], value: SettingValue, description: string, more: Partial<Setting> = {}): Setting {
   return {
-    group, name, type, value, description, default: value, is_set: false, unit: null, min: null, max: null,
+    group, name, type, value, description, default: value, is_set: false, unit: null, choices: null, min: null, max: null,
     max_length: typeof value === "string" ? 200 : null, ...more,
   };
 }

@@ -8,7 +8,7 @@ import { inkOn } from "../src/embed/page_data.ts";
 
 const setting = (name: string, value: string | number, more: Partial<Setting> = {}): Setting => ({
   name, value, default: value, group: "Player", type: "text", unit: null, description: "", is_set: false, min: null,
-  max: null, max_length: null, ...more,
+  max: null, max_length: null, choices: null, ...more,
 });
 
 test("a change that is none leaves nothing to save", () => {
@@ -59,7 +59,7 @@ test("how full an account is, in words", () => {
   const of = (bytes: number | null, limit: number | null, level: Account["usage"]["storage_level"]) =>
     usageOf({
       usage: { storage_bytes: bytes, storage_level: level, counted_at: null },
-      limits: { storage_gib: limit, events_at_once: null, recording_days: null, upload_gib: null },
+      limits: { storage_gib: limit, events_at_once: null, broadcasts_at_once: null, broadcast_kbps: null, recording_days: null, upload_gib: null },
     });
   assert.equal(of(3 * 1024 ** 2, null, "free").words, "3 MiB used, no limit");
   assert.equal(of(null, 5, "free").words, "not counted yet of 5 GiB");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BitrateHistory } from "../src/admin/data/bitrate_history.ts";
 import { boxState, outputText, signalText } from "../src/admin/data/box_state.ts";
-import { ago, bytes, duration, kbps, meterPosition, span } from "../src/admin/data/format.ts";
+import { ago, bytes, duration, kbps, meterPosition, msOf, span } from "../src/admin/data/format.ts";
 import { routeOf } from "../src/admin/data/route.ts";
 import type { Device, Telemetry } from "../src/admin/data/types.ts";
 import { clockText } from "../src/player/clock_text.ts";
@@ -16,6 +16,8 @@ test("numbers as people read them", () => {
   assert.equal(bytes(1_536_000), "1.5 MB");
   assert.equal(duration(3_675_000), "1:01:15");
   assert.equal(duration(9_400), "0:09");
+  assert.deepEqual(["1:01:15", "9", " 0:09,5 ", "90.25"].map(msOf), [3_675_000, 9_000, 9_500, 90_250]);
+  assert.deepEqual(["", "1:2:3:4", "-1", "a", "1.5:00"].map(msOf), [undefined, undefined, undefined, undefined, undefined]);
   assert.equal(span(45), "45 s");
   assert.equal(span(19_200), "5 h 20 min");
   assert.equal(span(200_000), "2 days");

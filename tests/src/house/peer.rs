@@ -131,26 +131,49 @@ pub fn publish(client: Client, directory: &Path, url: &str, frames: u32) -> Resu
     Process::start("publisher", &directory.join("logs"), command)
 }
 
+/// A picture and a sound that ffmpeg makes up.
+#[derive(Debug, Clone, Copy)]
+pub struct MadeUp<'a> {
+    /// A source of ffmpeg's `lavfi`, of 15 pictures a second.
+    pub picture: &'a str,
+    /// Another one.
+    pub sound: &'a str,
+    /// Pictures from one key frame to the next.
+    pub key_every: u32,
+}
+
+impl Default for MadeUp<'_> {
+    fn default() -> Self {
+        Self { picture: "testsrc2=size=640x360:rate=15", sound: "sine=frequency=440", key_every: 30 }
+    }
+}
+
+/// Has ffmpeg publish `frames` made-up pictures in real time, and end.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn publish_made_up(directory: &Path, url: &str, frames: u32, what: &MadeUp<'_>) -> Result<Process> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-nostdin", "-v", "warning", "-re", "-f", "lavfi", "-i", what.picture]);
+    command.args(["-re", "-f", "lavfi", "-i", what.sound, "-frames:v", &frames.to_string(), "-shortest"]);
+    encode(&mut command, url, what.key_every);
+    Process::start("publisher", &directory.join("logs"), command)
+}
+
 fn ffmpeg(url: &str, frames: u32) -> Command {
     let mut command = Command::new("ffmpeg");
     command
         .args(["-hide_banner", "-nostdin", "-v", "warning", "-re", "-stream_loop", "-1", "-i"])
         .arg(footage());
     command.args(["-frames:v", &frames.to_string(), "-vf", "scale=640:360,fps=15", "-shortest"]);
-    command.args([
-        "-c:v",
-        "libx264",
-        "-preset",
-        "ultrafast",
-        "-pix_fmt",
-        "yuv420p",
-        "-g",
-        "30",
-        "-b:v",
-        "600k",
-    ]);
-    command.args(["-c:a", "aac", "-ac", "2", "-ar", "48000", "-b:a", "96k", "-f", "flv", url]);
+    encode(&mut command, url, 30);
     command
+}
+
+fn encode(command: &mut Command, url: &str, key_every: u32) {
+    command.args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-sc_threshold", "0"]);
+    command.args(["-g", &key_every.to_string(), "-b:v", "600k"]);
+    command.args(["-c:a", "aac", "-ac", "2", "-ar", "48000", "-b:a", "96k", "-f", "flv", url]);
 }
 
 fn gstreamer(sink: &str, frames: u32) -> Command {

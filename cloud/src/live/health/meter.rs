@@ -8,6 +8,7 @@ use stagebox_media::Packet;
 use super::broadcast::Broadcast;
 use super::history::{History, SECONDS};
 use super::minute::Minute;
+use super::rules;
 use super::second::Second;
 use super::warning::Warning;
 use crate::live::timeline::Now;
@@ -124,6 +125,12 @@ impl Meter {
     /// How many seconds were kept so far: there is something new to tell if it has risen.
     pub(crate) fn kept(&self) -> u64 {
         self.kept
+    }
+
+    /// Whether the last second had pictures without anything to be heard; unknown where the sound cannot be decoded.
+    pub(crate) fn is_silent(&self) -> Option<bool> {
+        let last = self.broadcast.as_ref().and_then(|_| self.history.seconds().back())?;
+        rules::is_silent(last)
     }
 
     pub(super) fn history(&self) -> &History {

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use super::*;
 use crate::live::segment::Segment;
 use proptest::prelude::*;
@@ -225,6 +227,51 @@ fn a_lost_worker_leaves_a_gap_and_comes_back_at_a_boundary() {
     assert!(
         outcome.segments[&SMALL].iter().filter(|segment| segment.gap).all(|gap| gap.duration_us == 2_000_000)
     );
+}
+
+#[test]
+fn a_source_that_is_made_anew_has_its_segments_on_the_grid() {
+    let source =
+        Source { frames: 300, fps: 30, key_every: 299, offset_frames: 2, sound_early_ms: 0, whole_ms: true };
+    let mut segmenter = Segmenter::new(LENGTHS, Resume::default());
+    let (mut outcome, mut out) = (Outcome::default(), Vec::new());
+    let start = RunStart {
+        source: super::super::timeline::Source::Slate,
+        video: Some(video_config()),
+        audio: Some(audio_config()),
+        start_unix_ms: 5_000,
+    };
+    let run = segmenter.begin(&start, &[Rendition::Source], &mut out).unwrap();
+    segmenter.scaled(Rendition::Source, Packet::Config(video_config()), &mut out).unwrap();
+    // It begins anywhere, here a tenth of a second before a stretch of the grid.
+    let (frames, _) = source.play(1_900 * MS_NS);
+    let (mut late, mut reached, mut given) = (VecDeque::new(), i64::MAX, 0);
+    for frame in frames {
+        segmenter.frame(frame.clone(), &mut out);
+        if frame.track == Track::Video {
+            let number = segmenter.grid().number(frame.pts_ns);
+            late.push_back(Frame { dts_ns: frame.pts_ns, key: given == 0 || number > reached, ..frame });
+            (reached, given) = (number, given + 1);
+        }
+        while late.len() > 5 {
+            segmenter.scaled(Rendition::Source, Packet::Frame(late.pop_front().unwrap()), &mut out).unwrap();
+        }
+    }
+    segmenter.end(&mut out);
+    for frame in late {
+        segmenter.scaled(Rendition::Source, Packet::Frame(frame), &mut out).unwrap();
+    }
+    segmenter.scaled_end(Rendition::Source, run, &mut out);
+    outcome.take(&mut out);
+    assert_eq!(outcome.read_back(Rendition::Source).len(), 300);
+    let segments = &outcome.segments[&Rendition::Source];
+    assert!(segments.iter().all(|segment| segment.independent && !segment.gap), "{segments:?}");
+    let begins: Vec<i64> = segments.iter().map(|segment| segment.start_unix_ms - 5_000).collect();
+    // The first picture is shown at 1967 ms: what is left of that stretch is too little for a segment.
+    assert_eq!(begins, [0, 2_033, 4_033, 6_033, 8_033]);
+    assert_eq!(outcome.target_duration_s, Some(2));
+    let sound = &outcome.segments[&Rendition::Audio];
+    assert_eq!(sound.len(), segments.len());
 }
 
 #[test]

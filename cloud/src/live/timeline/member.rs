@@ -34,6 +34,8 @@ pub(super) struct Member {
     /// By track.
     seen: [Option<Instant>; 2],
     good_since: Option<Instant>,
+    /// There is nothing to see or to hear in what it sends.
+    is_bad: bool,
     reached: [Option<i64>; 2],
 }
 
@@ -49,6 +51,7 @@ impl Member {
             last_seen: None,
             seen: [None; 2],
             good_since: None,
+            is_bad: false,
             reached: [None; 2],
         }
     }
@@ -128,6 +131,18 @@ impl Member {
 
     fn lead(&self) -> Track {
         if self.video.is_some() { Track::Video } else { Track::Audio }
+    }
+
+    /// Says whether what it sends is worth nothing; it is good from when it is worth something again.
+    pub(super) fn judge(&mut self, now: Instant, is_bad: bool) {
+        if self.is_bad && !is_bad {
+            self.good_since = Some(now);
+        }
+        self.is_bad = is_bad;
+    }
+
+    pub(super) fn is_bad(&self) -> bool {
+        self.is_bad
     }
 
     /// Since when it has sent without a pause.

@@ -20,10 +20,12 @@
 mod cursor;
 mod gop;
 mod member;
+mod output;
 mod policy;
 mod run;
 mod slate;
 
+pub(crate) use output::{RunStart, Source, Timed};
 pub(crate) use policy::Policy;
 pub(crate) use slate::{Silence, Slate};
 
@@ -42,31 +44,6 @@ const USUAL_FRAME_NS: i64 = 33_333_333;
 /// Names one publisher's session; never used again after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct InputId(pub(crate) u64);
-
-/// What comes out: runs, each of frames on the event's own timeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Timed {
-    Begin(RunStart),
-    Frame(Frame),
-    End,
-}
-
-/// Where a run's frames come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
-    Input(Input),
-    Slate,
-}
-
-/// How a run can be decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RunStart {
-    pub(crate) source: Source,
-    pub(crate) video: Option<TrackConfig>,
-    pub(crate) audio: Option<TrackConfig>,
-    /// Wall-clock time of the run's first frame.
-    pub(crate) start_unix_ms: i64,
-}
 
 /// The clocks, as the driver read them.
 #[derive(Debug, Clone, Copy)]
@@ -144,6 +121,14 @@ impl Timeline {
     pub(crate) fn leave(&mut self, now: Now, id: InputId, out: &mut Vec<Timed>) {
         self.members.retain(|member| member.id != id);
         self.settle(now, out);
+    }
+
+    /// Says whether there is nothing to see or to hear in what an input sends: a better one is shown instead.
+    pub(crate) fn judge(&mut self, now: Now, id: InputId, is_bad: bool, out: &mut Vec<Timed>) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.id == id) {
+            member.judge(now.instant, is_bad);
+        }
+        self.choose(now, out);
     }
 
     pub(crate) fn handle(&mut self, now: Now, id: InputId, packet: Packet, out: &mut Vec<Timed>) {
@@ -265,8 +250,13 @@ impl Timeline {
                 let is_lost =
                     seen.is_none_or(|seen| now.instant.saturating_duration_since(seen) >= self.policy.loss);
                 let other = best.filter(|group| *group != shown);
+                let is_bad = |group| self.is_bad(now.instant, group);
                 match other {
-                    Some(group) if is_lost || self.is_due_back(now.instant, shown, group) => {
+                    Some(group)
+                        if is_lost
+                            || (is_bad(shown) && !is_bad(group))
+                            || self.is_due_back(now.instant, shown, group) =>
+                    {
                         self.end_run(out);
                         self.begin(now, group, out);
                     }
@@ -293,12 +283,18 @@ impl Timeline {
         at_key && good_since.is_some_and(|since| now.saturating_duration_since(since) >= after)
     }
 
-    /// The group that would be shown if nothing were: main before backup, and the longest there of each.
+    /// Whether none of a group's copies that are there is worth anything.
+    fn is_bad(&self, now: Instant, group: Group) -> bool {
+        self.of(group).filter(|member| member.is_alive(now, self.policy.loss)).all(Member::is_bad)
+    }
+
+    /// The group that would be shown if nothing were: one that is worth something, main before backup, and the longest
+    /// there of each.
     fn best(&self, now: Instant) -> Option<Group> {
         let ready = self.members.iter().filter(|member| {
             member.is_alive(now, self.policy.loss) && member.ready(self.policy.loss, now).is_some()
         });
-        ready.min_by_key(|member| (member.role, member.good_since())).and_then(Member::group)
+        ready.min_by_key(|member| (member.is_bad(), member.role, member.good_since())).and_then(Member::group)
     }
 
     fn begin(&mut self, now: Now, group: Group, out: &mut Vec<Timed>) {

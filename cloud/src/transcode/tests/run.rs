@@ -172,6 +172,7 @@ pub(super) async fn run_watched(
         run: 7,
         config: config.clone(),
         ladder: ladder.clone(),
+        keys: None,
     };
     let mut transcoder = Transcoder::start(start, output);
     let begin = Instant::now();

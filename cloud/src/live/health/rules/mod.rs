@@ -4,6 +4,8 @@ mod network;
 mod picture;
 mod sound;
 
+pub(super) use sound::is_silent;
+
 use super::recent::Facts;
 
 /// A rule; its warning's name is part of the API and stays.

@@ -1,7 +1,7 @@
 //! Rules on the sound.
 
 use super::super::recent::Facts;
-use super::super::sample::Flags;
+use super::super::sample::{Flags, Sample};
 use super::picture::arrives;
 
 /// Seconds without one of two tracks.
@@ -27,6 +27,14 @@ pub(super) fn none(facts: &Facts<'_>) -> Option<String> {
             "there is no sound track: switch audio on in your encoder, as AAC".to_owned()
         }
     })
+}
+
+/// Whether nothing was to be heard in a second with pictures, where that is known.
+pub(in super::super) fn is_silent(second: &Sample) -> Option<bool> {
+    match second.rms.get() {
+        Some(rms) => Some(rms < SILENCE_DBFS),
+        None => (second.frames > 0 && !second.flags.has(Flags::SOUND)).then_some(true),
+    }
 }
 
 pub(super) fn silence(facts: &Facts<'_>) -> Option<String> {

@@ -66,6 +66,35 @@ fn main_never_comes_back_where_that_is_wanted() {
 }
 
 #[test]
+fn what_shows_nothing_gives_way_to_what_is_better_and_to_nothing_else() {
+    let mut bench = Bench::new(0);
+    bench.join(A, 1);
+    bench.together(0);
+    bench.taken();
+    let judge = |bench: &mut Bench, id, is_bad| bench.timeline.judge(bench.now(), id, is_bad, &mut bench.out);
+    judge(&mut bench, A, true);
+    assert_eq!(bench.taken(), "", "there is nothing better");
+    bench.join(B, 2);
+    judge(&mut bench, B, true);
+    let mut shown = Vec::new();
+    for step in 1..160_u64 {
+        bench.now_ms = step * 100;
+        bench.together(step as i64 * 100);
+        match step {
+            20 => judge(&mut bench, B, false),
+            30 => judge(&mut bench, A, false),
+            _ => {}
+        }
+        if shown.last().is_none_or(|(_, source)| *source != bench.timeline.source()) {
+            shown.push((step, bench.timeline.source()));
+        }
+    }
+    let source = |input| Some(Source::Input(input));
+    let expected = [(1, source(Input::Main)), (20, source(Input::Backup)), (130, source(Input::Main))];
+    assert_eq!(shown, expected, "main is good for 10 s before it is back");
+}
+
+#[test]
 fn a_picture_that_stops_is_a_loss_though_the_sound_goes_on() {
     let mut bench = Bench::new(0);
     bench.join(A, 1);

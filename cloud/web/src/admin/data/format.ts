@@ -37,6 +37,14 @@ export function duration(ms: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
 }
 
+/** `1:01:15` or `75` → milliseconds; nothing if it is no length. */
+export function msOf(text: string): number | undefined {
+  const parts = text.trim().split(":");
+  if (parts.length > 3 || !parts.every((part, at) => (at === parts.length - 1 ? /^\d{1,6}([.,]\d{1,3})?$/ : /^\d{1,4}$/).test(part))) return undefined;
+  const s = parts.reduce((sum, part) => sum * 60 + Number(part.replace(",", ".")), 0);
+  return Math.round(s * 1000);
+}
+
 /** How long something lasts, roughly: `5 h 20 min`. */
 export function span(seconds: number): string {
   const minutes = Math.floor(seconds / 60);

@@ -9,6 +9,9 @@ export interface Item {
   duration_ms: number | null;
   event_id?: string | null;
   recording_id?: string | null;
+  /** What of the recording is left out, in milliseconds. */
+  trim_from_ms: number | null;
+  trim_to_ms: number | null;
   /** When the account's limit deletes it; null where there is none. */
   deletes_at?: string | null;
 }
@@ -19,6 +22,8 @@ export interface Recording {
   /** What people call it. */
   name: string | null;
   ended_at: string | null;
+  /** Known once its event has ended. */
+  duration_ms: number | null;
   /** What it lacks, in words. */
   warning: string | null;
 }
@@ -31,6 +36,8 @@ export interface Account {
   limits: {
     storage_gib: number | null;
     events_at_once: number | null;
+  broadcasts_at_once: number | null;
+  broadcast_kbps: number | null;
     recording_days: number | null;
     upload_gib: number | null;
   };
@@ -47,7 +54,7 @@ export type SettingValue = string | number | boolean;
 export interface Setting {
   name: string;
   group: string;
-  type: "flag" | "text" | "title" | "number" | "colour" | "time_zone" | "picture";
+  type: "flag" | "text" | "title" | "number" | "choice" | "colour" | "time_zone" | "picture";
   unit: string | null;
   description: string;
   value: SettingValue;
@@ -56,6 +63,8 @@ export interface Setting {
   min: number | null;
   max: number | null;
   max_length: number | null;
+  /** What may be chosen, if it is a choice. */
+  choices: string[] | null;
 }
 
 export interface SettingsAnswer {
