@@ -206,6 +206,12 @@ impl Lane {
         }
     }
 
+    /// Whether a worker may still deliver something of a run before this one.
+    pub(super) fn owes_before(&self, run: u64) -> bool {
+        let oldest = self.open.as_ref().map(|open| &open.boundary).or(self.queue.front());
+        oldest.is_some_and(|oldest| oldest.run < run)
+    }
+
     /// Ends every segment before `msn`, complete or not: the others have gone too far ahead.
     pub(super) fn force(&mut self, msn: u64, out: &mut Vec<Packaged>) {
         if self.open.as_ref().is_some_and(|open| open.boundary.msn < msn) {

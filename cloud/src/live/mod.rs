@@ -10,6 +10,7 @@ mod asked;
 mod begun;
 mod conformance;
 mod conformance_http;
+mod dates;
 mod driver;
 mod error;
 mod faults;

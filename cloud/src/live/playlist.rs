@@ -30,6 +30,8 @@ pub(crate) struct LowLatency<'a> {
     pub(crate) open: Option<&'a Segment>,
     /// Media sequence number and part that will come next, if one will.
     pub(crate) hint: Option<(u64, u64)>,
+    /// The section that it needs, where that is known.
+    pub(crate) hint_init: Option<u32>,
     pub(crate) reports: Vec<RenditionReport>,
     /// The client knows the older part of the playlist (`_HLS_skip`).
     pub(crate) skip: bool,
@@ -148,6 +150,10 @@ impl MediaPlaylist<'_> {
             return;
         }
         if let Some((msn, part)) = low.hint {
+            // Players take what is hinted for more of what there is: the part alone would meet the wrong decoder.
+            if let Some(next) = low.hint_init.filter(|next| Some(*next) != init) {
+                let _ = writeln!(out, "#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"{}\"", init_uri(next));
+            }
             let _ = writeln!(out, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{}\"", part_uri(msn, part));
         }
         for report in &low.reports {

@@ -20,6 +20,7 @@ use stagebox_media::{Frame, Packet, Track, TrackConfig};
 
 pub(crate) use keys::Spacing;
 
+use super::dates::Dates;
 use super::lane::{Boundary, Lane, Packaged, TOLERANCE_NS};
 use super::rendition::Rendition;
 use super::timeline::RunStart;
@@ -70,6 +71,7 @@ pub(crate) struct Segmenter {
     target_duration_s: Option<u64>,
     cut_at_key: bool,
     run: Option<Run>,
+    dates: Dates,
     lanes: BTreeMap<Rendition, Lane>,
     /// Renditions of the running run that nothing more will come of.
     dropped: BTreeSet<Rendition>,
@@ -88,6 +90,7 @@ impl Segmenter {
             target_duration_s: resume.target_duration_s,
             cut_at_key: false,
             run: None,
+            dates: Dates::default(),
             lanes: lanes.map(|(name, init)| (name, Lane::new(name, part_us, Some(init)))).collect(),
             dropped: BTreeSet::new(),
         }
@@ -127,7 +130,9 @@ impl Segmenter {
         for rendition in scaled {
             self.lane(*rendition);
         }
-        self.dropped.clear();
+        // Those that the run before was shown in, and this one is not.
+        let names = self.lanes.keys().filter(|name| matches!(name, Rendition::Scaled(_))).copied();
+        self.dropped = names.filter(|name| !scaled.contains(name)).collect();
         self.runs += 1;
         let grid = scaled.contains(&Rendition::Source).then(|| self.grid());
         self.run = Some(Run::new(self.runs, lead, start.start_unix_ms, grid));
@@ -181,6 +186,9 @@ impl Segmenter {
             }
         }
         self.interrupted |= run.origin_ns.is_some();
+        if let Some(origin_ns) = run.origin_ns {
+            self.dates.end(origin_ns, run.start_unix_ms, end_ns.max(run.segment_at_ns));
+        }
         for (rendition, lane) in &mut self.lanes {
             let is_made = *rendition == Rendition::Source && run.leading().is_none();
             if matches!(rendition, Rendition::Source | Rendition::Audio) && !is_made {
@@ -280,6 +288,9 @@ impl Segmenter {
         let segment_ns = i64::from(self.lengths.segment_ms) * MS_NS;
         let Some(run) = &mut self.run else { return };
         if let Some(cut) = run.lead_frame(frame, self.cut_at_key, segment_ns, limit_ns) {
+            if cut.elapsed_ns.is_none() {
+                run.start_unix_ms = self.dates.begin(cut.at_ns, run.start_unix_ms);
+            }
             self.cut_at_key &= !cut.at_key;
             self.declare(cut.at_ns, frame.dts_ns);
             if let Some(elapsed_ns) = cut.elapsed_ns {
@@ -294,9 +305,9 @@ impl Segmenter {
         if let Some(msn) = self.next_msn.checked_sub(1 + MAX_LAG_SEGMENTS) {
             self.close_before(msn, out);
         }
-        let in_hand = self.next_msn.saturating_sub(1);
+        let (in_hand, run) = (self.next_msn.saturating_sub(1), self.runs);
         for (name, lane) in &mut self.lanes {
-            if self.dropped.contains(name) {
+            if self.dropped.contains(name) && !lane.owes_before(run) {
                 lane.force(in_hand, out);
             }
         }
@@ -327,6 +338,8 @@ impl Segmenter {
     /// Begins the next segment in all renditions.
     fn declare(&mut self, at_ns: i64, dts_ns: i64) {
         let Some(run) = &mut self.run else { return };
+        // Pictures that are shown before earlier ones make no segment that begins before an earlier one.
+        let at_ns = at_ns.max(run.segment_at_ns);
         let discontinuity = std::mem::take(&mut self.interrupted);
         self.discontinuity_sequence += u64::from(discontinuity);
         let boundary = Boundary {

@@ -12,6 +12,8 @@ use super::segment::{Description, Segment};
 
 /// Bit rates are those of the newest segments.
 const RATE_SEGMENTS: usize = 30;
+/// Players begin three segments from the end: what has nothing there is no rendition to begin with.
+const BEGIN_SEGMENTS: usize = 3;
 
 /// Which of a rendition's playlists is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,6 +83,8 @@ struct Growing {
 struct Lane {
     description: Option<Description>,
     inits: BTreeMap<u32, Bytes>,
+    /// The section of what comes next.
+    next_init: Option<u32>,
     segments: VecDeque<Held>,
     open: Option<Growing>,
 }
@@ -132,6 +136,7 @@ impl Window {
                 let lane = self.lanes.entry(rendition).or_default();
                 lane.description = Some(description);
                 lane.inits.insert(init, data);
+                lane.next_init = Some(init);
                 None
             }
             Packaged::Part { rendition, segment, data } => {
@@ -149,6 +154,7 @@ impl Window {
     /// Puts back what an index tells of before a restart; the store has its bytes.
     pub(crate) fn restore(&mut self, rendition: Rendition, segment: Segment) {
         let lane = self.lanes.entry(rendition).or_default();
+        lane.next_init = if segment.gap { lane.next_init } else { Some(segment.init) };
         lane.segments.push_back(Held { segment, data: None });
         self.trim(rendition);
     }
@@ -276,6 +282,7 @@ impl Window {
                 part_target_us: self.keep.part_us,
                 open,
                 hint: lane.hint(),
+                hint_init: lane.next_init,
                 reports: self.reports(rendition),
                 skip: view.skip,
             }),
@@ -336,7 +343,7 @@ impl Lane {
 
     /// Whether any of the newest segments has anything in it.
     fn is_there(&self) -> bool {
-        self.open.is_some() || self.segments.iter().rev().take(RATE_SEGMENTS).any(|held| !held.segment.gap)
+        self.open.is_some() || self.segments.iter().rev().take(BEGIN_SEGMENTS).any(|held| !held.segment.gap)
     }
 
     /// The part that will come next.

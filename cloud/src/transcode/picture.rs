@@ -31,7 +31,8 @@ pub(crate) struct Still {
 }
 
 impl Still {
-    /// The picture as I420: luma, then both planes of colour at half the size.
+    /// The picture as I420: luma, then both planes of colour at half the size, as GStreamer lays them out: each line
+    /// begins at a multiple of four bytes.
     ///
     /// Returns `None` for a size that no encoder takes.
     pub(super) fn draw(&self) -> Option<Vec<u8>> {
@@ -39,14 +40,21 @@ impl Still {
         if !is_side(self.width) || !is_side(self.height) {
             return None;
         }
-        let (width, height) = (self.width as usize, self.height as usize);
-        let mut planes = vec![GROUND; width * height];
+        let (stride, height) = (self.stride() as usize, self.height as usize);
+        let mut planes = vec![GROUND; stride * height];
         let text: String = self.text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect();
         if !text.is_empty() {
             self.write(&text, &mut planes);
         }
-        planes.resize(width * height * 3 / 2, NO_COLOUR);
+        // Each of both has half the lines.
+        let colour = (self.width as usize / 2).next_multiple_of(4) * height;
+        planes.resize(stride * height + colour, NO_COLOUR);
         Some(planes)
+    }
+
+    /// Bytes of a line of luma.
+    fn stride(&self) -> u32 {
+        self.width.next_multiple_of(4)
     }
 
     /// Writes the line into the middle, as large as fits into four fifths of the width and a twelfth of the height.
@@ -55,7 +63,7 @@ impl Still {
         let by_width = self.width * 4 / 5 / LETTER.0.saturating_mul(letters).max(1);
         let by_height = self.height / 12 / LETTER.1;
         let scale = by_width.min(by_height).max(1);
-        let mut page = Page { luma, width: self.width, height: self.height, scale };
+        let mut page = Page { luma, stride: self.stride(), width: self.width, height: self.height, scale };
         let style = TextStyleBuilder::new().alignment(Alignment::Center).baseline(Baseline::Middle).build();
         let middle = Point::new((self.width / scale / 2) as i32, (self.height / scale / 2) as i32);
         let font = MonoTextStyle::new(&FONT_10X20, BinaryColor::On);
@@ -67,6 +75,7 @@ impl Still {
 /// Luma in which each drawn pixel is a square of `scale` pixels.
 struct Page<'a> {
     luma: &'a mut [u8],
+    stride: u32,
     width: u32,
     height: u32,
     scale: u32,
@@ -93,7 +102,7 @@ impl DrawTarget for Page<'_> {
                 continue;
             }
             for line in y * self.scale..(y + 1) * self.scale {
-                let start = (line * self.width + x * self.scale) as usize;
+                let start = (line * self.stride + x * self.scale) as usize;
                 if let Some(square) = self.luma.get_mut(start..start + self.scale as usize) {
                     square.fill(INK);
                 }
@@ -113,13 +122,19 @@ mod tests {
 
     #[test]
     fn the_line_stands_in_the_middle_and_grows_with_the_picture() {
-        for (width, height, scale) in [(640, 360, 1), (1920, 1080, 4)] {
+        // The last two as GStreamer has them: 854 and 427 bytes in 856 and 428, 426 and 213 in 428 and 216.
+        for (width, height, scale, stride, colour) in [
+            (640, 360, 1, 640, 320),
+            (1920, 1080, 4, 1920, 960),
+            (854, 480, 2, 856, 428),
+            (426, 240, 1, 428, 216),
+        ] {
             let drawn = still(width, height, "No broadcast").draw().unwrap();
-            assert_eq!(drawn.len(), (width * height * 3 / 2) as usize);
-            let luma = &drawn[..(width * height) as usize];
+            assert_eq!(drawn.len(), (stride * height + colour * height) as usize, "{width} × {height}");
+            let luma = &drawn[..(stride * height) as usize];
             let inked = |(at, luma): (usize, &u8)| (*luma == INK).then_some(at as u32);
             let inked: Vec<u32> = luma.iter().enumerate().filter_map(inked).collect();
-            let (lines, columns) = (inked.iter().map(|at| at / width), inked.iter().map(|at| at % width));
+            let (lines, columns) = (inked.iter().map(|at| at / stride), inked.iter().map(|at| at % stride));
             let (top, bottom) = (lines.clone().min().unwrap(), lines.max().unwrap());
             let (left, right) = (columns.clone().min().unwrap(), columns.max().unwrap());
             assert!(top > height / 2 - 20 * scale && bottom < height / 2 + 20 * scale, "{top} {bottom}");

@@ -141,11 +141,12 @@ async fn a_program_that_cannot_be_started_is_survived() {
 
 #[tokio::test]
 async fn a_worker_makes_the_clip_of_a_still_picture() {
-    let still = Still { width: 320, height: 180, text: "Nothing yet".to_owned() };
+    // Neither its lines of luma nor those of colour are a multiple of four bytes.
+    let still = Still { width: 426, height: 240, text: "Nothing yet".to_owned() };
     let made = still_clip(&Program::new().path(), still).await.unwrap();
     assert_eq!(made.pictures.len(), 2 * CLIP_RATE as usize);
     let sps = AvcConfig::parse(&made.config.data).unwrap().first_sps().unwrap();
-    assert_eq!((sps.width, sps.height), (320, 180));
+    assert_eq!((sps.width, sps.height), (426, 240));
     let keys: Vec<bool> = made.pictures.iter().map(|picture| contains_idr(picture)).collect();
     assert!(keys[0] && !keys[1..].contains(&true), "it begins with its only key frame");
 }

@@ -22,8 +22,8 @@ const FLAGS = [
 ];
 
 /** Opens Chromium with an empty profile; `autoplay` allows sound without a gesture. */
-export function openBrowser({ autoplay = true } = {}) {
-  const args = autoplay ? [...FLAGS, "--autoplay-policy=no-user-gesture-required"] : FLAGS;
+export function openBrowser({ autoplay = true, flags = [] } = {}) {
+  const args = [...FLAGS, ...flags, ...(autoplay ? ["--autoplay-policy=no-user-gesture-required"] : [])];
   return chromium.launch({ executablePath: process.env.STAGEBOX_CHROMIUM ?? "/usr/bin/chromium", headless: true, args });
 }
 
@@ -106,9 +106,9 @@ export async function plays(page, seconds = 5, withinMs = 25_000) {
   );
 }
 
-/** Signs in through the form. */
-export async function signIn(page) {
-  await page.goto(`${url}/`);
+/** Signs in through the form, at the address under which the page is to know the server. */
+export async function signIn(page, at = url) {
+  await page.goto(`${at}/`);
   await page.fill("input[name=email]", email);
   await page.fill("input[name=password]", password);
   await page.click("button[type=submit]");

@@ -38,6 +38,7 @@ fn low<'a>(open: Option<&'a Segment>, skip: bool) -> LowLatency<'a> {
         part_target_us: 500_000,
         open,
         hint: open.map(|open| (open.msn, open.parts.len() as u64)),
+        hint_init: open.map(|open| open.init),
         reports: Vec::new(),
         skip,
     }
@@ -212,4 +213,18 @@ fn what_changes_in_a_list_of_a_day_is_told_in_four_kibibytes() {
     let text = render(&segments, Some(low), PlaylistKind::Live);
     assert!(text.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=431"), "{text}");
     assert!(text.len() < 4096, "{} bytes", text.len());
+}
+
+#[test]
+fn a_part_that_needs_another_section_is_hinted_with_it() {
+    let segments = [with_parts(segment(4, 2_000_000), &[(500_000, true)])];
+    let low = |hint_init| LowLatency { hint: Some((5, 0)), hint_init, ..low(None, false) };
+    let hints = |hint_init| {
+        let text = render(&segments, Some(low(hint_init)), PlaylistKind::Live);
+        text.lines().filter(|line| line.contains("HINT")).collect::<Vec<_>>().join("\n")
+    };
+    let part = "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"5.0.m4s\"";
+    assert_eq!(hints(Some(0)), part);
+    assert_eq!(hints(None), part);
+    assert_eq!(hints(Some(1)), format!("#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"init-1.mp4\"\n{part}"));
 }

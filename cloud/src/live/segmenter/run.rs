@@ -13,7 +13,7 @@ use crate::transcode::KeyGrid;
 pub(super) struct Run {
     pub(super) number: u64,
     pub(super) lead: Rendition,
-    start_unix_ms: i64,
+    pub(super) start_unix_ms: i64,
     /// The first frame's presentation time.
     pub(super) origin_ns: Option<i64>,
     /// The worker makes the source's rendition too: where its key frames are, and which stretch it is.
@@ -44,7 +44,7 @@ impl Run {
             start_unix_ms,
             origin_ns: None,
             grid: grid.map(|grid| (grid, 0)),
-            segment_at_ns: 0,
+            segment_at_ns: i64::MIN,
             segment_dts_ns: 0,
             keys: KeyFrames::default(),
             held: VecDeque::new(),

@@ -230,6 +230,39 @@ fn a_lost_worker_leaves_a_gap_and_comes_back_at_a_boundary() {
 }
 
 #[test]
+fn what_a_run_is_not_shown_in_is_missing_at_once() {
+    let mut segmenter = Segmenter::new(LENGTHS, Resume::default());
+    let (mut outcome, mut out) = (Outcome::default(), Vec::new());
+    let start = RunStart {
+        source: super::super::timeline::Source::Slate,
+        video: Some(video_config()),
+        audio: None,
+        start_unix_ms: 0,
+    };
+    let run = segmenter.begin(&start, &[SMALL], &mut out).unwrap();
+    segmenter.scaled(SMALL, Packet::Config(video_config()), &mut out).unwrap();
+    let picture = |index: i64| frame(Track::Video, index * SECOND_NS / 30, 0, index % 60 == 0);
+    let closed = |outcome: &Outcome| -> Vec<bool> {
+        outcome.segments[&SMALL].iter().map(|segment| segment.gap).collect()
+    };
+    (0..60).for_each(|index| segmenter.frame(picture(index), &mut out));
+    segmenter.end(&mut out);
+    segmenter.begin(&start, &[], &mut out).unwrap();
+    (60..70).for_each(|index| segmenter.frame(picture(index), &mut out));
+    // Its worker is still to deliver what it owes of the run before.
+    for index in 0..60 {
+        segmenter.scaled(SMALL, Packet::Frame(picture(index)), &mut out).unwrap();
+    }
+    segmenter.scaled_end(SMALL, run, &mut out);
+    outcome.take(&mut out);
+    assert_eq!(closed(&outcome), [false]);
+    assert_eq!(outcome.segments[&SMALL][0].frames, 60);
+    (70..190).for_each(|index| segmenter.frame(picture(index), &mut out));
+    outcome.take(&mut out);
+    assert_eq!(closed(&outcome), [false, true, true], "the third one of the source is in hand");
+}
+
+#[test]
 fn a_source_that_is_made_anew_has_its_segments_on_the_grid() {
     let source =
         Source { frames: 300, fps: 30, key_every: 299, offset_frames: 2, sound_early_ms: 0, whole_ms: true };

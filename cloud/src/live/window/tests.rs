@@ -1,5 +1,5 @@
 use super::*;
-use crate::live::segment::PartInfo;
+use crate::live::segment::{Description, PartInfo};
 
 const SOURCE: Rendition = Rendition::Source;
 
@@ -115,4 +115,48 @@ fn what_a_blocking_request_waits_for() {
     let closed = Edge { complete: Some((8, 4)), open: None };
     assert!(closed.reached(8, None) && !closed.reached(8, Some(4)) && !closed.reached(9, Some(0)));
     assert!(!Edge::default().reached(0, None) && !Edge::default().reached(0, Some(0)));
+}
+
+fn init(window: &mut Window, rendition: Rendition, init: u32) {
+    let codec = "avc1.64001f".to_owned();
+    let description = Description { codec, resolution: Some((640, 360)), frame_rate: None, channels: None };
+    window.apply(Packaged::Init { rendition, init, data: Bytes::from_static(b"moov"), description });
+}
+
+#[test]
+fn a_rendition_with_nothing_at_its_end_is_none_to_begin_with() {
+    const SMALL: Rendition = Rendition::Scaled(180);
+    let mut window = window();
+    let master = |window: &Window| window.master(true).unwrap().matches(".m3u8?plain").count();
+    for rendition in [SOURCE, SMALL] {
+        init(&mut window, rendition, 0);
+        window.apply(Packaged::Part { rendition, segment: segment(0, 1), data: Bytes::from_static(b"000") });
+        window.apply(Packaged::Close { rendition, segment: segment(0, 1) });
+    }
+    for msn in 1..=3 {
+        assert_eq!(master(&window), 2, "{msn}");
+        complete(&mut window, msn);
+        let gap = Segment { gap: true, parts: Vec::new(), ..segment(msn, 4) };
+        window.apply(Packaged::Close { rendition: SMALL, segment: gap });
+    }
+    assert_eq!(master(&window), 1);
+    let data = Bytes::from_static(b"000");
+    window.apply(Packaged::Part { rendition: SMALL, segment: segment(4, 1), data });
+    assert_eq!(master(&window), 2, "it is back");
+}
+
+#[test]
+fn the_next_part_is_hinted_with_the_section_that_it_needs() {
+    let mut window = window();
+    init(&mut window, SOURCE, 0);
+    complete(&mut window, 0);
+    assert!(!window.playlist(SOURCE, view(0)).unwrap().contains("TYPE=MAP"));
+    init(&mut window, SOURCE, 1);
+    let list = window.playlist(SOURCE, view(0)).unwrap();
+    let hints =
+        "#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"init-1.mp4\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"1.0.m4s\"\n";
+    assert!(list.contains(hints), "{list}");
+    let next = Segment { init: 1, discontinuity: true, ..segment(1, 1) };
+    window.apply(Packaged::Part { rendition: SOURCE, segment: next, data: Bytes::from_static(b"000") });
+    assert!(!window.playlist(SOURCE, view(0)).unwrap().contains("TYPE=MAP"), "it is there");
 }
