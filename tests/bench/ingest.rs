@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use stagebox_cloud::ingest::{Broadcast, Gone, Ingest, IngestLimits, Publisher, Publishing, Refused, serve};
 use stagebox_media::Packet;
+use stagebox_media::rtmp::LeftOut;
 use stagebox_tests::house::peer::Nginx;
 use stagebox_tests::house::{Process, free_port, wait_until};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,6 +37,10 @@ impl Publishing for Nowhere {
 
 impl Publisher for Nowhere {
     async fn send(&mut self, _packet: Packet) -> Result<(), Gone> {
+        Ok(())
+    }
+
+    async fn left_out(&mut self, _: LeftOut) -> Result<(), Gone> {
         Ok(())
     }
 

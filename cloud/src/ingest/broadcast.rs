@@ -1,6 +1,7 @@
 //! Broadcasts for this server's events: the stream key names event and input.
 
 use stagebox_media::Packet;
+use stagebox_media::rtmp::LeftOut;
 
 use super::{Broadcast, Gone, Publisher, Publishing, Refused};
 use crate::account::AccountRecord;
@@ -82,6 +83,10 @@ impl App {
 impl Publisher for live::Publisher {
     async fn send(&mut self, packet: Packet) -> Result<(), Gone> {
         Self::send(self, packet).await.map_err(|error| Gone(error.to_string()))
+    }
+
+    async fn left_out(&mut self, left_out: LeftOut) -> Result<(), Gone> {
+        Self::left_out(self, left_out).await.map_err(|error| Gone(error.to_string()))
     }
 
     async fn leave(self) {

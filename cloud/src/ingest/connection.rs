@@ -205,6 +205,14 @@ impl<P: Publishing> Connection<P> {
                         return Err(End::Gone(gone));
                     }
                 }
+                Some(ServerEvent::LeftOut(left_out)) => {
+                    if let Some(live) = &mut self.live
+                        && let Err(gone) = live.publisher.left_out(left_out).await
+                    {
+                        self.session.end(&gone.0);
+                        return Err(End::Gone(gone));
+                    }
+                }
                 Some(ServerEvent::PublishRequested(request)) => self.publish(request).await?,
                 Some(ServerEvent::Metadata(metadata)) => {
                     tracing::info!(

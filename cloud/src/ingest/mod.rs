@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use stagebox_media::Packet;
+use stagebox_media::rtmp::LeftOut;
 use tokio::net::TcpListener;
 
 mod broadcast;
@@ -79,6 +80,9 @@ pub trait Publishing: Clone + Send + Sync + 'static {
 pub trait Publisher: Send {
     /// Hands a packet on; waiting here slows the encoder down.
     fn send(&mut self, packet: Packet) -> impl Future<Output = Result<(), Gone>> + Send;
+
+    /// Tells what of the stream could not be used.
+    fn left_out(&mut self, left_out: LeftOut) -> impl Future<Output = Result<(), Gone>> + Send;
 
     /// Ends it; the key is free for the next one only afterwards.
     fn leave(self) -> impl Future<Output = ()> + Send;

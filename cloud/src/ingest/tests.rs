@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use stagebox_media::rtmp::{ClientConfig, ClientEvent, ClientSession, RtmpError};
+use stagebox_media::rtmp::{ClientConfig, ClientEvent, ClientSession, LeftOut, RtmpError};
 use stagebox_media::{Codec, Epoch, Frame, Packet, Track, TrackConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -55,6 +55,10 @@ impl Publisher for Player {
         }
         self.0.packets.lock().unwrap().push(packet);
         Ok(())
+    }
+
+    async fn left_out(&mut self, left_out: LeftOut) -> Result<(), Gone> {
+        panic!("{left_out:?} of a good stream")
     }
 
     async fn leave(self) {

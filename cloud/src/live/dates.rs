@@ -46,9 +46,17 @@ mod tests {
         let ns = |ms: i64| ms * MS_NS;
         assert_eq!(dates.begin(ns(7), 50_000), 50_000, "the first one when it came");
         dates.end(ns(7), 50_000, ns(4_012) + 1);
-        assert_eq!(dates.begin(ns(4_012) + 1, 54_000), 54_006, "later, where the last one is longer than the time");
+        assert_eq!(
+            dates.begin(ns(4_012) + 1, 54_000),
+            54_006,
+            "later, where the last one is longer than the time"
+        );
         assert_eq!(dates.begin(ns(4_052), 54_000), 54_046, "a little later still");
-        assert_eq!(dates.begin(ns(3_000), 54_000), 54_006, "pictures that are shown before others change nothing");
+        assert_eq!(
+            dates.begin(ns(3_000), 54_000),
+            54_006,
+            "pictures that are shown before others change nothing"
+        );
         assert_eq!(dates.begin(ns(4_012), 70_000), 70_000, "nothing was shown for a while");
         assert_eq!(dates.begin(ns(4_013), 54_007), 54_007, "just in time");
         assert_eq!(dates.begin(ns(4_013), 54_007 - 3_600_001), 54_007 - 3_600_001, "the clock was put back");

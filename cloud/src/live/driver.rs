@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stagebox_media::Packet;
+use stagebox_media::rtmp::LeftOut;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,7 @@ use crate::transcode::{FromWorker, Look, Looker};
 pub(super) enum Command {
     Join(InputId, Input, event::Source),
     Packet(InputId, Packet),
+    LeftOut(InputId, LeftOut),
     Leave(InputId, Input),
 }
 
@@ -177,6 +179,7 @@ impl Driver {
                 self.show_to_looker(id, &packet);
                 self.timeline.handle(now, id, packet, &mut timed);
             }
+            Command::LeftOut(id, left_out) => lock(&self.stream.vitals).left_out(now, id, left_out.fault),
             Command::Leave(id, input) => {
                 self.faults.leave(id);
                 lock(&self.stream.vitals).leave(now, id);

@@ -67,6 +67,8 @@ pub(super) struct Lane {
     queue: VecDeque<Boundary>,
     open: Option<Open>,
     last_dts_ns: Option<i64>,
+    /// Where the last part ends, by its decode times.
+    end_ns: i64,
     /// Of the last frame whose duration was known.
     frame_us: u64,
 }
@@ -84,6 +86,7 @@ impl Lane {
             queue: VecDeque::new(),
             open: None,
             last_dts_ns: None,
+            end_ns: 0,
             frame_us: 0,
         }
     }
@@ -117,7 +120,7 @@ impl Lane {
             let description = Description::of(track.format());
             out.push(Packaged::Init { rendition: self.rendition, init, data, description });
         }
-        self.track = Some((config, track));
+        self.track = Some((config, track.not_before(self.end_ns)));
         self.last_dts_ns = None;
         Ok(())
     }
@@ -184,7 +187,8 @@ impl Lane {
                 self.part(&fragment, track.timescale(), out);
             }
             // The same configuration makes the same initialisation section, so this cannot fail.
-            self.track = CmafTrack::new(&config).ok().map(|track| (config, track));
+            let next = CmafTrack::new(&config).ok();
+            self.track = next.map(|track| (config, track.not_before(self.end_ns)));
         }
         self.last_dts_ns = None;
     }
@@ -292,6 +296,7 @@ impl Lane {
         segment.duration_us += duration_us;
         segment.bytes = end as u64;
         segment.end_ns = ticks_to_ns(fragment.decode_time + fragment.duration, timescale);
+        self.end_ns = segment.end_ns;
         segment.frames += fragment.samples;
         out.push(Packaged::Part {
             rendition: self.rendition,

@@ -42,6 +42,8 @@ mod spool;
 mod storage;
 mod stream;
 mod takeover;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod vitals;
 mod window;
@@ -65,7 +67,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -282,7 +283,7 @@ impl Live {
         let driver = Driver {
             stream: Arc::clone(&stream),
             around: self.surroundings(),
-            timeline: Timeline::new(recovered.end_ns, policy(&settings)),
+            timeline: Timeline::new(recovered.end_ns, Policy::of(&settings)),
             segmenter: Segmenter::new(
                 Lengths { part_ms: live.part_ms, segment_ms: live.segment_ms },
                 recovered.resume,
@@ -390,10 +391,4 @@ async fn quiet(app: &App) -> Result<(), LiveError> {
         }
     }
     Ok(())
-}
-
-/// How patient an account wants to be with its encoders.
-fn policy(settings: &settings::Settings) -> Policy {
-    let return_after = Some(settings.main_back_s).filter(|seconds| *seconds > 0).map(Duration::from_secs);
-    Policy { return_after, ..Policy::default() }
 }

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stagebox_media::Packet;
+use stagebox_media::cmaf::CmafError;
+use stagebox_media::rtmp::{Fault, LeftOut};
 
 use super::allowance::Allowance;
 use super::driver::Command;
@@ -74,27 +76,49 @@ impl Publisher {
 
     /// Hands a packet on; waits while the event's task is behind.
     ///
+    /// A header that cannot be read is left out: the one before it stays in force.
+    ///
     /// # Errors
     /// The event has ended, another encoder has taken over, the stream key was replaced, more is sent than is allowed,
     /// or the codec cannot be packaged: the connection is to be closed.
     pub async fn send(&self, packet: Packet) -> Result<(), LiveError> {
         if let Packet::Config(config) = &packet {
-            segmenter::check(config)?;
+            match segmenter::check(config) {
+                Ok(()) => {}
+                Err(CmafError::H264(_) | CmafError::Aac(_)) => {
+                    return self.left_out(LeftOut { track: config.track, fault: Fault::BrokenHeader }).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        {
-            let now = self.clock.instant();
-            let mut holders = lock(&self.stream.holders);
-            let holder = holders.get_mut(&self.input).filter(|holder| holder.id == self.id);
-            let holder = holder.ok_or(LiveError::Replaced)?;
-            if holder.until.is_some_and(|until| now >= until) {
-                return Err(LiveError::KeyReplaced);
-            }
-            holder.last_seen = now;
-            if let (Some(allowance), Packet::Frame(frame)) = (&self.allowance, &packet) {
-                lock(allowance).spend(now, frame.data.len())?;
-            }
+        self.seen()?;
+        if let (Some(allowance), Packet::Frame(frame)) = (&self.allowance, &packet) {
+            lock(allowance).spend(self.clock.instant(), frame.data.len())?;
         }
         self.tell(Command::Packet(self.id, packet)).await
+    }
+
+    /// Tells what of the stream could not be used.
+    ///
+    /// # Errors
+    /// The event has ended, another encoder has taken over, or the stream key was replaced: the connection is to be
+    /// closed.
+    pub async fn left_out(&self, left_out: LeftOut) -> Result<(), LiveError> {
+        self.seen()?;
+        self.tell(Command::LeftOut(self.id, left_out)).await
+    }
+
+    /// Notes that the encoder sends; says no where it may not any more.
+    fn seen(&self) -> Result<(), LiveError> {
+        let now = self.clock.instant();
+        let mut holders = lock(&self.stream.holders);
+        let holder = holders.get_mut(&self.input).filter(|holder| holder.id == self.id);
+        let holder = holder.ok_or(LiveError::Replaced)?;
+        if holder.until.is_some_and(|until| now >= until) {
+            return Err(LiveError::KeyReplaced);
+        }
+        holder.last_seen = now;
+        Ok(())
     }
 
     async fn tell(&self, command: Command) -> Result<(), LiveError> {

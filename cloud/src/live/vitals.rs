@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stagebox_media::Packet;
+use stagebox_media::rtmp::Fault;
 use std::time::Instant;
 
 use super::health::{Health, Meter, Resolution, Source, read_minutes};
@@ -84,6 +85,13 @@ impl Vitals {
     pub(super) fn packet(&mut self, now: Now, id: InputId, packet: &Packet) {
         if let Some(vital) = self.inputs.values_mut().find(|vital| vital.id == Some(id)) {
             vital.meter.packet(now, packet);
+        }
+    }
+
+    /// Something of a broadcast could not be used.
+    pub(super) fn left_out(&mut self, now: Now, id: InputId, fault: Fault) {
+        if let Some(vital) = self.inputs.values_mut().find(|vital| vital.id == Some(id)) {
+            vital.meter.left_out(now, fault);
         }
     }
 

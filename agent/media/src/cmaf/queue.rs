@@ -38,6 +38,11 @@ impl SampleQueue {
         }
     }
 
+    /// Says that nothing is decoded before this time.
+    pub(super) fn not_before(&mut self, time_ns: i64) {
+        self.timeline.not_before(time_ns);
+    }
+
     /// A frame without bytes is no sample.
     pub(super) fn push(&mut self, frame: &Frame, key: bool) -> Result<(), CmafError> {
         if frame.data.is_empty() {

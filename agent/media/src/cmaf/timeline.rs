@@ -26,6 +26,8 @@ pub(super) struct Timeline {
     pace: Pace,
     /// The earliest tick that the next sample may have.
     floor: i64,
+    /// Where what came before this track ends.
+    least: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +46,7 @@ impl Timeline {
                 Pace::Samples { per_frame: i64::from(config.samples_per_frame), next: None }
             }
         };
-        Self { timescale: format.timescale(), origin_ns, pace, floor: 0 }
+        Self { timescale: format.timescale(), origin_ns, pace, floor: 0, least: 0 }
     }
 
     pub(super) fn place(&mut self, pts_ns: i64, dts_ns: i64) -> Place {
@@ -57,6 +59,7 @@ impl Timeline {
                 counted
             }
         };
+        let decoded = decoded.max(self.least);
         let ceiling = self.floor.saturating_add(MAX_STEP_TICKS);
         let decode_time = if self.floor == 0 { decoded.max(0) } else { decoded.clamp(self.floor, ceiling) };
         self.floor = decode_time + 1;
@@ -65,6 +68,11 @@ impl Timeline {
             Pace::Samples { .. } => 0,
         };
         Place { decode_time: decode_time as u64, offset }
+    }
+
+    /// Says that nothing is decoded before this time.
+    pub(super) fn not_before(&mut self, time_ns: i64) {
+        self.least = self.ticks(time_ns).max(0);
     }
 
     /// Says that what was placed so far lasts until `tick`.

@@ -43,6 +43,14 @@ impl CmafTrack {
         self
     }
 
+    /// Lets decode times begin at `time_ns` at the earliest, in nanoseconds of the frames' own timeline: there ends
+    /// what another track's fragments hold.
+    #[must_use]
+    pub fn not_before(mut self, time_ns: i64) -> Self {
+        self.queue.not_before(time_ns);
+        self
+    }
+
     /// The initialization segment: `ftyp` and `moov`.
     #[must_use]
     pub fn init(&self) -> Bytes {

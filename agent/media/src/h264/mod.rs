@@ -10,7 +10,7 @@ use thiserror::Error;
 pub use config::AvcConfig;
 pub use epoch::{read_epoch, write_epoch};
 pub use nal::{
-    Nal, NalKind, annex_b_nals, annex_b_to_avcc, avcc_nals, avcc_to_annex_b, contains_idr, is_whole,
+    Nal, NalKind, annex_b_nals, annex_b_to_avcc, avcc_nals, avcc_to_annex_b, contains_idr, is_whole, mend,
     widen_lengths,
 };
 pub use sps::Sps;

@@ -156,6 +156,31 @@ pub fn is_whole(data: &[u8]) -> bool {
     rest.is_empty() && !data.is_empty()
 }
 
+/// What is whole of an access unit, with 4-byte lengths; `None` if no picture is among it.
+///
+/// Units that are empty or reach beyond the end are left out: players give a stream up at either. Start codes where
+/// there should be lengths become lengths.
+#[must_use]
+pub fn mend(data: &[u8], length_size: u8) -> Option<Bytes> {
+    let mended = if data.starts_with(&[0, 0, 0, 1]) {
+        annex_b_to_avcc(data)
+    } else {
+        let mut out = BytesMut::with_capacity(data.len());
+        let mut rest = data;
+        while let Some((length, tail)) = rest.split_at_checked(usize::from(length_size.max(1))) {
+            let length = length.iter().fold(0, |value, byte| value << 8 | usize::from(*byte));
+            let Some((nal, tail)) = tail.split_at_checked(length) else { break };
+            if !nal.is_empty() {
+                put_nal(Nal(nal), &mut out);
+            }
+            rest = tail;
+        }
+        out.freeze()
+    };
+    let has_picture = avcc_nals(&mended).any(|nal| nal.is_picture());
+    has_picture.then_some(mended)
+}
+
 pub(super) fn put_nal(nal: Nal<'_>, out: &mut BytesMut) {
     out.put_u32(nal.0.len() as u32);
     out.put_slice(nal.0);

@@ -23,7 +23,7 @@ pub use client::{ClientConfig, ClientEvent, ClientSession};
 pub use error::{Refusal, RtmpError};
 pub use handshake::HandshakeKind;
 pub use metadata::{Metadata, StreamInfo};
-pub use server::{PublishRequest, ServerConfig, ServerEvent, ServerSession};
+pub use server::{Fault, LeftOut, PublishRequest, ServerConfig, ServerEvent, ServerSession};
 pub use timeline::ms_from_ns;
 
 /// What a peer may make us hold; beyond it the session ends with an error that names the limit.

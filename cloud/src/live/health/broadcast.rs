@@ -12,8 +12,10 @@ use super::keys::Keys;
 use super::level::LevelMeter;
 use super::meter::Source;
 use super::picture::{Picture, Size, is_disposable_b};
-use super::recent::{Facts, Recent, Resized, USUAL_OVER, usual_fps};
+use super::recent::{Change, Changes, Facts, Recent, USUAL_OVER, usual_fps};
+use super::sample::Flags;
 use super::second::{Second, Standing};
+use super::sound::Sound;
 use super::warning::{Warning, Watch};
 use crate::live::timeline::Now;
 
@@ -33,8 +35,10 @@ pub(super) struct Broadcast {
 struct Video {
     config: Option<Bytes>,
     picture: Option<Picture>,
-    /// The last change of size, and the broadcast's age then.
-    resized: Option<(Size, Size, u32)>,
+    /// The last change of size.
+    resized: Option<Change<Size>>,
+    /// The last change of anything else.
+    renewed: Option<Change<()>>,
     arrival: Arrival,
     cadence: Cadence,
     keys: Keys,
@@ -45,6 +49,8 @@ struct Video {
 #[derive(Default)]
 struct Audio {
     config: Option<Bytes>,
+    sound: Option<Sound>,
+    changed: Option<Change<Option<Sound>>>,
     arrival: Arrival,
     level: Option<LevelMeter>,
 }
@@ -69,8 +75,7 @@ impl Broadcast {
                 self.video.configure(config, self.age_s);
             }
             Track::Audio if self.audio.config.as_ref() != Some(&config.data) => {
-                self.audio.config = Some(config.data.clone());
-                self.audio.level = LevelMeter::of(config);
+                self.audio.configure(config, self.age_s);
             }
             Track::Video | Track::Audio => {}
         }
@@ -104,17 +109,19 @@ impl Broadcast {
         let recent = Recent(seconds.iter().rev().take(whole.min(Recent::SECONDS)).copied().collect());
         let settled = self.age_s.saturating_sub(self.video.since_s) as usize;
         let rates = seconds.iter().rev().take(settled.min(USUAL_OVER)).map(|sample| sample.frames);
-        let resized = self.video.resized.map(|(from, to, at)| Resized {
-            from,
-            to,
-            age_s: self.age_s.saturating_sub(at),
-        });
+        let age_s = self.age_s;
+        let changes = Changes {
+            size: self.video.resized.filter(|change| change.is_new(age_s)),
+            picture: self.video.renewed.filter(|change| change.is_new(age_s)),
+            sound: self.audio.changed.filter(|change| change.is_new(age_s)),
+        };
         let facts = Facts {
             recent: &recent,
             usual_fps: usual_fps(rates, self.video.cadence.grid_fps()),
+            has_picture_track: self.video.config.is_some(),
             has_sound_track: self.audio.config.is_some(),
             picture: self.video.picture,
-            resized,
+            changes,
             begins,
         };
         self.watch.look(at_s, &facts);
@@ -131,7 +138,9 @@ impl Video {
         self.picture = Picture::of(config);
         let after = self.picture.map(|picture| picture.size);
         if let Some((from, to)) = before.zip(after).filter(|(from, to)| from != to) {
-            self.resized = Some((from, to, age_s));
+            self.resized = Some(Change { from, to, at_s: age_s });
+        } else if self.config.is_some() {
+            self.renewed = Some(Change { from: (), to: (), at_s: age_s });
         }
         // The second that it comes in has pictures of both.
         self.since_s = if self.config.is_some() { age_s.saturating_add(1) } else { 0 };
@@ -140,19 +149,34 @@ impl Video {
     }
 
     fn frame(&mut self, at_ns: i64, frame: &Frame, second: &mut Second) {
-        second.video.take(frame.data.len(), self.arrival.take(at_ns, frame.dts_ns));
+        let arrived = self.arrival.take(at_ns, frame.dts_ns);
+        second.video.take(frame.data.len(), arrived);
         second.step(self.cadence.take(frame.dts_ns));
         self.keys.take(frame.dts_ns, frame.key);
-        second.has_reordered |= frame.pts_ns != frame.dts_ns;
-        if frame.codec == Codec::H264 && !second.has_b_pictures {
-            second.has_b_pictures = is_disposable_b(&frame.data);
+        second.flags.add(Flags::JUMPED, arrived.is_set_anew);
+        second.flags.add(Flags::NO_HEADER, self.config.is_none());
+        second.flags.add(Flags::REORDERED, frame.pts_ns != frame.dts_ns);
+        if frame.codec == Codec::H264 && !second.flags.has(Flags::B_PICTURES) {
+            second.flags.add(Flags::B_PICTURES, is_disposable_b(&frame.data));
         }
     }
 }
 
 impl Audio {
+    fn configure(&mut self, config: &TrackConfig, age_s: u32) {
+        let after = Sound::of(config);
+        if self.config.is_some() {
+            self.changed = Some(Change { from: self.sound, to: after, at_s: age_s });
+        }
+        (self.config, self.sound) = (Some(config.data.clone()), after);
+        self.level = LevelMeter::of(config);
+    }
+
     fn frame(&mut self, at_ns: i64, frame: &Frame, second: &mut Second) {
-        second.audio.take(frame.data.len(), self.arrival.take(at_ns, frame.dts_ns));
+        let arrived = self.arrival.take(at_ns, frame.dts_ns);
+        second.audio.take(frame.data.len(), arrived);
+        second.flags.add(Flags::JUMPED, arrived.is_set_anew);
+        second.flags.add(Flags::NO_HEADER, self.config.is_none());
         if frame.codec == Codec::Aac
             && let Some(level) = &mut self.level
             && !level.take(&frame.data, &mut second.sound)

@@ -6,6 +6,8 @@ const STEPS: usize = 32;
 const LEAST_STEPS: usize = 8;
 /// A longer step is a pause, or a clock that was set anew: nobody can say how many pictures it left out.
 const PAUSE_US: i64 = 5_000_000;
+/// A longer step back is a clock that was set anew.
+const CLOCK_SET_US: i64 = 1_000_000;
 /// RTMP's timestamps are whole milliseconds, so two steps of one length may differ by as much as this.
 const ROUNDING_US: u32 = 2_000;
 
@@ -14,8 +16,10 @@ const ROUNDING_US: u32 = 2_000;
 pub(super) enum Step {
     /// As the ones before, or nobody can say yet.
     Usual,
-    /// Sooner or later than usual, or not later than the one before at all.
+    /// Sooner or later than usual.
     Uneven,
+    /// Not later than the one before at all.
+    Back,
     /// Too late: pictures are missing, as far as their number can be told.
     Gap { missing: u32 },
 }
@@ -43,7 +47,10 @@ impl Cadence {
         if step_us > PAUSE_US {
             return Step::Gap { missing: 0 };
         }
-        let Some(step_us) = u32::try_from(step_us).ok().filter(|step| *step > 0) else { return Step::Uneven };
+        if step_us < -CLOCK_SET_US {
+            return Step::Uneven;
+        }
+        let Some(step_us) = u32::try_from(step_us).ok().filter(|step| *step > 0) else { return Step::Back };
         let step = self.usual.map_or(Step::Usual, |usual| usual.judge(step_us));
         self.learn(step_us);
         step
@@ -165,7 +172,7 @@ mod tests {
     #[test]
     fn pauses_and_clocks_set_anew_leave_out_no_number() {
         let (_, steps) = run((0..50).map(|n| n * 40).chain([90_000, 10, 10]));
-        assert_eq!(steps.get(50..), Some(&[Step::Gap { missing: 0 }, Step::Uneven, Step::Uneven][..]));
+        assert_eq!(steps.get(50..), Some(&[Step::Gap { missing: 0 }, Step::Uneven, Step::Back][..]));
         run([i64::MIN / 1_000_000, i64::MAX / 1_000_000, 0, i64::MIN / 1_000_000]);
     }
 }

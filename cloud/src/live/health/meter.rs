@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use stagebox_media::Packet;
+use stagebox_media::rtmp::Fault;
 
 use super::broadcast::Broadcast;
 use super::history::{History, SECONDS};
 use super::minute::Minute;
 use super::rules;
+use super::sample::Flags;
 use super::second::Second;
 use super::warning::Warning;
 use crate::live::timeline::Now;
@@ -78,6 +80,15 @@ impl Meter {
         match packet {
             Packet::Config(config) => broadcast.configure(config),
             Packet::Frame(frame) => broadcast.frame(now.instant, frame, &mut self.second),
+        }
+    }
+
+    /// Something of the broadcast could not be used.
+    pub(crate) fn left_out(&mut self, now: Now, fault: Fault) {
+        self.pass(now);
+        if self.broadcast.is_some() {
+            let flag = if fault == Fault::NoHeader { Flags::NO_HEADER } else { Flags::BROKEN };
+            self.second.flags.set(flag, true);
         }
     }
 

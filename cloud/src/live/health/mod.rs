@@ -24,6 +24,7 @@ mod recent;
 mod rules;
 mod sample;
 mod second;
+mod sound;
 mod view;
 mod warning;
 

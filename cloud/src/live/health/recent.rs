@@ -1,10 +1,13 @@
 //! What the rules look at.
 
 use super::picture::{Picture, Size};
-use super::sample::Sample;
+use super::sample::{Flags, Sample};
+use super::sound::Sound;
 
 /// Seconds that tell what frame rate is usual.
 pub(super) const USUAL_OVER: usize = 600;
+/// For how long a change is told of.
+const CHANGED_S: u32 = 60;
 /// Fewer tell nothing.
 const LEAST_SECONDS: usize = 10;
 
@@ -14,19 +17,36 @@ pub(super) struct Facts<'a> {
     pub(super) recent: &'a Recent,
     /// Pictures a second, as they usually come; none before it is known.
     pub(super) usual_fps: Option<f64>,
+    pub(super) has_picture_track: bool,
     pub(super) has_sound_track: bool,
     pub(super) picture: Option<Picture>,
-    pub(super) resized: Option<Resized>,
+    pub(super) changes: Changes,
     /// How often an encoder has connected in the last minutes.
     pub(super) begins: usize,
 }
 
-/// A change of the picture's size during the broadcast.
+/// What of the encoder's headers changed of late, during the broadcast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Changes {
+    pub(super) size: Option<Change<Size>>,
+    /// Of something else in the picture's header.
+    pub(super) picture: Option<Change<()>>,
+    pub(super) sound: Option<Change<Option<Sound>>>,
+}
+
+/// A change during the broadcast, and the broadcast's age then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Resized {
-    pub(super) from: Size,
-    pub(super) to: Size,
-    pub(super) age_s: u32,
+pub(super) struct Change<T> {
+    pub(super) from: T,
+    pub(super) to: T,
+    pub(super) at_s: u32,
+}
+
+impl<T> Change<T> {
+    /// Whether it is still told of.
+    pub(super) fn is_new(&self, age_s: u32) -> bool {
+        age_s.saturating_sub(self.at_s) < CHANGED_S
+    }
 }
 
 /// The last seconds of the present broadcast that it was there for from beginning to end, the newest first.
@@ -45,6 +65,11 @@ impl Recent {
     /// Those before the last so many.
     pub(super) fn before(&self, seconds: usize) -> &[Sample] {
         self.0.get(seconds..).unwrap_or_default()
+    }
+
+    /// In how many of the seconds that rules look back this was so.
+    pub(super) fn count(&self, flag: Flags) -> usize {
+        self.0.iter().filter(|sample| sample.flags.has(flag)).count()
     }
 
     pub(super) fn newest(&self) -> Option<&Sample> {

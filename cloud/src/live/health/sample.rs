@@ -47,12 +47,27 @@ impl Flags {
     pub(super) const REORDERED: Self = Self(4);
     /// Sound came, however little.
     pub(super) const SOUND: Self = Self(8);
+    /// Frames came that nobody can decode, as their header did not.
+    pub(super) const NO_HEADER: Self = Self(16);
+    /// Something came broken and was left out.
+    pub(super) const BROKEN: Self = Self(32);
+    /// The encoder's clock was set anew.
+    pub(super) const JUMPED: Self = Self(64);
+    /// A picture came with the time of the one before, or an earlier one.
+    pub(super) const REPEATED: Self = Self(128);
 
     pub(super) fn set(&mut self, flag: Self, is: bool) {
         if is {
             self.0 |= flag.0;
         } else {
             self.0 &= !flag.0;
+        }
+    }
+
+    /// Sets it where that is so.
+    pub(super) fn add(&mut self, flag: Self, is: bool) {
+        if is {
+            self.set(flag, true);
         }
     }
 
@@ -67,7 +82,8 @@ impl Sample {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.frames == 0 && !self.flags.has(Flags::SOUND)
+        let came = [Flags::SOUND, Flags::NO_HEADER, Flags::BROKEN];
+        self.frames == 0 && !came.into_iter().any(|flag| self.flags.has(flag))
     }
 }
 

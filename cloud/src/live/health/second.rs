@@ -22,8 +22,8 @@ pub(super) struct Second {
     gaps: u32,
     missing: u32,
     uneven: u32,
-    pub(super) has_b_pictures: bool,
-    pub(super) has_reordered: bool,
+    /// What was seen in it; how long it lasted is told when it is over.
+    pub(super) flags: Flags,
 }
 
 /// What has come of one track.
@@ -62,6 +62,10 @@ impl Second {
         match step {
             Step::Usual => {}
             Step::Uneven => self.uneven = self.uneven.saturating_add(1),
+            Step::Back => {
+                self.uneven = self.uneven.saturating_add(1);
+                self.flags.set(Flags::REPEATED, true);
+            }
             Step::Gap { missing } => {
                 self.gaps = self.gaps.saturating_add(1);
                 self.missing = self.missing.saturating_add(missing);
@@ -72,10 +76,8 @@ impl Second {
     /// What it was like, now that it is over.
     pub(super) fn close(&self, at_s: u32, standing: Standing) -> Sample {
         let lead = if self.video.frames > 0 { &self.video } else { &self.audio };
-        let mut flags = Flags::default();
+        let mut flags = self.flags;
         flags.set(Flags::WHOLE, self.is_whole);
-        flags.set(Flags::B_PICTURES, self.has_b_pictures);
-        flags.set(Flags::REORDERED, self.has_reordered);
         flags.set(Flags::SOUND, self.audio.frames > 0);
         let standing = if self.video.frames == 0 { Standing::default() } else { standing };
         Sample {

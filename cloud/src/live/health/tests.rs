@@ -4,6 +4,7 @@ mod anything;
 mod rules;
 mod seconds;
 mod sound;
+mod stream;
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! How far a track has come, and where its times lie on the event's timeline.
 
+use std::time::{Duration, Instant};
+
 use super::USUAL_FRAME_NS;
 
 /// A step of an encoder's clock that is no pause any more: it is set anew, and its frames follow on.
@@ -10,6 +12,12 @@ const BEHIND_NS: i64 = 250_000_000;
 const LEAST_NS: i64 = 1_000_000;
 /// What is told of a frame's length, at most: beyond it was a pause.
 const MAX_FRAME_NS: i64 = 1_000_000_000;
+
+/// A clock that gives one time for so long stands.
+const STANDS_AFTER: Duration = Duration::from_secs(1);
+
+/// Frames of one time are put further apart than this only where the clock stands.
+const MAX_REPEAT_NS: i64 = 100_000_000;
 
 /// Longer distances in a row after which they are what is usual.
 const WIDENS_AFTER: u32 = 16;
@@ -88,6 +96,53 @@ impl Steps {
         }
         // One that repeats a time, or falls back a little, is no copy: it is what comes next.
         cursor.last_dts_ns.map_or(straight, |last| straight.max(last.saturating_add(LEAST_NS)))
+    }
+}
+
+impl Steps {
+    /// The decoding time of a frame that has the time of the one before: so long after it, as it came.
+    pub(super) fn follow(&mut self, cursor: &Cursor, dts_ns: i64, after: After) -> i64 {
+        let (after_ns, most_ns) = match after {
+            After::Moment(ns) => (ns, MAX_REPEAT_NS),
+            After::Standstill(ns) => (ns, MAX_HOLE_NS),
+        };
+        let after_ns = after_ns.clamp(LEAST_NS, most_ns);
+        let due = cursor.last_dts_ns.map_or(dts_ns, |last| last.saturating_add(after_ns));
+        if matches!(after, After::Standstill(_)) {
+            (self.before_ns, self.now_ns) = (self.now_ns, due.saturating_sub(dts_ns));
+        }
+        due
+    }
+}
+
+/// How long a frame came after the one before, whose time it has, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    Moment(i64),
+    /// The clock stands: it will go on from where it is.
+    Standstill(i64),
+}
+
+/// Tells whether a track's clock stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stand {
+    /// The newest time, and when it was that first.
+    at: Option<(i64, Instant)>,
+    came: Option<Instant>,
+}
+
+impl Stand {
+    /// Takes a frame's time; says when it came if its time says nothing.
+    pub(super) fn look(&mut self, now: Instant, dts_ns: i64) -> Option<After> {
+        let came = self.came.replace(now).unwrap_or(now);
+        let Some((_, since)) = self.at.filter(|(at_ns, _)| *at_ns == dts_ns) else {
+            self.at = Some((dts_ns, now));
+            return None;
+        };
+        let after = now.saturating_duration_since(came).as_nanos();
+        let after_ns = i64::try_from(after).unwrap_or(i64::MAX);
+        let stands = now.saturating_duration_since(since) >= STANDS_AFTER;
+        Some(if stands { After::Standstill(after_ns) } else { After::Moment(after_ns) })
     }
 }
 

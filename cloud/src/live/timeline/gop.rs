@@ -48,6 +48,16 @@ impl Gop {
         }
     }
 
+    /// Its frames of a track are of no use any more.
+    pub(super) fn forget(&mut self, track: Track) {
+        if track == Track::Video {
+            *self = Self::default();
+        } else {
+            self.frames.retain(|kept| kept.track != track);
+            self.bytes = self.frames.iter().map(|kept| kept.data.len()).sum();
+        }
+    }
+
     /// Whether the newest frame is the picture that it begins with.
     pub(super) fn has_just_begun(&self) -> bool {
         self.just_begun

@@ -26,6 +26,8 @@ pub(super) struct Member {
     pub(super) role: Input,
     pub(super) video: Option<TrackConfig>,
     pub(super) audio: Option<TrackConfig>,
+    /// A track's configuration that is in force from the next key frame on.
+    next: Option<TrackConfig>,
     /// What arrived since its last key frame, while it is not shown.
     pub(super) gop: Gop,
     /// When it said what it sends.
@@ -46,6 +48,7 @@ impl Member {
             role,
             video: None,
             audio: None,
+            next: None,
             gop: Gop::default(),
             named_at: None,
             last_seen: None,
@@ -72,20 +75,50 @@ impl Member {
         if known.as_ref() == Some(&config) {
             return false;
         }
-        let epoch = config.epoch;
-        *known = Some(config);
+        let (epoch, track) = (config.epoch, config.track);
+        let is_replaced = known.replace(config).is_some();
         // What belongs to an earlier run of the encoder cannot be decoded with this one.
         for other in [&mut self.video, &mut self.audio] {
             if other.as_ref().is_some_and(|other| other.epoch != epoch) {
                 *other = None;
             }
         }
-        self.gop = Gop::default();
+        if is_replaced {
+            self.gop.forget(track);
+        }
         if self.group() != before {
+            self.gop = Gop::default();
             self.reached = [None; 2];
             self.named_at = Some(now);
         }
         true
+    }
+
+    /// Takes a configuration that a decoder is told of with the next key frame only: until then the picture goes on.
+    pub(super) fn announce(&mut self, config: TrackConfig) {
+        let known = match config.track {
+            Track::Video => &self.video,
+            Track::Audio => &self.audio,
+        };
+        let next = Some(config).filter(|config| known.as_ref() != Some(config));
+        if self.next != next {
+            self.next = next;
+            self.gop = Gop::default();
+        }
+    }
+
+    /// The track of which there is a configuration for the next key frame.
+    pub(super) fn announced(&self) -> Option<Track> {
+        self.next.as_ref().map(|next| next.track)
+    }
+
+    /// What was announced is in force.
+    pub(super) fn adopt(&mut self) {
+        match self.next.take() {
+            Some(next) if next.track == Track::Video => self.video = Some(next),
+            Some(next) => self.audio = Some(next),
+            None => {}
+        }
     }
 
     /// Notes a frame; whether it is one that was announced.
@@ -94,7 +127,8 @@ impl Member {
             Track::Video => &self.video,
             Track::Audio => &self.audio,
         };
-        if config.as_ref().is_none_or(|config| config.epoch != frame.epoch) {
+        let next = self.next.as_ref().filter(|next| next.track == frame.track);
+        if next.or(config.as_ref()).is_none_or(|config| config.epoch != frame.epoch) {
             return false;
         }
         // Sound alone is no broadcast where there are to be pictures.

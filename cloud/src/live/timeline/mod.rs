@@ -166,6 +166,11 @@ impl Timeline {
     fn configure(&mut self, now: Now, id: InputId, config: TrackConfig, out: &mut Vec<Timed>) {
         let Some(member) = self.members.iter_mut().find(|member| member.id == id) else { return };
         let (group, track) = (member.group(), config.track);
+        if let Running::Run(run) = &self.running
+            && run.can_wait(group, track)
+        {
+            return member.announce(config);
+        }
         let changed = member.configure(now.instant, config);
         if let Running::Run(run) = &self.running
             && changed
@@ -183,9 +188,14 @@ impl Timeline {
         if !member.heard(now.instant, &frame, self.policy.loss) {
             return;
         }
-        let group = member.group();
+        let (group, announced) = (member.group(), member.announced());
+        let is_shown = matches!(&self.running, Running::Run(run) if Some(run.group()) == group);
+        if is_shown && announced.is_some() && frame.track == Track::Video && frame.key {
+            self.end_run(out);
+        }
         if let Running::Run(run) = &mut self.running
             && Some(run.group()) == group
+            && announced != Some(frame.track)
         {
             run.take(now.instant, frame, out);
             self.drain(now, out);
@@ -361,6 +371,7 @@ impl Timeline {
                 run.flush(out);
                 self.last_run = run.reached();
                 self.end_ns = self.end_ns.max(run.end_ns());
+                self.members.iter_mut().for_each(Member::adopt);
             }
         }
         out.push(Timed::End);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::settings::Settings;
+
 /// When another source takes over.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Policy {
@@ -20,5 +22,13 @@ impl Default for Policy {
             hold: Duration::from_millis(300),
             return_after: Some(Duration::from_secs(10)),
         }
+    }
+}
+
+impl Policy {
+    /// How patient an account wants to be with its encoders.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let return_after = Some(settings.main_back_s).filter(|seconds| *seconds > 0).map(Duration::from_secs);
+        Self { return_after, ..Self::default() }
     }
 }

@@ -1,11 +1,12 @@
 //! The stretch that is shown just now: the copies of one source's frames, merged and put in order.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use stagebox_media::{Epoch, Frame, Track};
 
-use super::cursor::{Cursor, MAX_HOLE_NS, Steps};
+use super::cursor::{Cursor, MAX_HOLE_NS, Stand, Steps};
 use super::member::{Group, Member};
 use super::{Policy, Timed};
 
@@ -13,6 +14,9 @@ use super::{Policy, Timed};
 const MAX_SOUND_NS: i64 = 100_000_000;
 /// Frames that wait for what is missing before them.
 const MAX_HELD: usize = 1_000;
+
+/// How long after its decoding a picture may be shown: beyond it the encoder is wrong.
+const SHOWN_LATER_NS: RangeInclusive<i64> = -1_000_000_000..=3_000_000_000;
 
 #[derive(Debug)]
 pub(super) struct Run {
@@ -29,6 +33,7 @@ pub(super) struct Run {
 #[derive(Debug, Default)]
 struct Lane {
     cursor: Cursor,
+    stand: Stand,
     /// Frames behind a hole, by their decoding times, with when they came.
     held: BTreeMap<i64, (Instant, Frame)>,
 }
@@ -50,6 +55,11 @@ impl Run {
         self.tracks[usize::from(track == Track::Audio)]
     }
 
+    /// Whether a track's next configuration can wait for a key frame, so that what is shown goes on until then.
+    pub(super) fn can_wait(&self, group: Option<Group>, track: Track) -> bool {
+        matches!(self.group, Group::Alone(_)) && group == Some(self.group) && track != self.lead
+    }
+
     pub(super) fn group(&self) -> Group {
         self.group
     }
@@ -60,7 +70,7 @@ impl Run {
             return;
         }
         if matches!(self.group, Group::Alone(_)) {
-            return self.straighten(frame, out);
+            return self.straighten(now, frame, out);
         }
         let lane = self.lane(frame.track);
         let is_new = lane.cursor.last_dts_ns.is_none_or(|last| frame.dts_ns > last);
@@ -172,11 +182,16 @@ impl Run {
     }
 
     /// The only copy's next frame, whatever its encoder's clock does.
-    fn straighten(&mut self, mut frame: Frame, out: &mut Vec<Timed>) {
+    fn straighten(&mut self, now: Instant, mut frame: Frame, out: &mut Vec<Timed>) {
         let beside = self.ref_lane(other(frame.track)).cursor;
         let lane = if frame.track == Track::Video { &mut self.video } else { &mut self.audio };
-        let dts_ns = self.steps.straighten(&lane.cursor, &beside, frame.dts_ns);
-        frame.pts_ns = frame.pts_ns.saturating_add(dts_ns.saturating_sub(frame.dts_ns));
+        let dts_ns = match lane.stand.look(now, frame.dts_ns) {
+            Some(after) => self.steps.follow(&lane.cursor, frame.dts_ns, after),
+            None => self.steps.straighten(&lane.cursor, &beside, frame.dts_ns),
+        };
+        let later_ns = frame.pts_ns.saturating_sub(frame.dts_ns);
+        let later_ns = if SHOWN_LATER_NS.contains(&later_ns) { later_ns } else { 0 };
+        frame.pts_ns = dts_ns.saturating_add(later_ns);
         frame.dts_ns = dts_ns;
         if lane.cursor.accept(dts_ns) {
             out.push(Timed::Frame(shift(frame, self.offset_ns)));

@@ -1,5 +1,6 @@
 #![allow(clippy::disallowed_methods, reason = "an instant can only be had from the clock")]
 
+mod broken;
 mod copies;
 mod slates;
 mod switching;

@@ -9,6 +9,9 @@ use crate::h264;
 pub(in super::super) struct NalLength(u8);
 
 impl NalLength {
+    /// What nearly all have.
+    pub(in super::super) const FOUR: Self = Self(4);
+
     /// Reads it from a configuration, and sets it to four there.
     pub(in super::super) fn normalise(config: Bytes) -> Option<(Self, Bytes)> {
         let length = (*config.get(4)? & 0x03) + 1;
@@ -20,8 +23,22 @@ impl NalLength {
         Some((Self(length), widened.freeze()))
     }
 
-    /// The frame with four-byte lengths; `None` when its lengths do not add up.
-    pub(in super::super) fn widen(self, data: Bytes) -> Option<Bytes> {
-        if self.0 == 4 { Some(data) } else { h264::widen_lengths(&data, self.0).ok() }
+    /// The frame with four-byte lengths.
+    pub(in super::super) fn widen(self, data: Bytes) -> Widened {
+        let whole = h264::widen_lengths(&data, self.0).ok().filter(|widened| h264::is_whole(widened));
+        match whole {
+            Some(whole) => Widened::Whole(whole),
+            None => h264::mend(&data, self.0).map_or(Widened::Nothing, Widened::Mended),
+        }
     }
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum Widened {
+    Whole(Bytes),
+    /// Its lengths did not add up: this is what is left of it.
+    Mended(Bytes),
+    /// There is no picture in it.
+    Nothing,
 }

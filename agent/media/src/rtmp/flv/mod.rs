@@ -13,7 +13,7 @@ mod tests;
 mod video;
 
 pub(super) use aggregate::Aggregate;
-pub(super) use avcc::NalLength;
+pub(super) use avcc::{NalLength, Widened};
 
 /// One audio or video message, read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
-use super::super::flv::{self, NalLength, Tag, TagFrame};
+use super::super::flv::{self, NalLength, Tag, TagFrame, Widened};
 use super::super::timeline::Timeline;
 use super::super::{Metadata, RtmpError};
+use super::fault::{Fault, LeftOut};
+use crate::h264::{AvcConfig, avcc_to_annex_b};
 use crate::{Codec, Epoch, Frame, Packet, Track, TrackConfig};
 
 const MS_NS: i64 = 1_000_000;
@@ -17,6 +19,9 @@ pub(super) struct Media {
     video: Option<TrackConfig>,
     audio: Option<TrackConfig>,
     nal_length: Option<NalLength>,
+    left_out: Option<LeftOut>,
+    /// What follows the packet that was given out last.
+    next: Option<Packet>,
 }
 
 impl Media {
@@ -27,11 +32,27 @@ impl Media {
         }
     }
 
+    /// What the last message brought beside the packet that was given out.
+    pub(super) fn take_next(&mut self) -> Option<Packet> {
+        self.next.take()
+    }
+
+    /// What was left out of the last message.
+    pub(super) fn take_left_out(&mut self) -> Option<LeftOut> {
+        self.left_out.take()
+    }
+
+    /// Reads a video message.
+    ///
+    /// # Errors
+    /// The stream is of a codec that is not taken.
     pub(super) fn video(&mut self, timestamp: u32, payload: Bytes) -> Result<Option<Packet>, RtmpError> {
-        match flv::read_video(payload)? {
+        let Some(tag) = self.read(Track::Video, flv::read_video(payload))? else { return Ok(None) };
+        match tag {
             Tag::Config { codec: Codec::H264, data } => {
-                let Some((length, data)) = NalLength::normalise(data) else {
-                    return Err(RtmpError::Tag { track: "video", problem: "too short for a configuration" });
+                let readable = AvcConfig::parse(&data).is_ok();
+                let Some((length, data)) = NalLength::normalise(data).filter(|_| readable) else {
+                    return Ok(self.leave_out(Track::Video, Fault::BrokenHeader));
                 };
                 self.nal_length = Some(length);
                 Ok(self.config(Track::Video, Codec::H264, &data))
@@ -40,32 +61,71 @@ impl Media {
             Tag::Frame(mut frame) => {
                 let time_ms = self.timeline.unroll(timestamp);
                 if frame.codec == Codec::H264 {
-                    // Nobody can decode frames whose configuration has not come.
-                    let Some(length) = self.nal_length else { return Ok(None) };
-                    frame.data = length.widen(frame.data).ok_or(RtmpError::Tag {
-                        track: "video",
-                        problem: "the lengths of its NAL units do not add up",
-                    })?;
+                    let header = if self.nal_length.is_none() { header_within(&frame.data) } else { None };
+                    if let Some(header) = header {
+                        self.nal_length = Some(NalLength::FOUR);
+                        self.next = self.config(Track::Video, Codec::H264, &header);
+                    }
+                    let Some(length) = self.nal_length else {
+                        return Ok(self.leave_out(Track::Video, Fault::NoHeader));
+                    };
+                    match length.widen(frame.data) {
+                        Widened::Whole(data) => frame.data = data,
+                        Widened::Mended(data) => {
+                            self.leave_out(Track::Video, Fault::BrokenFrame);
+                            frame.data = data;
+                        }
+                        Widened::Nothing => return Ok(self.leave_out(Track::Video, Fault::BrokenFrame)),
+                    }
                 }
-                Ok(Some(self.frame(Track::Video, time_ms, frame)))
+                let frame = self.frame(Track::Video, time_ms, frame);
+                // A header comes before its frame.
+                let first = self.next.take();
+                self.next = first.is_some().then(|| frame.clone());
+                Ok(first.or(Some(frame)))
             }
             Tag::Nothing => Ok(None),
         }
     }
 
+    /// Reads an audio message.
+    ///
+    /// # Errors
+    /// The stream is of a codec that is not taken.
     pub(super) fn audio(&mut self, timestamp: u32, payload: Bytes) -> Result<Option<Packet>, RtmpError> {
-        match flv::read_audio(payload)? {
+        let Some(tag) = self.read(Track::Audio, flv::read_audio(payload))? else { return Ok(None) };
+        match tag {
             Tag::Config { codec: Codec::Aac, ref data } if data.len() < 2 => {
-                Err(RtmpError::Tag { track: "audio", problem: "too short for a configuration" })
+                Ok(self.leave_out(Track::Audio, Fault::BrokenHeader))
             }
             Tag::Config { codec, data } => Ok(self.config(Track::Audio, codec, &data)),
             Tag::Frame(frame) => {
                 let time_ms = self.timeline.unroll(timestamp);
-                let configured = frame.codec != Codec::Aac || self.audio.is_some();
-                Ok(configured.then(|| self.frame(Track::Audio, time_ms, frame)))
+                if frame.codec == Codec::Aac && self.audio.is_none() {
+                    return Ok(self.leave_out(Track::Audio, Fault::NoHeader));
+                }
+                Ok(Some(self.frame(Track::Audio, time_ms, frame)))
             }
             Tag::Nothing => Ok(None),
         }
+    }
+
+    /// A tag that can be used; one that cannot ends a stream only if it says at the beginning what the stream is.
+    fn read(&mut self, track: Track, read: Result<Tag, RtmpError>) -> Result<Option<Tag>, RtmpError> {
+        let known = if track == Track::Video { &self.video } else { &self.audio };
+        match read {
+            Ok(tag) => Ok(Some(tag)),
+            Err(RtmpError::Unsupported(reason)) if known.is_none() => Err(RtmpError::Unsupported(reason)),
+            Err(_) => {
+                self.leave_out(track, Fault::BrokenFrame);
+                Ok(None)
+            }
+        }
+    }
+
+    fn leave_out(&mut self, track: Track, fault: Fault) -> Option<Packet> {
+        self.left_out = Some(LeftOut { track, fault });
+        None
     }
 
     /// A configuration that was sent before is not passed on again.
@@ -96,4 +156,11 @@ impl Media {
             data: frame.data,
         })
     }
+}
+
+/// The header that stands in a key frame, for encoders that send it nowhere else.
+fn header_within(data: &[u8]) -> Option<Bytes> {
+    let has_start_codes = data.starts_with(&[0, 0, 0, 1]);
+    let stream = if has_start_codes { Bytes::copy_from_slice(data) } else { avcc_to_annex_b(data) };
+    AvcConfig::from_annex_b(&stream).ok().map(|config| config.to_bytes())
 }

@@ -12,7 +12,10 @@ use super::{Limits, Metadata, RtmpError};
 use crate::Packet;
 
 mod answers;
+mod fault;
 mod media;
+
+pub use fault::{Fault, LeftOut};
 
 use media::Media;
 
@@ -54,6 +57,8 @@ pub enum ServerEvent {
     PublishRequested(PublishRequest),
     Metadata(Metadata),
     Packet(Packet),
+    /// Something of the stream cannot be used; the stream goes on without it.
+    LeftOut(LeftOut),
     /// The client ended its stream in order; it may publish again.
     Unpublished,
 }
@@ -134,6 +139,12 @@ impl ServerSession {
             self.handshake = None;
         }
         while !matches!(self.publishing, Publishing::Asked { .. } | Publishing::Refused) {
+            if let Publishing::Yes { media, .. } = &mut self.publishing {
+                let packet = media.take_next().map(ServerEvent::Packet);
+                if let Some(event) = packet.or_else(|| media.take_left_out().map(ServerEvent::LeftOut)) {
+                    return Ok(Some(event));
+                }
+            }
             let Some(message) = self.next_message(input)? else { return Ok(None) };
             if let Some(event) = self.handle(message)? {
                 return Ok(Some(event));

@@ -87,8 +87,10 @@ fn audio_config(epoch: u64) -> Packet {
 
 fn frame(track: Track, epoch: u64, dts_ms: i64, composition_ms: i64, key: bool, length: usize) -> Packet {
     let codec = if track == Track::Video { Codec::H264 } else { Codec::Aac };
+    // A picture has a NAL unit, if a short one.
+    let length = if track == Track::Video { length.max(5) } else { length };
     let mut data: Vec<u8> = (0..length).map(|at| (at * 7 + dts_ms as usize) as u8).collect();
-    if track == Track::Video && length >= 4 {
+    if track == Track::Video {
         data[..4].copy_from_slice(&((length - 4) as u32).to_be_bytes());
     }
     Packet::Frame(Frame {

@@ -1,12 +1,14 @@
 use bytes::BytesMut;
 
 use super::{Pair, frame, video_config};
-use crate::Track;
+use crate::h264::{self, AvcConfig};
 use crate::rtmp::amf0::{Decoder, Value, object};
 use crate::rtmp::chunk::{ChunkReader, ChunkWriter, MessageHeader, message_type};
 use crate::rtmp::{
-    ClientConfig, Limits, PublishRequest, Refusal, RtmpError, ServerConfig, ServerEvent, ServerSession, amf0,
+    ClientConfig, Fault, LeftOut, Limits, PublishRequest, Refusal, RtmpError, ServerConfig, ServerEvent,
+    ServerSession, amf0,
 };
+use crate::{Packet, Track};
 
 #[test]
 fn a_request_names_app_key_query_and_client() {
@@ -196,4 +198,67 @@ fn pings_are_answered_and_unsupported_codecs_refused() {
     let refused = raw.send(message_type::AUDIO, 1, &[0x2F, 0, 0]);
     assert_eq!(refused, Err(RtmpError::Unsupported("audio codec MP3 is not supported; set AAC".to_owned())));
     assert_eq!(raw.answers(), ["onStatus"]);
+}
+
+#[test]
+fn what_nobody_can_use_is_left_out_and_the_stream_goes_on() {
+    let mut raw = Raw::connected();
+    raw.call(1, "publish", 2.0, &[Value::Null, Value::from("key")]).unwrap();
+    raw.server.accept();
+    let (video, audio) = (message_type::VIDEO, message_type::AUDIO);
+    let left = |track, fault| Ok(Some(ServerEvent::LeftOut(LeftOut { track, fault })));
+    let header = [0x17, 0, 0, 0, 0, 1, 100, 0, 31, 0xFF, 0xE1, 0, 1, 0x67, 1, 0, 1, 0x68];
+    let picture = [0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 7];
+    assert_eq!(raw.send(video, 1, &picture), left(Track::Video, Fault::NoHeader));
+    assert_eq!(raw.send(audio, 1, &[0xAF, 1, 5]), left(Track::Audio, Fault::NoHeader));
+    for header in [&header[..5], &header[..14]] {
+        assert_eq!(raw.send(video, 1, header), left(Track::Video, Fault::BrokenHeader));
+    }
+    assert_eq!(raw.send(audio, 1, &[0xAF, 0, 0x12]), left(Track::Audio, Fault::BrokenHeader));
+    assert!(matches!(raw.send(video, 1, &header), Ok(Some(ServerEvent::Packet(_)))));
+    let broken = [
+        &[0x17][..],
+        &[0x17, 1, 0],
+        // Another codec's picture in the midst, one of which nothing is whole, one without a slice.
+        &[0x12, 0],
+        &[0x17, 1, 0, 0, 0, 0, 0, 0, 9, 0x65, 7],
+        &[0x27, 1, 0, 0, 0, 0, 0, 0, 1, 0x06, 0, 0, 0, 0],
+    ];
+    for data in broken {
+        assert_eq!(raw.send(video, 1, data), left(Track::Video, Fault::BrokenFrame), "{data:?}");
+    }
+    // What is whole of a picture stays; start codes become lengths.
+    let cut = [&picture[..], &[0, 0, 0, 0, 0, 0, 9]].concat();
+    let start_codes = [0x17, 1, 0, 0, 0, 0, 0, 0, 1, 0x67, 9, 0, 0, 0, 1, 0x65, 7];
+    for data in [&cut[..], &start_codes] {
+        let sent = raw.send(video, 1, data);
+        let Ok(Some(ServerEvent::Packet(Packet::Frame(frame)))) = sent else { panic!("{sent:?}") };
+        assert_eq!(&frame.data[..], &picture[5..]);
+        assert_eq!(raw.server.next(&mut BytesMut::new()), left(Track::Video, Fault::BrokenFrame));
+    }
+    assert!(matches!(raw.send(video, 1, &picture), Ok(Some(ServerEvent::Packet(_)))));
+    assert_eq!(raw.server.next(&mut BytesMut::new()), Ok(None));
+}
+
+#[test]
+fn a_header_that_stands_in_the_key_frames_only_is_found_there() {
+    let units = [&[0x67, 100, 0, 31, 0xAC][..], &[0x68, 0xEE], &[0x65, 7]];
+    let lengths: Vec<u8> =
+        units.iter().flat_map(|unit| [&[0, 0, 0, unit.len() as u8], *unit].concat()).collect();
+    let start_codes: Vec<u8> = units.iter().flat_map(|unit| [&[0, 0, 0, 1], *unit].concat()).collect();
+    for (picture, left) in [(lengths, false), (start_codes, true)] {
+        let mut raw = Raw::connected();
+        raw.call(1, "publish", 2.0, &[Value::Null, Value::from("key")]).unwrap();
+        raw.server.accept();
+        let message = [&[0x17, 1, 0, 0, 0][..], &picture].concat();
+        let first = raw.send(message_type::VIDEO, 1, &message);
+        let Ok(Some(ServerEvent::Packet(Packet::Config(config)))) = first else { panic!("{first:?}") };
+        let parsed = AvcConfig::parse(&config.data).unwrap();
+        assert_eq!((&parsed.sps[0][..], &parsed.pps[0][..]), (units[0], units[1]));
+        let then = raw.server.next(&mut BytesMut::new());
+        let Ok(Some(ServerEvent::Packet(Packet::Frame(frame)))) = then else { panic!("{then:?}") };
+        assert!(frame.key && h264::is_whole(&frame.data));
+        let last = raw.server.next(&mut BytesMut::new());
+        assert_eq!(matches!(last, Ok(Some(ServerEvent::LeftOut(_)))), left, "{last:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::super::recent::{Facts, mean, sum};
 use super::super::sample::{Flags, Sample};
+use super::stream::{is_headerless, times_repeat};
 
 /// Seconds without one of two tracks.
 const LACKING_S: usize = 5;
@@ -19,13 +20,13 @@ const UNEVEN_OVER_S: usize = 10;
 const UNEVEN_SHARE: f64 = 0.2;
 const HIGHEST_FPS: f64 = 61.0;
 const COMPOSITION_OVER_S: usize = 5;
-/// For how long a change of size is told of.
-const RESIZED_S: u32 = 60;
 
 pub(super) fn none(facts: &Facts<'_>) -> Option<String> {
     let last = facts.recent.last(LACKING_S)?;
-    let is_sound_alone =
-        last.iter().all(|sample| sample.frames == 0) && last.iter().any(|sample| !sample.is_empty());
+    let is_sound_alone = last.iter().all(|sample| sample.frames == 0)
+        && last.iter().any(|sample| sample.flags.has(Flags::SOUND));
+    // That there are some which cannot be shown is said already.
+    let is_sound_alone = is_sound_alone && !is_headerless(last);
     is_sound_alone
         .then(|| "only sound arrives, no picture: look at the camera and at the encoder's video".to_owned())
 }
@@ -56,7 +57,7 @@ pub(super) fn rate_low(facts: &Facts<'_>) -> Option<String> {
 
 pub(super) fn missing(facts: &Facts<'_>) -> Option<String> {
     // Said already, in better words.
-    if fewer(facts).is_some() {
+    if fewer(facts).is_some() || times_repeat(facts).is_some() {
         return None;
     }
     let missing = sum(&facts.recent.0, |sample| u32::from(sample.missing));
@@ -68,6 +69,10 @@ pub(super) fn missing(facts: &Facts<'_>) -> Option<String> {
 }
 
 pub(super) fn rate_varies(facts: &Facts<'_>) -> Option<String> {
+    // Said already, in better words.
+    if times_repeat(facts).is_some() {
+        return None;
+    }
     let last = facts.recent.last(UNEVEN_OVER_S)?;
     let frames = sum(last, |sample| u32::from(sample.frames));
     let uneven = sum(last, |sample| u32::from(sample.uneven));
@@ -113,12 +118,24 @@ pub(super) fn format(facts: &Facts<'_>) -> Option<String> {
 }
 
 pub(super) fn size_changed(facts: &Facts<'_>) -> Option<String> {
-    let resized = facts.resized.filter(|resized| resized.age_s < RESIZED_S)?;
+    let resized = facts.changes.size?;
     let ((old_width, old_height), (width, height)) = (resized.from, resized.to);
     Some(format!(
         "the picture's size has changed from {old_width}×{old_height} to {width}×{height}: \
          players stop for a moment at this; keep one size during an event"
     ))
+}
+
+pub(super) fn changed(facts: &Facts<'_>) -> Option<String> {
+    // Said already, in better words.
+    if facts.changes.size.is_some() {
+        return None;
+    }
+    facts.changes.picture.map(|_| {
+        "the encoder has changed its picture's settings: \
+         players stop for a moment at this; leave them as they are during an event"
+            .to_owned()
+    })
 }
 
 /// Whether pictures come.

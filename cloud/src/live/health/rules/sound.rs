@@ -3,6 +3,7 @@
 use super::super::recent::Facts;
 use super::super::sample::{Flags, Sample};
 use super::picture::arrives;
+use super::stream::is_headerless;
 
 /// Seconds without one of two tracks.
 const LACKING_S: usize = 5;
@@ -20,6 +21,8 @@ const CLIPS_SECONDS: usize = 5;
 pub(super) fn none(facts: &Facts<'_>) -> Option<String> {
     let last = facts.recent.last(LACKING_S)?;
     let is_picture_alone = arrives(last) && !last.iter().any(|sample| sample.flags.has(Flags::SOUND));
+    // That there is some which cannot be heard is said already.
+    let is_picture_alone = is_picture_alone && !is_headerless(last);
     is_picture_alone.then(|| {
         if facts.has_sound_track {
             "the sound has stopped, only the picture arrives: look at the microphone and at the encoder's audio".to_owned()
@@ -45,6 +48,15 @@ pub(super) fn silence(facts: &Facts<'_>) -> Option<String> {
         "nothing is heard, the sound track is silent: look at the microphone, the mixer and the encoder's audio input"
             .to_owned()
     })
+}
+
+pub(super) fn changed(facts: &Facts<'_>) -> Option<String> {
+    let changed = facts.changes.sound?;
+    let what = match (changed.from, changed.to) {
+        (Some(from), Some(to)) if from != to => format!("has changed from {from} to {to}"),
+        _ => "has changed its settings".to_owned(),
+    };
+    Some(format!("the sound {what}: players stop for a moment at this; leave it as it is during an event"))
 }
 
 pub(super) fn clips(facts: &Facts<'_>) -> Option<String> {

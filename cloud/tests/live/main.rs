@@ -2,6 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: real processes take real time")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod broken;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
