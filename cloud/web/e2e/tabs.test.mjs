@@ -22,7 +22,7 @@ const answers = (page, event) =>
 
 const ANSWER = { status: 200, protocols: ["http/1.1"] };
 
-/** Opens tabs of the event's page, and counts the streams that they hold themselves. */
+/** Opens tabs of the event's page. */
 async function tabs(context, at, event, count) {
   const opened = Array.from({ length: count }, async () => {
     const page = await context.newPage();
@@ -47,7 +47,7 @@ function streamsOf(context) {
 }
 
 describe("several tabs", { skip }, () => {
-  step("two tabs play and follow an event, and seven leave the server reachable", async () => {
+  step("two tabs play and follow an event over one stream, which the second takes over from the first", async () => {
     const browser = await openBrowser();
     const event = await createEvent("Two tabs");
     const broadcast = push(event);
@@ -65,16 +65,10 @@ describe("several tabs", { skip }, () => {
       await setStatus(event, "paused");
       await Promise.all([first, second].map((page) => chip(page, "paused")));
 
-      const others = [second, ...(await tabs(context, url, event, TABS - 2))];
-      await rename(event, "Seven tabs");
-      await titled([first, ...others], "Seven tabs");
-      assert.equal(streams.count(), 1);
-      assert.deepEqual(await answers(others.at(-1), event), ANSWER);
-
       // The tab that holds the stream goes; what happens before the next one holds it is not lost.
-      await context.route("**/api/v1/stream", (route) => rename(event, "Six tabs").then(() => route.continue()), { times: 1 });
+      await context.route("**/api/v1/stream", (route) => rename(event, "One tab").then(() => route.continue()), { times: 1 });
       await first.close();
-      await titled(others, "Six tabs");
+      await titled([second], "One tab");
       await until("one stream again", () => streams.count() === 1);
     } finally {
       await broadcast.stop();
