@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(20);
 
 /// Forty seconds of real footage in 720p30, made once.
 async fn clip() -> Result<PathBuf> {
-    footage::clip("720p30.mp4", 40, 4, &["-b:v", "5M"]).await
+    footage::clip("720p30.mp4", (1280, 720, 30), 40, 4, &["-b:v", "5M"]).await
 }
 
 async fn receives(nginx: &Nginx, streams: usize) -> Result<()> {

@@ -1,18 +1,19 @@
 //! Delivery of a live event: a segment of 1.1 MB against nginx with sendfile, a playlist against a static file.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use stagebox_tests::house::peer::Nginx;
 use stagebox_tests::house::playlist::{beside, source_playlist, uris};
 use stagebox_tests::house::{Cloud, CloudOptions, Process, footage, free_port, wait_until};
 use tokio::process::Command;
 
-use super::cpu;
 use super::figure::Figure;
 use super::http::{Ask, hammer};
+use super::{cpu, live};
 
 /// 4.4 Mbit/s make a two-second segment of 1.1 MB.
 const VIDEO_KBPS: u32 = 4400;
@@ -21,12 +22,28 @@ const CONNECTIONS: usize = 8;
 const SEGMENTS: usize = 8000;
 const PLAYLISTS: usize = 64_000;
 
-struct Stage {
-    cloud: Cloud,
-    nginx: Nginx,
-    segment: String,
-    playlist: String,
+/// What viewers fetch, from a cloud and from nginx.
+pub(super) struct Stage {
+    pub(super) cloud: Cloud,
+    pub(super) nginx: Nginx,
+    /// Addresses in the cloud, of whole segments of 1.1 MB.
+    pub(super) segments: Vec<String>,
+    /// The address in the cloud of the low-latency playlist that names them.
+    pub(super) playlist: String,
     _directory: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Where nginx has what the cloud has at `path`.
+    pub(super) fn beside(path: &str) -> String {
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        format!("/{name}")
+    }
+
+    /// Where nginx listens.
+    pub(super) fn peer(&self) -> String {
+        format!("127.0.0.1:{}", self.nginx.port)
+    }
 }
 
 fn publisher(directory: &Path, url: &str) -> Result<Process> {
@@ -68,35 +85,36 @@ fn publisher(directory: &Path, url: &str) -> Result<Process> {
 }
 
 /// A live event with some full segments, whose broadcast has just gone: nothing but delivery uses the processor.
-async fn stage() -> Result<Stage> {
+pub(super) async fn stage(environment: Vec<(String, OsString)>) -> Result<Stage> {
     let directory = tempfile::tempdir()?;
-    let options = CloudOptions { extra: "[live]\ntranscode = false\n".into(), ..CloudOptions::default() };
+    let extra = "[live]\ntranscode = false\n".into();
+    let options = CloudOptions { extra, environment, ..CloudOptions::default() };
     let cloud = Cloud::start(directory.path(), &options).await?;
-    let event = cloud.api.post("events", &json!({ "title": "Bench" })).await?;
-    let id = event["id"].as_str().context("the event has an id")?.to_owned();
-    let key = event["inputs"]["main"]["key"].as_str().context("the event has a key")?;
-    cloud.api.set_status(&id, "started").await?;
-    let mut publishing = publisher(directory.path(), &format!("rtmp://{}/live/{key}", cloud.ports.rtmp))?;
+    cloud.api.patch("account/settings", &json!({ "slate": false })).await?;
+    let event = live::started(&cloud).await?;
+    let mut publishing = publisher(directory.path(), &event.url)?;
     publishing.wait(Duration::from_secs(60)).await?;
-    let master = format!("/live/public/{id}/index.m3u8");
-    let playlist = source_playlist(&cloud, &master).await?;
+    let playlist = source_playlist(&cloud, &event.master()).await?;
     let text = wait_until("three segments", Duration::from_secs(20), || async {
         Ok(Some(cloud.api.fetch_text(&playlist).await?).filter(|text| text.matches("#EXTINF").count() >= 3))
     })
     .await?;
-    let segment = beside(&playlist, uris(&text).nth(1).context("the playlist names no segment")?);
-    let body = cloud.api.fetch(&segment).await?;
-    ensure!(
-        (950_000..1_350_000).contains(&body.len()),
-        "the segment has {} bytes, not about 1.1 MB",
-        body.len()
-    );
     let root = directory.path().join("files");
     std::fs::create_dir_all(&root)?;
-    std::fs::write(root.join("segment.m4s"), body)?;
-    std::fs::write(root.join("index.m3u8"), text)?;
+    let mut segments = Vec::new();
+    // The first and the last are shorter.
+    for name in uris(&text).skip(1) {
+        let segment = beside(&playlist, name);
+        let body = cloud.api.fetch(&segment).await?;
+        if (950_000..1_350_000).contains(&body.len()) {
+            std::fs::write(root.join(Stage::beside(&segment).trim_start_matches('/')), body)?;
+            segments.push(segment);
+        }
+    }
+    ensure!(segments.len() >= 2, "only {} segments have about 1.1 MB: {text}", segments.len());
+    std::fs::write(root.join(Stage::beside(&playlist).trim_start_matches('/')), text)?;
     let nginx = Nginx::http(directory.path(), "nginx-http", free_port(0), &root).await?;
-    Ok(Stage { cloud, nginx, segment, playlist, _directory: directory })
+    Ok(Stage { cloud, nginx, segments, playlist, _directory: directory })
 }
 
 /// Milliseconds of the server's processor a request.
@@ -109,17 +127,18 @@ async fn cost(server: &Process, address: &str, path: &str, requests: usize) -> R
 }
 
 pub(crate) async fn measure(runs: usize) -> Result<Vec<Figure>> {
-    let stage = stage().await?;
-    let nginx = format!("127.0.0.1:{}", stage.nginx.port);
+    let stage = stage(Vec::new()).await?;
+    let (ours, nginx) = (&stage.cloud.ports.http, stage.peer());
+    let (segment, playlist) = (&stage.segments[stage.segments.len() - 1], &stage.playlist);
     let (mut segments, mut playlists) = (Vec::new(), Vec::new());
     for _ in 0..runs {
         segments.push((
-            cost(&stage.cloud.process, &stage.cloud.ports.http, &stage.segment, SEGMENTS).await?,
-            cost(&stage.nginx.process, &nginx, "/segment.m4s", SEGMENTS).await?,
+            cost(&stage.cloud.process, ours, segment, SEGMENTS).await?,
+            cost(&stage.nginx.process, &nginx, &Stage::beside(segment), SEGMENTS).await?,
         ));
         playlists.push((
-            cost(&stage.cloud.process, &stage.cloud.ports.http, &stage.playlist, PLAYLISTS).await?,
-            cost(&stage.nginx.process, &nginx, "/index.m3u8", PLAYLISTS).await?,
+            cost(&stage.cloud.process, ours, playlist, PLAYLISTS).await?,
+            cost(&stage.nginx.process, &nginx, &Stage::beside(playlist), PLAYLISTS).await?,
         ));
     }
     Ok(vec![

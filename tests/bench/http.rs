@@ -40,7 +40,7 @@ impl Ask {
         let address = &self.address;
         let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
-        Ok(Connection { stream, head: self.head(), buffer: vec![0; BUFFER] })
+        Ok(Connection { stream, head: self.head(), buffer: room() })
     }
 }
 
@@ -67,8 +67,18 @@ impl Connection {
     }
 
     async fn answer(&mut self) -> Result<(u16, u64)> {
-        timeout(LIMIT, answer(&mut self.stream, &mut self.buffer)).await.context("no whole answer in time")?
+        read_answer(&mut self.stream, &mut self.buffer).await
     }
+}
+
+/// Room for what is read at once.
+pub(crate) fn room() -> Vec<u8> {
+    vec![0; BUFFER]
+}
+
+/// Reads one answer to its end, with `buffer` as room; returns its status and its body's length.
+pub(crate) async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<(u16, u64)> {
+    timeout(LIMIT, answer(stream, buffer)).await.context("no whole answer in time")?
 }
 
 /// Asks `requests` times over `connections` kept-alive connections; returns the bytes of the bodies.
@@ -92,7 +102,6 @@ pub(crate) async fn hammer(ask: &Ask, connections: usize, requests: usize) -> Re
     Ok(bytes)
 }
 
-/// Reads one answer to its end; returns its status and its body's length.
 async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<(u16, u64)> {
     let mut head = Vec::new();
     let (end, mut body) = loop {

@@ -1,7 +1,7 @@
 //! Ingest: streams of 3 Mbit/s received and thrown away, against nginx with its RTMP module.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cpu;
 use super::figure::{Figure, median};
-use super::footage;
+use super::{footage, live};
 
 const WINDOW: Duration = Duration::from_secs(15);
 /// All clients are connected and past their first burst after this.
@@ -54,27 +54,6 @@ pub(crate) async fn sink(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// A clip of 3 Mbit/s in all, made once.
-async fn clip() -> Result<PathBuf> {
-    let steady = "-b:v 2872k -minrate 2872k -maxrate 2872k -bufsize 2872k -g 60 -b:a 128k";
-    footage::clip("3mbit.flv", 20, 12, &steady.split(' ').collect::<Vec<_>>()).await
-}
-
-fn publishers(clip: &Path, directory: &Path, port: u16, streams: usize) -> Result<Vec<Process>> {
-    (0..streams)
-        .map(|index| {
-            let mut command = Command::new("ffmpeg");
-            command
-                .args(["-hide_banner", "-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i"])
-                .arg(clip);
-            command
-                .args(["-c", "copy", "-f", "flv"])
-                .arg(format!("rtmp://127.0.0.1:{port}/live/stream{index}"));
-            Process::start(&format!("publisher{index}"), &directory.join("logs"), command)
-        })
-        .collect()
-}
-
 /// CPU seconds for a stream's minute, and MiB of memory, of the server `server` on `port`.
 async fn load(
     clip: &Path,
@@ -83,13 +62,12 @@ async fn load(
     port: u16,
     streams: usize,
 ) -> Result<(f64, f64)> {
-    let mut clients = publishers(clip, directory, port, streams)?;
+    let urls = (0..streams).map(|index| format!("rtmp://127.0.0.1:{port}/live/stream{index}"));
+    let mut clients = live::publish(clip, directory, urls)?;
     sleep(SETTLE).await;
     let used = cpu::during(server.id(), WINDOW).await?;
     let memory = cpu::resident_mib(server.id())?;
-    for client in &mut clients {
-        ensure!(client.ended().is_none(), "a publisher ended early: {}", client.tail(5));
-    }
+    live::all_publish(&mut clients)?;
     Ok((used / WINDOW.as_secs_f64() * 60.0 / streams as f64, memory))
 }
 
@@ -114,7 +92,7 @@ async fn peer(clip: &Path, streams: usize) -> Result<(f64, f64)> {
 }
 
 pub(crate) async fn measure(runs: usize) -> Result<Vec<Figure>> {
-    let clip = clip().await?;
+    let clip = footage::steady().await?;
     let mut figures = Vec::new();
     for streams in [1, 20] {
         let mut pairs = Vec::new();

@@ -4,16 +4,27 @@
 mod api;
 mod capture;
 mod cpu;
+mod crowd;
 mod delivery;
+mod failover;
 mod figure;
 mod footage;
+mod foreign;
 mod glass;
 mod http;
 mod ingest;
+mod item;
+mod ladder;
+mod live;
+mod packaging;
 mod postgres;
 mod queue;
 mod redb_peer;
+mod simulcast;
+mod start;
 mod store;
+mod viewer;
+mod viewers;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -51,11 +62,18 @@ struct Arguments {
 const NAMES: &[&str] = &[
     "box",
     "ingest",
+    "packaging",
+    "ladder",
+    "simulcast",
     "delivery",
+    "viewers",
     "api",
     "streams",
     "storm",
     "glass",
+    "start",
+    "failover",
+    "item",
     "store",
     "million",
     "postgres",
@@ -67,7 +85,11 @@ async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
     match name {
         "box" => capture::measure(runs).await,
         "ingest" => ingest::measure(runs).await,
+        "packaging" => packaging::measure(runs).await,
+        "ladder" => ladder::measure(runs).await,
+        "simulcast" => simulcast::measure(runs).await,
         "delivery" => delivery::measure(runs).await,
+        "viewers" => viewers::measure(runs).await,
         "api" => api::answers(runs).await,
         "streams" => api::streams().await,
         "storm" => api::storm(runs).await,
@@ -77,6 +99,9 @@ async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
         "postgres-million" => postgres::million(runs).await,
         "queue" => queue::measure(runs).await,
         "glass" => glass::measure(runs).await,
+        "start" => start::measure(runs).await,
+        "failover" => failover::measure(runs).await,
+        "item" => item::measure().await,
         _ => bail!("no figure '{name}'; there are: {}", NAMES.join(", ")),
     }
 }

@@ -104,18 +104,8 @@ async fn the_backup_takes_over_from_an_encoder_that_hangs_and_main_comes_back() 
 /// One of a box's two outputs dies, hangs and comes back: its pictures all arrive by the other one.
 #[tokio::test(flavor = "multi_thread")]
 async fn losing_one_of_a_boxs_two_outputs_costs_nothing() -> Result<()> {
-    let rtmp = free_port(0);
-    let line = Line::to(rtmp).await?;
-    let options = CloudOptions {
-        extra: "[live]\ntranscode = false\n".into(),
-        ports: [0, rtmp, 0],
-        environment: vec![(
-            "STAGEBOX_RTMP__PUBLIC_URL".into(),
-            format!("rtmp://127.0.0.1:{}/live", line.port).into(),
-        )],
-        ..CloudOptions::default()
-    };
-    let stage = Stage::set(&options, &AgentOptions::default()).await?;
+    let line = Line::to(free_port(0)).await?;
+    let stage = Stage::set(&line.cloud(), &AgentOptions::default()).await?;
     stage.command("start_stream").await?;
     for input in ["main", "backup"] {
         stage.cloud.api.wait_receiving(&stage.event, input, STEP).await?;

@@ -14,6 +14,9 @@ use crate::from_zero::FromZero;
 use crate::progress::Progress;
 use crate::{Subscriber, Target, Transport, transport};
 
+/// Packets beyond this many bytes wait where they can still be dropped.
+const AT_ONCE: usize = 16 * 1024;
+
 pub(super) struct Link {
     transport: Box<dyn Transport>,
     session: ClientSession,
@@ -97,10 +100,7 @@ impl Link {
 
     /// Writes, reads, takes or sends one packet, whichever can be done; false once there are no more packets.
     pub(super) async fn step(&mut self, frames: &mut Subscriber) -> Result<bool, LinkError> {
-        if self.session.output().is_empty()
-            && let Some(packet) = self.from_zero.as_mut().and_then(|times| times.pop(Instant::now()))
-        {
-            self.send(&packet)?;
+        if self.session.output().is_empty() && self.send_due()? {
             return Ok(true);
         }
         let due_at = self.from_zero.as_ref().and_then(FromZero::next_deadline);
@@ -135,13 +135,43 @@ impl Link {
                 self.progress.acknowledged(self.session.acknowledged_bytes());
             }
             Step::Took(None) => return Ok(false),
-            Step::Took(Some(packet)) => match &mut self.from_zero {
-                Some(times) => times.push(Instant::now(), packet),
-                None => self.send(&packet)?,
-            },
+            Step::Took(Some(packet)) => {
+                let mut bytes = self.take(packet)?;
+                // What has come along goes out along with it: a call for each frame is most of what sending costs.
+                while bytes < AT_ONCE
+                    && let Some(packet) = frames.try_recv()
+                {
+                    bytes += self.take(packet)?;
+                }
+            }
             Step::Due => {}
         }
         Ok(true)
+    }
+
+    /// Sends a packet, or has it wait for its turn; returns how long it is.
+    fn take(&mut self, packet: Packet) -> Result<usize, LinkError> {
+        let bytes = match &packet {
+            Packet::Frame(frame) => frame.data.len(),
+            Packet::Config(_) => 0,
+        };
+        match &mut self.from_zero {
+            Some(times) => times.push(Instant::now(), packet),
+            None => self.send(&packet)?,
+        }
+        Ok(bytes)
+    }
+
+    /// Sends packets whose turn has come; false if there is none.
+    fn send_due(&mut self) -> Result<bool, LinkError> {
+        let mut any = false;
+        while self.session.output().len() < AT_ONCE
+            && let Some(packet) = self.from_zero.as_mut().and_then(|times| times.pop(Instant::now()))
+        {
+            self.send(&packet)?;
+            any = true;
+        }
+        Ok(any)
     }
 
     fn send(&mut self, packet: &Packet) -> Result<(), LinkError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::relayed;
 use super::rendition::Rendition;
@@ -169,14 +169,19 @@ async fn playlist(
 ) -> Result<Text, ApiError> {
     let view = View { from_msn, plain: query.plain, skip: query.skip, iframes: false };
     let mut edge = stream.edge(rendition).ok_or_else(missing)?;
+    let until = Instant::now() + MAX_WAIT;
+    // Running out of time and the end of the event are both answered with what there is.
     if let Some((msn, part)) = query.until {
         let newest = edge.borrow().newest_msn().unwrap_or(0).max(from_msn);
         if msn > newest.saturating_add(MAX_AHEAD) {
             let detail = format!("`_HLS_msn` is too far ahead: the newest segment is {newest}");
             return Err(ApiError::bad_request(detail));
         }
-        // Running out of time and the end of the event are both answered with what there is.
-        let _ = timeout(MAX_WAIT, edge.wait_for(|edge| edge.reached(msn, part))).await;
+        let _ = timeout_at(until, edge.wait_for(|edge| edge.reached(msn, part))).await;
+    } else {
+        // Players take a list of parts alone for a broken one, and ask again when they have missed what comes next.
+        let is_listed = |edge: &Edge| edge.complete.is_some_and(|(msn, _)| msn >= from_msn);
+        let _ = timeout_at(until, edge.wait_for(is_listed)).await;
     }
     if let Some(playlist) = stream.playlist(rendition, view) {
         return Ok(playlist);
@@ -191,7 +196,7 @@ async fn playlist(
             }
         }
     };
-    timeout(MAX_WAIT, listed).await.ok().flatten().ok_or_else(nothing_yet)
+    timeout_at(until, listed).await.ok().flatten().ok_or_else(nothing_yet)
 }
 
 async fn segment(app: &App, stream: &Arc<Stream>, rendition: Rendition, msn: u64) -> Result<Bytes, ApiError> {

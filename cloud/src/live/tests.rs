@@ -204,7 +204,7 @@ impl Line {
             match timed {
                 Timed::Begin(start) => drop(self.segmenter.begin(&start, &[], &mut self.out).unwrap()),
                 Timed::Frame(frame) => self.segmenter.frame(frame, &mut self.out),
-                Timed::End => self.segmenter.end(&mut self.out),
+                Timed::End => drop(self.segmenter.end(&mut self.out)),
             }
         }
     }

@@ -10,6 +10,9 @@ use super::rates::{Rates, master};
 use super::rendition::Rendition;
 use super::segment::{Description, Segment};
 
+/// Target durations of segments that are served from memory, at least: players begin three before the end, and take a
+/// moment.
+const MEMORY_TARGETS: u64 = 4;
 /// Bit rates are those of the newest segments.
 const RATE_SEGMENTS: usize = 30;
 /// Players begin three segments from the end: what has nothing there is no rendition to begin with.
@@ -62,7 +65,7 @@ pub(crate) struct Keep {
     pub(crate) part_us: u64,
     /// What playlists reach back to.
     pub(crate) window_us: u64,
-    /// What is served without the store.
+    /// What is served without the store, if segments are not so long that this is too little.
     pub(crate) memory_us: u64,
 }
 
@@ -184,8 +187,10 @@ impl Window {
             let gone = lane.segments.pop_front().filter(|held| !held.segment.gap);
             self.dropped.extend(gone.map(|held| (rendition, held.segment.msn)));
         }
+        let least_us = self.target_duration_s.unwrap_or(0) * MEMORY_TARGETS * 1_000_000;
+        let memory_us = self.keep.memory_us.max(least_us);
         for held in &mut lane.segments {
-            if total_us <= self.keep.memory_us {
+            if total_us <= memory_us {
                 break;
             }
             total_us -= held.segment.duration_us;

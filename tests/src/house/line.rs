@@ -10,6 +10,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::CloudOptions;
+
 /// What becomes of a connection's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -23,6 +25,7 @@ enum Way {
 pub struct Line {
     /// Where to connect to.
     pub port: u16,
+    to: u16,
     connections: Arc<Mutex<Vec<watch::Sender<Way>>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -44,7 +47,19 @@ impl Line {
                 tokio::spawn(pass_on(near, SocketAddr::from(([127, 0, 0, 1], port)), followed));
             }
         });
-        Ok(Self { port: own, connections, task })
+        Ok(Self { port: own, to: port, connections, task })
+    }
+
+    /// A cloud that listens for RTMP at the line's end, and says that it does at its beginning.
+    #[must_use]
+    pub fn cloud(&self) -> CloudOptions {
+        let url = format!("rtmp://127.0.0.1:{}/live", self.port);
+        CloudOptions {
+            extra: "[live]\ntranscode = false\n".into(),
+            ports: [0, self.to, 0],
+            environment: vec![("STAGEBOX_RTMP__PUBLIC_URL".into(), url.into())],
+            ..CloudOptions::default()
+        }
     }
 
     /// How many connections there have been.
@@ -61,6 +76,11 @@ impl Line {
     /// Lets nothing through any more, as a network that fails.
     pub fn hold(&self, number: usize) {
         self.set(number, Way::Held);
+    }
+
+    /// Lets everything through again.
+    pub fn open(&self, number: usize) {
+        self.set(number, Way::Open);
     }
 
     fn set(&self, number: usize, way: Way) {

@@ -32,10 +32,17 @@ impl Nginx {
         } else {
             "record off;".into()
         };
-        let rtmp = format!(
-            "rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096; application live {{ live on; {recording} }} }} }}"
-        );
-        Self::start(directory, name, port, &rtmp).await
+        Self::rtmp_with(directory, name, port, &format!("application live {{ live on; {recording} }}")).await
+    }
+
+    /// Starts an RTMP server with these applications, in the words of its configuration.
+    ///
+    /// # Errors
+    /// As [`Nginx::rtmp`].
+    pub async fn rtmp_with(directory: &Path, name: &str, port: u16, applications: &str) -> Result<Self> {
+        let rtmp =
+            format!("rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096; {applications} }} }}");
+        Self::start(directory, name, port, 256, &rtmp).await
     }
 
     /// Starts an HTTP server for the files of `root`.
@@ -65,18 +72,24 @@ impl Nginx {
         fs::create_dir_all(&temporary).context("creating nginx's folder")?;
         let http = format!(
             "http {{ {paths} access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; \
-             server {{ listen 127.0.0.1:{port}; {serve} }} }}"
+             keepalive_timeout 300s; server {{ listen 127.0.0.1:{port}; {serve} }} }}"
         );
-        Self::start(directory, name, port, &http).await
+        Self::start(directory, name, port, 12_000, &http).await
     }
 
-    async fn start(directory: &Path, name: &str, port: u16, section: &str) -> Result<Self> {
+    async fn start(
+        directory: &Path,
+        name: &str,
+        port: u16,
+        connections: usize,
+        section: &str,
+    ) -> Result<Self> {
         let folder = directory.join(name);
         fs::create_dir_all(&folder).context("creating nginx's folder")?;
         let config = format!(
             "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\n\
              daemon off; master_process off; user root; pid {folder}/nginx.pid; error_log {folder}/error.log;\n\
-             events {{ worker_connections 256; }}\n{section}\n",
+             events {{ worker_connections {connections}; }}\n{section}\n",
             folder = folder.display(),
         );
         fs::write(folder.join("nginx.conf"), config).context("writing nginx.conf")?;

@@ -4,8 +4,12 @@ use crate::live::segment::{Description, PartInfo};
 const SOURCE: Rendition = Rendition::Source;
 
 fn window() -> Window {
+    window_of(2)
+}
+
+fn window_of(target_duration_s: u64) -> Window {
     let mut window = Window::new(Keep { part_us: 500_000, window_us: 8_000_000, memory_us: 4_000_000 });
-    window.apply(Packaged::Target { target_duration_s: 2 });
+    window.apply(Packaged::Target { target_duration_s });
     window
 }
 
@@ -72,7 +76,7 @@ fn parts_make_the_segment_and_can_be_fetched_before_and_after() {
 
 #[test]
 fn old_segments_leave_memory_and_then_the_window() {
-    let mut window = window();
+    let mut window = window_of(1);
     for msn in 0..6 {
         complete(&mut window, msn);
     }
@@ -84,6 +88,19 @@ fn old_segments_leave_memory_and_then_the_window() {
     ));
     let list = window.playlist(SOURCE, view(0)).unwrap();
     assert!(list.contains("#EXT-X-MEDIA-SEQUENCE:2\n"), "{list}");
+}
+
+#[test]
+fn where_segments_are_long_more_of_them_stay_in_memory() {
+    let mut window = window();
+    for msn in 0..6 {
+        complete(&mut window, msn);
+    }
+    let found: Vec<Found> = (1..6).map(|msn| window.segment(SOURCE, msn)).collect();
+    assert!(matches!(
+        found[..],
+        [Found::Missing, Found::Here(_), Found::Here(_), Found::Here(_), Found::Here(_)]
+    ));
 }
 
 #[test]
