@@ -153,7 +153,7 @@ impl Details {
     }
 
     /// What the server does with the event by itself next, and when.
-    pub(super) fn due(
+    pub(crate) fn due(
         &self,
         status: EventStatus,
         started_at: Option<Timestamp>,

@@ -15,6 +15,12 @@ pub(super) struct Dates {
 }
 
 impl Dates {
+    /// Goes on where there are dates until then, in milliseconds since 1970.
+    pub(super) fn after(until_ms: Option<i64>) -> Self {
+        // Nothing lies between: the timeline goes on where it was left.
+        Self { end: until_ms.map(|until_ms| (i64::MAX, until_ms)) }
+    }
+
     /// The date of a run that begins at `at_ns` of the timeline, and whose first frame came at `unix_ms`.
     pub(super) fn begin(&self, at_ns: i64, unix_ms: i64) -> i64 {
         let free_ms = self.end.map_or(unix_ms, |(end_ns, end_ms)| {
@@ -42,6 +48,7 @@ mod tests {
 
     #[test]
     fn a_run_never_begins_before_the_last_one_is_over() {
+        assert_eq!([Dates::after(Some(9)), Dates::after(None)].map(|dates| dates.begin(7, 8)), [9, 8]);
         let mut dates = Dates::default();
         let ns = |ms: i64| ms * MS_NS;
         assert_eq!(dates.begin(ns(7), 50_000), 50_000, "the first one when it came");

@@ -181,7 +181,7 @@ impl Inspector {
 }
 
 /// What a segment holds, as a player would read it.
-fn facts(section: Option<&[u8]>, data: &[u8]) -> FileFacts {
+pub(super) fn facts(section: Option<&[u8]>, data: &[u8]) -> FileFacts {
     let read = section.and_then(|section| {
         let section = InitSection::parse(section).ok()?;
         let scan = SegmentScan::of(&section, data).ok()?;

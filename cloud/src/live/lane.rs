@@ -145,7 +145,12 @@ impl Lane {
             self.queue.pop_front();
             if self.open.is_some() {
                 // A frame's duration is known with the next one only, and the next one is not cut yet.
-                if !pushed {
+                if self.is_interrupted(frame, &next) {
+                    self.flush(out);
+                } else if !pushed {
+                    if self.pending_us() + self.since_last_us(frame) > self.part_us {
+                        self.cut(out);
+                    }
                     self.push(frame, out);
                     pushed = true;
                 }
@@ -239,6 +244,12 @@ impl Lane {
         if let (None, Some(next)) = (&self.open, self.queue.pop_front()) {
             self.open(next);
         }
+    }
+
+    /// Whether the frame before must not last until this one, which is the first after a boundary.
+    fn is_interrupted(&self, frame: &Frame, next: &Boundary) -> bool {
+        let late_us = frame.pts_ns.saturating_sub(next.at_ns).max(0) as u64 / 1000;
+        !self.lead && late_us > self.frame_us.max(MAX_MISSING_US)
     }
 
     fn reaches(&self, frame: &Frame, next: &Boundary) -> bool {

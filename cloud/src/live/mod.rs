@@ -36,6 +36,8 @@ mod scaling;
 mod segment;
 mod segmenter;
 mod silence;
+#[cfg(test)]
+mod simulation;
 mod slates;
 mod span;
 mod spool;

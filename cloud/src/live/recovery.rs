@@ -126,15 +126,16 @@ fn segment_of(entry: &Entry) -> Option<(Rendition, u64)> {
 
 /// An event's index, sorted.
 #[derive(Debug, Default)]
-struct Index {
+pub(super) struct Index {
     target_duration_s: Option<u64>,
     inits: BTreeMap<(Rendition, u32), (Description, Option<Bytes>)>,
     lanes: BTreeMap<Rendition, Vec<Segment>>,
-    end_ns: i64,
+    /// Where the timeline goes on.
+    pub(super) end_ns: i64,
 }
 
 impl Index {
-    fn of(entries: Vec<Entry>) -> Self {
+    pub(super) fn of(entries: Vec<Entry>) -> Self {
         let mut index = Self::default();
         for entry in entries {
             match entry {
@@ -173,7 +174,8 @@ impl Index {
         Ok(newest)
     }
 
-    fn fill(&self, window: &mut Window, inits: BTreeMap<Rendition, (u32, Bytes)>) -> Resume {
+    /// Puts all segments into a window; `inits` are the newest sections.
+    pub(super) fn fill(&self, window: &mut Window, inits: BTreeMap<Rendition, (u32, Bytes)>) -> Resume {
         if let Some(target_duration_s) = self.target_duration_s {
             window.apply(Packaged::Target { target_duration_s });
         }
@@ -189,6 +191,7 @@ impl Index {
             next_msn: last.map_or(0, |last| last.msn + 1),
             discontinuity_sequence: last.map_or(0, |last| last.discontinuity_sequence),
             target_duration_s: self.target_duration_s,
+            dated_until_ms: last.map(|last| last.start_unix_ms + (last.duration_us / 1000) as i64),
             inits,
         }
     }

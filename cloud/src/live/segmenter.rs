@@ -9,15 +9,16 @@
 //! large as it is: its frames then say only what time it is, and segments begin on
 //! the grid of the worker's key frames.
 
+mod begin;
 mod keys;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use stagebox_media::cmaf::CmafError;
 use stagebox_media::{Frame, Packet, Track, TrackConfig};
 
+pub(crate) use begin::{Lengths, Resume};
 pub(crate) use keys::Spacing;
 
 use super::dates::Dates;
@@ -41,23 +42,6 @@ const ONLY_FRAME_NS: i64 = SECOND_NS / 15;
 
 const MS_NS: i64 = 1_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
-
-/// How long parts and segments are.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lengths {
-    pub(crate) part_ms: u32,
-    pub(crate) segment_ms: u32,
-}
-
-/// What is known from before a restart.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Resume {
-    pub(crate) next_msn: u64,
-    pub(crate) discontinuity_sequence: u64,
-    pub(crate) target_duration_s: Option<u64>,
-    /// The newest initialisation section of each rendition.
-    pub(crate) inits: BTreeMap<Rendition, (u32, Bytes)>,
-}
 
 /// The pure core of packaging: runs of frames in, parts and segments out.
 #[derive(Debug)]
@@ -90,7 +74,7 @@ impl Segmenter {
             target_duration_s: resume.target_duration_s,
             cut_at_key: false,
             run: None,
-            dates: Dates::default(),
+            dates: Dates::after(resume.dated_until_ms),
             lanes: lanes.map(|(name, init)| (name, Lane::new(name, part_us, Some(init)))).collect(),
             dropped: BTreeSet::new(),
         }
@@ -130,9 +114,13 @@ impl Segmenter {
         for rendition in scaled {
             self.lane(*rendition);
         }
-        // Those that the run before was shown in, and this one is not.
-        let names = self.lanes.keys().filter(|name| matches!(name, Rendition::Scaled(_))).copied();
-        self.dropped = names.filter(|name| !scaled.contains(name)).collect();
+        // What the run before was shown in, and this one is not, is not waited for.
+        let is_shown = |name: &Rendition| match name {
+            Rendition::Source => start.video.is_some(),
+            Rendition::Audio => start.audio.is_some(),
+            Rendition::Scaled(_) => scaled.contains(name),
+        };
+        self.dropped = self.lanes.keys().filter(|name| !is_shown(name)).copied().collect();
         self.runs += 1;
         let grid = scaled.contains(&Rendition::Source).then(|| self.grid());
         self.run = Some(Run::new(self.runs, lead, start.start_unix_ms, grid));
@@ -286,6 +274,12 @@ impl Segmenter {
     fn lead_frame(&mut self, frame: &Frame, out: &mut Vec<Packaged>) {
         let limit_ns = self.limit_ns();
         let segment_ns = i64::from(self.lengths.segment_ms) * MS_NS;
+        let is_late =
+            |run: &Run| run.leading().is_some() && frame.dts_ns.saturating_sub(run.segment_dts_ns) > limit_ns;
+        if self.run.as_ref().is_some_and(is_late) {
+            // The frame before came so long ago that its segment cannot last until now.
+            self.cut_now(out);
+        }
         let Some(run) = &mut self.run else { return };
         if let Some(cut) = run.lead_frame(frame, self.cut_at_key, segment_ns, limit_ns) {
             if cut.elapsed_ns.is_none() {

@@ -209,29 +209,32 @@ impl SlateRun {
 }
 
 #[cfg(test)]
+impl Slates {
+    /// Clips of two seconds that are ready.
+    pub(super) fn ready(renditions: &[Rendition]) -> Self {
+        let mut slates = Self::new(None, String::new());
+        for rendition in renditions {
+            let pictures = (0..50).map(|_| bytes::Bytes::from_static(b"\0\0\0\x01x")).collect();
+            let config = super::segmenter::tests::video_config();
+            slates.sizes.insert(*rendition, USUAL_SIZE);
+            slates.clips.insert(*rendition, Clip { config, pictures });
+        }
+        slates
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::live::segmenter::tests::video_config;
     use crate::live::segmenter::{Lengths, Resume};
     use crate::live::timeline::{Now, Policy, Timed, Timeline};
-    use bytes::Bytes;
 
     const SMALL: Rendition = Rendition::Scaled(360);
 
-    fn slates(renditions: &[Rendition]) -> Slates {
-        let mut slates = Slates::new(None, String::new());
-        for rendition in renditions {
-            // Sections differ, as those of different sizes do.
-            let pictures = (0..50).map(|_| Bytes::from_static(b"\0\0\0\x01x")).collect();
-            slates.sizes.insert(*rendition, USUAL_SIZE);
-            slates.clips.insert(*rendition, Clip { config: video_config(), pictures });
-        }
-        slates
-    }
-
     #[test]
     fn every_segment_of_every_rendition_begins_with_a_key_frame() {
-        let slates = slates(&[Rendition::Source, SMALL]);
+        let slates = Slates::ready(&[Rendition::Source, SMALL]);
         let lengths = Lengths { part_ms: 500, segment_ms: 2_000 };
         let mut segmenter = Segmenter::new(lengths, Resume::default());
         let mut timeline = Timeline::new(0, Policy::default());
@@ -264,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_slate_is_shown_once_there_is_one_for_each_rendition_and_never_instead_of_sound_alone() {
-        let mut slates = slates(&[Rendition::Source]);
+        let mut slates = Slates::ready(&[Rendition::Source]);
         assert!(slates.whole().is_some());
         slates.sizes.insert(SMALL, (640, 360));
         assert!(slates.whole().is_none());

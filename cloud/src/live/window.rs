@@ -18,6 +18,11 @@ const RATE_SEGMENTS: usize = 30;
 /// Players begin three segments from the end: what has nothing there is no rendition to begin with.
 const BEGIN_SEGMENTS: usize = 3;
 
+/// What a playlist keeps at least, however little is to be looked back to (RFC 8216bis, 6.2.2; Apple's authoring
+/// specification, 8.11).
+const LEAST_TARGET_DURATIONS: u64 = 3;
+const LEAST_SEGMENTS: usize = 6;
+
 /// Which of a rendition's playlists is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct View {
@@ -89,6 +94,11 @@ struct Lane {
     /// The section of what comes next.
     next_init: Option<u32>,
     segments: VecDeque<Held>,
+    /// Of all segments.
+    length_us: u64,
+    /// How many of the oldest segments are in the store only, and how long they are.
+    stored: usize,
+    stored_us: u64,
     open: Option<Growing>,
 }
 
@@ -158,6 +168,9 @@ impl Window {
     pub(crate) fn restore(&mut self, rendition: Rendition, segment: Segment) {
         let lane = self.lanes.entry(rendition).or_default();
         lane.next_init = if segment.gap { lane.next_init } else { Some(segment.init) };
+        lane.length_us += segment.duration_us;
+        // Parts are served from memory only: what is not there is not listed.
+        let segment = Segment { parts: Vec::new(), ..segment };
         lane.segments.push_back(Held { segment, data: None });
         self.trim(rendition);
     }
@@ -171,6 +184,7 @@ impl Window {
             data.extend_from_slice(part);
         }
         let data = (!segment.gap).then(|| data.freeze());
+        lane.length_us += segment.duration_us;
         lane.segments.push_back(Held { segment, data: data.clone() });
         self.trim(rendition);
         data
@@ -178,24 +192,28 @@ impl Window {
 
     fn trim(&mut self, rendition: Rendition) {
         let Some(lane) = self.lanes.get_mut(&rendition) else { return };
-        let mut total_us: u64 = lane.segments.iter().map(|held| held.segment.duration_us).sum();
-        while let Some(first) = lane.segments.front().map(|held| held.segment.duration_us) {
-            if total_us - first < self.keep.window_us {
+        let least_us = LEAST_TARGET_DURATIONS * self.target_duration_s.unwrap_or(0) * 1_000_000;
+        while let Some(first_us) = lane.segments.front().map(|held| held.segment.duration_us) {
+            let is_short = lane.length_us - first_us < self.keep.window_us.max(least_us);
+            if is_short || lane.segments.len() <= LEAST_SEGMENTS {
                 break;
             }
-            total_us -= first;
+            lane.length_us -= first_us;
+            if let Some(stored) = lane.stored.checked_sub(1) {
+                (lane.stored, lane.stored_us) = (stored, lane.stored_us - first_us);
+            }
             let gone = lane.segments.pop_front().filter(|held| !held.segment.gap);
             self.dropped.extend(gone.map(|held| (rendition, held.segment.msn)));
         }
         let least_us = self.target_duration_s.unwrap_or(0) * MEMORY_TARGETS * 1_000_000;
         let memory_us = self.keep.memory_us.max(least_us);
-        for held in &mut lane.segments {
-            if total_us <= memory_us {
-                break;
-            }
-            total_us -= held.segment.duration_us;
+        // The list of a day is long: what was let go before is not looked at again.
+        while lane.length_us - lane.stored_us > memory_us {
+            let Some(held) = lane.segments.get_mut(lane.stored) else { break };
             held.data = None;
             held.segment.parts = Vec::new();
+            lane.stored += 1;
+            lane.stored_us += held.segment.duration_us;
         }
     }
 

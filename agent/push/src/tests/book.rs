@@ -63,6 +63,7 @@ impl Book {
                     ServerEvent::Packet(packet) => self.packets.lock().unwrap().push(packet),
                     ServerEvent::Unpublished => self.unpublished.store(true, Ordering::Relaxed),
                     ServerEvent::Metadata(metadata) => self.metadata.lock().unwrap().push(metadata),
+                    ServerEvent::LeftOut(left_out) => panic!("{left_out:?}"),
                 }
             }
             stream.write_all_buf(session.output()).await.ok()?;

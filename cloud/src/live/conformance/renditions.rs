@@ -103,8 +103,8 @@ fn places(first_name: &str, first: &[Spot], other: &[Spot], history: &History, r
             }
             continue;
         };
-        // After a clock was set back, one date may be that of two segments.
-        if same.next().is_some() {
+        // After a clock was set back, one date may be that of two segments; a short one may be taken for its neighbour.
+        if same.next().is_some() || known.length_ms.min(spot.length_ms) <= margin_ms {
             continue;
         }
         if numbers && known.msn != spot.msn {
@@ -150,7 +150,8 @@ fn reach(
     let Some(target_s) = first.header.target_s.into_iter().chain(other.header.target_s).min() else { return };
     // Whoever was looked at later may have gone on since.
     let between_ms = first.fetched_ms.abs_diff(other.fetched_ms);
-    let limit_ms = target_s.saturating_mul(1000).saturating_add(SLACK_MS).saturating_add(between_ms);
+    // A segment may be half a second longer than the target.
+    let limit_ms = target_s.saturating_mul(1000).saturating_add(500 + SLACK_MS).saturating_add(between_ms);
     let beyond = |a: Option<i64>, b: Option<i64>| {
         let (a, b) = a.zip(b)?;
         let by_ms = a.abs_diff(b);

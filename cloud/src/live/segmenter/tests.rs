@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use super::*;
 use crate::live::segment::Segment;
 use proptest::prelude::*;
@@ -322,7 +324,13 @@ fn after_a_restart_numbers_and_sections_go_on() {
     );
     let inits =
         [Rendition::Source, Rendition::Audio].map(|name| (name, (0, outcome.data[&name][0].clone()))).into();
-    let resume = Resume { next_msn: 7, discontinuity_sequence: 2, target_duration_s: Some(2), inits };
+    let resume = Resume {
+        next_msn: 7,
+        discontinuity_sequence: 2,
+        target_duration_s: Some(2),
+        dated_until_ms: None,
+        inits,
+    };
     let mut segmenter = Segmenter::new(LENGTHS, resume);
     let mut out = Vec::new();
     let start = RunStart {

@@ -2,6 +2,8 @@
 
 use stagebox_media::{Frame, Track};
 
+use super::cursor::MAX_HOLE_NS;
+
 /// Frames that are kept; a group of pictures that is longer cannot be begun with.
 const MAX_FRAMES: usize = 2_000;
 /// Bytes that are kept.
@@ -14,11 +16,19 @@ pub(super) struct Gop {
     bytes: usize,
     has_video: bool,
     just_begun: bool,
+    /// The last decoding time of each track.
+    last_ns: [Option<i64>; 2],
 }
 
 impl Gop {
     /// Takes a frame in; `has_video_track` tells that only a picture can begin.
     pub(super) fn push(&mut self, frame: Frame, has_video_track: bool, seen: bool) {
+        let last_ns = self.last_ns[usize::from(frame.track == Track::Audio)].replace(frame.dts_ns);
+        if last_ns.is_some_and(|last| frame.dts_ns.saturating_sub(last).saturating_abs() > MAX_HOLE_NS) {
+            // Its clock was set anew: what came before belongs to another one.
+            *self = Self::default();
+            self.last_ns[usize::from(frame.track == Track::Audio)] = Some(frame.dts_ns);
+        }
         let starts = frame.key && !seen && (frame.track == Track::Video || !has_video_track);
         self.just_begun = starts && frame.track == Track::Video;
         if self.just_begun {
@@ -90,5 +100,22 @@ impl Gop {
 
     pub(super) fn take(&mut self) -> Vec<Frame> {
         std::mem::take(self).frames
+    }
+}
+
+/// Notices in a sequence of frames that their encoder's clock was set back.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    /// The last decoding time of the lead, and of the other track.
+    last_ns: [Option<i64>; 2],
+    was_set_back: bool,
+}
+
+impl Clock {
+    /// Whether it was before this frame, or is with it, since the lead began.
+    pub(super) fn was_set_back(&mut self, frame: &Frame, lead: Track) -> bool {
+        let last_ns = self.last_ns[usize::from(frame.track != lead)].replace(frame.dts_ns);
+        self.was_set_back |= self.last_ns[0].is_some() && last_ns.is_some_and(|last| frame.dts_ns < last);
+        self.was_set_back
     }
 }

@@ -19,12 +19,14 @@
 
 mod cursor;
 mod gop;
+mod input;
 mod member;
 mod output;
 mod policy;
 mod run;
 mod slate;
 
+pub(crate) use input::{InputId, Now};
 pub(crate) use output::{RunStart, Source, Timed};
 pub(crate) use policy::Policy;
 pub(crate) use slate::{Silence, Slate};
@@ -41,17 +43,6 @@ use crate::event::Input;
 /// What a frame lasts when nothing tells.
 const USUAL_FRAME_NS: i64 = 33_333_333;
 
-/// Names one publisher's session; never used again after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct InputId(pub(crate) u64);
-
-/// The clocks, as the driver read them.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    pub(crate) instant: Instant,
-    pub(crate) unix_ms: i64,
-}
-
 #[derive(Debug)]
 enum Running {
     Idle,
@@ -67,6 +58,8 @@ pub(crate) struct Timeline {
     running: Running,
     /// Where the next run begins.
     end_ns: i64,
+    /// Until when pictures are shown: where the next run's may begin.
+    shown_ns: i64,
     /// How far the last run came, if its encoder can be told from others.
     last_run: Option<(Epoch, i64)>,
     /// What is shown while there is no input; none where nothing is to be shown.
@@ -83,6 +76,7 @@ impl Timeline {
             members: Vec::new(),
             running: Running::Idle,
             end_ns,
+            shown_ns: end_ns,
             last_run: None,
             slate: None,
             empty_since: None,
@@ -324,17 +318,22 @@ impl Timeline {
             audio,
             start_unix_ms: now.unix_ms,
         }));
-        let mut run = Run::new(group, lead, tracks, self.end_ns.saturating_sub(first_dts_ns));
+        let offset_ns =
+            self.end_ns.saturating_sub(first_dts_ns).max(self.shown_ns.saturating_sub(first_pts_ns));
+        let mut run = Run::new(group, lead, tracks, offset_ns);
         let mut kept: Vec<(bool, Vec<Frame>)> = Vec::new();
         for member in self.members.iter_mut().filter(|member| member.group() == Some(group)) {
             kept.push((member.id != leader_id, member.gop.take()));
         }
         // The leader's first.
         kept.sort_by_key(|(follows, _)| *follows);
+        let mut clock = gop::Clock::default();
         for frame in kept.into_iter().flat_map(|(_, frames)| frames) {
             let belongs =
                 if frame.track == lead { frame.dts_ns >= first_dts_ns } else { frame.pts_ns >= first_pts_ns };
-            if belongs {
+            // What comes after the only copy's clock was set back is later, whatever it says.
+            let is_after = matches!(group, Group::Alone(_)) && clock.was_set_back(&frame, lead);
+            if belongs || is_after {
                 run.take(now.instant, frame, out);
             }
         }
@@ -357,7 +356,7 @@ impl Timeline {
             audio: slate.audio().cloned(),
             start_unix_ms: now.unix_ms.saturating_sub(i64::try_from(missed_ms).unwrap_or(0)),
         }));
-        let mut showing = Showing::new(slate.clone(), since, self.end_ns);
+        let mut showing = Showing::new(slate.clone(), since, self.end_ns.max(self.shown_ns));
         // What was missed is made up for, so that the timeline is as long as the time.
         self.end_ns = showing.show(now.instant, out);
         self.running = Running::Slate(showing);
@@ -367,8 +366,9 @@ impl Timeline {
         match std::mem::replace(&mut self.running, Running::Idle) {
             Running::Idle => return,
             Running::Slate(showing) => self.end_ns = self.end_ns.max(showing.end_ns()),
-            Running::Run(run) => {
+            Running::Run(mut run) => {
                 run.flush(out);
+                self.shown_ns = self.shown_ns.max(run.shown_until_ns());
                 self.last_run = run.reached();
                 self.end_ns = self.end_ns.max(run.end_ns());
                 self.members.iter_mut().for_each(Member::adopt);

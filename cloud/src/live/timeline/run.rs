@@ -27,6 +27,8 @@ pub(super) struct Run {
     steps: Steps,
     video: Lane,
     audio: Lane,
+    /// The latest presentation time of the lead that was given on.
+    shown_ns: Option<i64>,
 }
 
 /// One track of a run.
@@ -42,7 +44,7 @@ impl Run {
     /// A run of what was announced; `tracks` are those that a decoder was told of.
     pub(super) fn new(group: Group, lead: Track, tracks: [bool; 2], offset_ns: i64) -> Self {
         let (video, audio, steps) = (Lane::default(), Lane::default(), Steps::default());
-        Self { group, lead, tracks, offset_ns, steps, video, audio }
+        Self { group, lead, tracks, offset_ns, steps, video, audio, shown_ns: None }
     }
 
     /// The track without which there is nothing to show.
@@ -89,11 +91,12 @@ impl Run {
         members: &[Member],
         out: &mut Vec<Timed>,
     ) -> Vec<Frame> {
-        let (group, offset_ns, lead) = (self.group, self.offset_ns, self.lead);
+        let (group, lead) = (self.group, self.lead);
         let lead_last = self.lane(lead).cursor.last_dts_ns;
         for track in [lead, other(lead)] {
-            let lane = self.lane(track);
-            while let Some(first) = lane.held.first_entry() {
+            loop {
+                let lane = self.lane(track);
+                let Some(first) = lane.held.first_entry() else { break };
                 let (dts_ns, arrived) = (*first.key(), first.get().0);
                 let awaited = || {
                     let copies = members.iter().filter(|member| member.group() == Some(group));
@@ -111,7 +114,7 @@ impl Run {
                 }
                 let (_, frame) = first.remove();
                 if lane.cursor.accept(dts_ns) {
-                    out.push(Timed::Frame(shift(frame, offset_ns)));
+                    self.give(frame, out);
                 }
             }
         }
@@ -139,13 +142,29 @@ impl Run {
     }
 
     /// Gives on all that waits: the run is over.
-    pub(super) fn flush(&self, out: &mut Vec<Timed>) {
-        for lane in [&self.video, &self.audio] {
+    pub(super) fn flush(&mut self, out: &mut Vec<Timed>) {
+        for track in [Track::Video, Track::Audio] {
             // What lies behind a hole that nobody will fill belongs to it as long as the picture goes on.
-            out.extend(
-                lane.held.values().map(|(_, frame)| Timed::Frame(shift(frame.clone(), self.offset_ns))),
-            );
+            let held: Vec<Frame> = self.lane(track).held.values().map(|(_, frame)| frame.clone()).collect();
+            held.into_iter().for_each(|frame| self.give(frame, out));
         }
+    }
+
+    /// Gives a frame on, on the event's timeline.
+    fn give(&mut self, mut frame: Frame, out: &mut Vec<Timed>) {
+        frame.pts_ns = frame.pts_ns.saturating_add(self.offset_ns);
+        frame.dts_ns = frame.dts_ns.saturating_add(self.offset_ns);
+        if frame.track == self.lead {
+            self.shown_ns = self.shown_ns.max(Some(frame.pts_ns));
+        }
+        out.push(Timed::Frame(frame));
+    }
+
+    /// Where what it shows ends: pictures that were put in another order for decoding are shown later than decoded.
+    pub(super) fn shown_until_ns(&self) -> i64 {
+        let lead = self.cursor(self.lead);
+        let frame_ns = lead.end_ns().zip(lead.last_dts_ns).map_or(0, |(end, last)| end.saturating_sub(last));
+        self.shown_ns.map_or(i64::MIN, |shown| shown.saturating_add(frame_ns))
     }
 
     /// How far it came, if its encoder can be told from others.
@@ -194,7 +213,7 @@ impl Run {
         frame.pts_ns = dts_ns.saturating_add(later_ns);
         frame.dts_ns = dts_ns;
         if lane.cursor.accept(dts_ns) {
-            out.push(Timed::Frame(shift(frame, self.offset_ns)));
+            self.give(frame, out);
         }
     }
 
@@ -214,10 +233,4 @@ fn other(track: Track) -> Track {
 /// Whether there is more between two frames than a pause.
 fn leaps(last_ns: Option<i64>, dts_ns: i64) -> bool {
     last_ns.is_some_and(|last| dts_ns.saturating_sub(last) > MAX_HOLE_NS)
-}
-
-fn shift(mut frame: Frame, offset_ns: i64) -> Frame {
-    frame.pts_ns = frame.pts_ns.saturating_add(offset_ns);
-    frame.dts_ns = frame.dts_ns.saturating_add(offset_ns);
-    frame
 }
