@@ -38,7 +38,7 @@ async fn outputs() -> Result<[f64; 3]> {
     let PictureFormat { width, height, fps } = PICTURE;
     let options = AgentOptions { source: Source::Pattern, width, height, fps, ..AgentOptions::default() };
     let agent = Agent::start(directory.path(), &cloud, &options).await?;
-    let event = live::started(&cloud).await?;
+    let event = live::made(&cloud).await?;
     let device = serde_json::json!({ "device_id": agent.id });
     cloud.api.patch(&format!("events/{}", event.id), &device).await?;
     for name in ["start_recording", "start_stream"] {
@@ -47,6 +47,8 @@ async fn outputs() -> Result<[f64; 3]> {
     for input in ["main", "backup"] {
         cloud.api.wait_receiving(&event.id, input, STEP).await?;
     }
+    // Only now: ffmpeg cannot play on where a slate, with a decoder section of its own, comes before.
+    cloud.api.set_status(&event.id, "started").await?;
     live::wait_segments(&cloud, &event, 2).await?;
     let viewer = Viewer::live(&cloud, &event).await?;
     let connections = |count: usize| {
@@ -93,11 +95,13 @@ async fn outputs() -> Result<[f64; 3]> {
 
 /// Seconds of the picture that are missing, and seconds until the backup is shown, when a foreign main is lost.
 async fn foreign(cloud: &Cloud, how: Signal) -> Result<(f64, f64)> {
-    let event = live::started(cloud).await?;
+    let event = live::made(cloud).await?;
     let encoders = Encoders::start(&event.url, &event.backup_url).await?;
     for input in ["main", "backup"] {
         cloud.api.wait_receiving(&event.id, input, STEP).await?;
     }
+    // Only now: ffmpeg cannot play on where a slate, with a decoder section of its own, comes before.
+    cloud.api.set_status(&event.id, "started").await?;
     wait_until("main is shown", STEP, || async {
         Ok((on_air(cloud, &event).await? == "main").then_some(()))
     })

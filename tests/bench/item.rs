@@ -13,6 +13,9 @@ use super::figure::Figure;
 use super::{footage, live};
 
 const HOURS: u32 = 4;
+/// Beyond the hours: ffmpeg closes without having read what the cloud acknowledged, and what it has not sent by then is
+/// lost.
+const TAIL_S: u32 = 900;
 /// How long the broadcast may take, which is pushed as fast as the cloud takes it.
 const BROADCAST: Duration = Duration::from_secs(400);
 /// How long somebody looks for the item.
@@ -45,7 +48,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let event = live::started(&cloud).await?;
     let mut command = Command::new("ffmpeg");
     command.args("-hide_banner -nostdin -v error -stream_loop -1 -i".split(' ')).arg(&clip);
-    command.args(["-t", &(HOURS * 3600).to_string(), "-c", "copy", "-f", "flv", &event.url]);
+    let length_s = HOURS * 3600 + TAIL_S;
+    command.args(["-t", &length_s.to_string(), "-c", "copy", "-f", "flv", &event.url]);
     let mut broadcast = Process::start("publisher", &directory.path().join("logs"), command)?;
     let status = broadcast.wait(BROADCAST).await?;
     ensure!(status.success(), "the broadcast failed: {}", broadcast.tail(5));
@@ -60,8 +64,7 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
         sleep(Duration::from_millis(5)).await;
     };
     let took = begun.elapsed();
-    let whole = f64::from(HOURS) * 3600.0;
-    ensure!((whole - 10.0..whole + 10.0).contains(&length_s), "the item lasts {length_s} s");
+    ensure!(length_s >= f64::from(HOURS) * 3600.0, "the item lasts only {length_s} s");
     let name = format!("ended to item, {HOURS} h");
     Ok(vec![Figure::absolute(&name, took.as_secs_f64(), Some(1.0), "s")])
 }

@@ -30,6 +30,13 @@ impl Event {
 
 /// Makes an event and starts it.
 pub(crate) async fn started(cloud: &Cloud) -> Result<Event> {
+    let event = made(cloud).await?;
+    cloud.api.set_status(&event.id, "started").await?;
+    Ok(event)
+}
+
+/// Makes an event.
+pub(crate) async fn made(cloud: &Cloud) -> Result<Event> {
     let event = cloud.api.post("events", &json!({ "title": "Bench" })).await?;
     let id = event["id"].as_str().context("the event has an id")?.to_owned();
     let url = |input: &str| {
@@ -37,7 +44,6 @@ pub(crate) async fn started(cloud: &Cloud) -> Result<Event> {
         anyhow::Ok(format!("rtmp://{}/live/{key}", cloud.ports.rtmp))
     };
     let (url, backup_url) = (url("main")?, url("backup")?);
-    cloud.api.set_status(&id, "started").await?;
     Ok(Event { id, url, backup_url })
 }
 

@@ -38,7 +38,7 @@ impl Viewer {
 
     fn watch(input: &[&str]) -> Result<Self> {
         let mut command = Command::new("ffmpeg");
-        command.args(["-hide_banner", "-nostdin", "-v", "error"]).args(input);
+        command.args(["-hide_banner", "-nostdin", "-v", "fatal"]).args(input);
         command.args(["-map", "0:v:0", "-vf", &format!("crop=iw:{ROWS}:0:0,format=gray")]);
         command.args(["-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"]);
         let mut player = command

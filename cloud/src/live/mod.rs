@@ -104,7 +104,7 @@ use window::{Keep, Window};
 /// Packets that may wait for an event's task.
 const QUEUE: usize = 128;
 /// What is served from memory: most of what an event takes there. Who is further behind is served from the store.
-const MEMORY_US: u64 = 10_000_000;
+const MEMORY_US: u64 = 8_000_000;
 
 /// The live slice's handle; cloned freely.
 #[derive(Clone)]
