@@ -18,6 +18,9 @@ use super::{AgentOptions, CloudOptions, FRAME_US, STEP, Stage, no_slate, wait_se
 /// What a reconnected box begins with: a group of pictures, and a part that was not written.
 const BEGINS_MS: u64 = 2_500;
 
+/// What a part lasts, in microseconds.
+const PART_US: i64 = 500_000;
+
 /// Kills the cloud and starts it again; how long nothing was taken in.
 async fn kill_cloud(mut stage: Stage) -> Result<(Stage, Duration)> {
     let killed = Instant::now();
@@ -74,7 +77,9 @@ async fn decodes(address: &str) -> Result<()> {
 }
 
 /// All renditions of the item decode, and their decode times rise from the first frame to the last.
-async fn is_whole(cloud: &Cloud, master: &str) -> Result<()> {
+///
+/// At a kill, as much as a part may be in the sound and not yet in the pictures.
+async fn is_whole(cloud: &Cloud, master: &str, kills: usize) -> Result<()> {
     let text = cloud.api.fetch_text(master).await?;
     let names: Vec<&str> = uris(&text).collect();
     // The source, 480p and 360p.
@@ -85,8 +90,10 @@ async fn is_whole(cloud: &Cloud, master: &str) -> Result<()> {
         let falls = packets.windows(2).filter(|pair| pair[1].dts_us <= pair[0].dts_us).count();
         ensure!(falls == 0 && packets.first().is_some_and(|first| first.key), "{name} falls {falls} times");
         if name.starts_with("source/") {
-            let gaps = probe::gaps(&packets, FRAME_US);
-            ensure!(gaps.is_empty(), "{name}: {gaps:?}");
+            let steps = packets.windows(2).map(|pair| pair[1].dts_us - pair[0].dts_us);
+            let holes: Vec<i64> = steps.filter(|step| *step * 2 > FRAME_US * 3).collect();
+            let is_explained = holes.len() <= kills && holes.iter().all(|step| *step <= PART_US + FRAME_US);
+            ensure!(is_explained, "{name}: {holes:?} at {kills} kills");
         }
         decodes(&address).await?;
     }
@@ -127,7 +134,7 @@ async fn killed_at_random_moments_a_broadcast_stays_one_recording() -> Result<()
     api.set_status(&stage.event, "ended").await?;
     let item = api.wait_item(&stage.event, STEP).await?;
     let master = format!("/vod/public/{}/index.m3u8", item["id"].as_str().unwrap_or_default());
-    is_whole(&stage.cloud, &master).await.with_context(|| format!("seed {seed}"))?;
+    is_whole(&stage.cloud, &master, away.len()).await.with_context(|| format!("seed {seed}"))?;
     let text = api.fetch_text(&source_playlist(&stage.cloud, &master).await?).await?;
     let interruptions = interruptions(&text)?;
     ensure!(interruptions.len() == away.len(), "seed {seed}: {interruptions:?} of {away:?}\n{text}");

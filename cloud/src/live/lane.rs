@@ -15,6 +15,8 @@ pub(super) const TOLERANCE_NS: i64 = 1_000_000;
 const MAX_FRAME_US: u64 = 1_000_000;
 /// A segment that is shorter than the lead's by more than this lacks frames.
 const MAX_MISSING_US: u64 = 250_000;
+/// A frame that comes later than this after a boundary has lacked one before it.
+const MAX_LATE_US: u64 = 60_000;
 /// Frame durations of one rate differ by this much in RTMP's whole milliseconds.
 const ROUNDING_US: u64 = 2_000;
 
@@ -249,7 +251,7 @@ impl Lane {
     /// Whether the frame before must not last until this one, which is the first after a boundary.
     fn is_interrupted(&self, frame: &Frame, next: &Boundary) -> bool {
         let late_us = frame.pts_ns.saturating_sub(next.at_ns).max(0) as u64 / 1000;
-        !self.lead && late_us > self.frame_us.max(MAX_MISSING_US)
+        !self.lead && late_us > self.frame_us.max(MAX_LATE_US)
     }
 
     fn reaches(&self, frame: &Frame, next: &Boundary) -> bool {

@@ -31,7 +31,7 @@ use run::Run;
 /// Nothing lasts longer than this, whatever the source's key frames do.
 const MAX_TARGET_S: u64 = 10;
 /// Kept clear of the limit where a duration would be rounded up past the target (RFC 8216bis, 4.4.3.1).
-const TARGET_MARGIN_NS: i64 = 40_000_000;
+const TARGET_MARGIN_NS: i64 = 100_000_000;
 /// Sound that runs ahead of the picture by more frames than this is not kept.
 const MAX_HELD: usize = 512;
 /// A rendition that is more segments behind than this goes on without what is missing.

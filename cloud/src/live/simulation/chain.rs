@@ -133,15 +133,6 @@ impl Chain {
         self.timeline.tick(self.now(), &mut timed);
         self.package(timed, dice);
         if let Packet::Frame(frame) = &packet {
-            if std::env::var("TRACE").is_ok() {
-                eprintln!(
-                    "{} in {id:?} {:?} key {} dts {}",
-                    self.now_ns / 1000000,
-                    super::encoder::Name::of(&frame.data),
-                    frame.key,
-                    frame.dts_ns / 1000000
-                );
-            }
             self.ledger.arrive(self.now_ns, id, frame);
         }
         let mut timed = Vec::new();
@@ -167,20 +158,6 @@ impl Chain {
     fn package(&mut self, timed: Vec<Timed>, dice: &mut SmallRng) {
         let mut out = Vec::new();
         for timed in timed {
-            if std::env::var("TRACE").is_ok() {
-                match &timed {
-                    Timed::Begin(b) => eprintln!("{} BEGIN {:?}", self.now_ns / 1000000, b.source),
-                    Timed::End => eprintln!("{} END", self.now_ns / 1000000),
-                    Timed::Frame(f) => eprintln!(
-                        "{} out {:?} {:?} key {} dts {}",
-                        self.now_ns / 1000000,
-                        super::encoder::Name::of(&f.data),
-                        f.track,
-                        f.key,
-                        f.dts_ns / 1000000
-                    ),
-                }
-            }
             self.ledger.timed(self.now_ns, &timed);
             self.product.timed(self.now_ns, &timed);
             match timed {

@@ -35,7 +35,7 @@ const LONG: [&str; 4] = [
     "iframe-playlists-present",
 ];
 /// What lacks frames that a worker owed.
-const LOST: [&str; 7] = [
+const LOST: [&str; 8] = [
     "duration-true",
     "segment-begins-with-key-frame",
     "date-times-alike",
@@ -43,6 +43,7 @@ const LOST: [&str; 7] = [
     "part-long-enough",
     "parts-make-the-segment",
     "decode-time-continues",
+    "discontinuities-alike",
 ];
 
 /// What has befallen a stream.
@@ -102,7 +103,7 @@ impl Player {
                 && !EXCUSED.contains(&id)
                 && !(marred.uneven && UNEVEN.contains(&id))
                 && !(marred.long && LONG.contains(&id))
-                && !(marred.lost && is_small && LOST.contains(&id))
+                && !(marred.lost && (is_small || id == "discontinuities-alike") && LOST.contains(&id))
                 // A worker takes its time to begin.
                 && !(id == "same-content" && is_small)
                 // What another kind of broadcast brings in mid-stream cannot reach back.

@@ -17,6 +17,8 @@ use crate::live::timeline::{RunStart, Timed};
 const TICK_NS: i64 = 20_000;
 /// Sound is counted in samples while its times are near to that.
 const SOUND_NS: i64 = 45_000_000;
+/// Sound that is so far behind the picture lacks something.
+const SILENT_NS: i64 = 500_000_000;
 /// Sound that is behind or ahead of the picture by more is not kept.
 const LATE_NS: i64 = 1_500_000_000;
 const EARLY_NS: i64 = 5_000_000_000;
@@ -133,6 +135,10 @@ impl Product {
         }
         let is_lead = frame.track == Track::Video || !self.run.tracks[0];
         if is_lead {
+            let sound_ns = self.run.pace[1].0.or(self.run.first_ns).filter(|_| self.run.tracks[1]);
+            if sound_ns.is_some_and(|sound| frame.dts_ns - sound > SILENT_NS) {
+                self.uneven_ns = Some(now_ns);
+            }
             self.run.first_ns.get_or_insert(frame.pts_ns);
             self.run.last_ns = Some(frame.dts_ns);
         }

@@ -125,6 +125,7 @@ impl Workers {
         }
         if let Some((_, next_msn)) = self.drain.take_if(|(until_ns, _)| *until_ns <= now_ns) {
             segmenter.close_before(next_msn, out);
+            self.lost = true;
         }
     }
 }

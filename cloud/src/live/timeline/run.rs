@@ -8,10 +8,12 @@ use stagebox_media::{Epoch, Frame, Track};
 
 use super::cursor::{Cursor, MAX_HOLE_NS, Stand, Steps};
 use super::member::{Group, Member};
-use super::{Policy, Timed};
+use super::{Policy, Timed, USUAL_FRAME_NS};
 
 /// No frame of sound lasts longer.
 const MAX_SOUND_NS: i64 = 100_000_000;
+/// A run's only frame is taken to last as long as one of the slowest usual rate, as the packager has it.
+const ONLY_FRAME_NS: i64 = 1_000_000_000 / 15;
 /// Frames that wait for what is missing before them.
 const MAX_HELD: usize = 1_000;
 
@@ -144,8 +146,8 @@ impl Run {
     /// Gives on all that waits: the run is over.
     pub(super) fn flush(&mut self, out: &mut Vec<Timed>) {
         for track in [Track::Video, Track::Audio] {
-            // What lies behind a hole that nobody will fill belongs to it as long as the picture goes on.
-            let held: Vec<Frame> = self.lane(track).held.values().map(|(_, frame)| frame.clone()).collect();
+            // What lies behind a hole that no decoder gets over is nobody's.
+            let held: Vec<Frame> = self.reachable(track).cloned().collect();
             held.into_iter().for_each(|frame| self.give(frame, out));
         }
     }
@@ -179,7 +181,10 @@ impl Run {
             Track::Video => (self.cursor(Track::Video), self.cursor(Track::Audio)),
             Track::Audio => (self.cursor(Track::Audio), self.cursor(Track::Video)),
         };
-        let Some(lead_end_ns) = lead.end_ns() else { return i64::MIN };
+        let Some(mut lead_end_ns) = lead.end_ns() else { return i64::MIN };
+        if lead.duration_ns == 0 {
+            lead_end_ns += ONLY_FRAME_NS - USUAL_FRAME_NS;
+        }
         // What the other track has beyond the lead's end is dropped, but for the frame that crosses it.
         let beyond_ns = other.end_ns().map_or(0, |end| end.saturating_sub(lead_end_ns));
         let end_ns = lead_end_ns.saturating_add(beyond_ns.clamp(0, other.duration_ns.clamp(0, MAX_SOUND_NS)));
@@ -190,10 +195,18 @@ impl Run {
     fn cursor(&self, track: Track) -> Cursor {
         let lane = self.ref_lane(track);
         let mut cursor = lane.cursor;
-        for dts_ns in lane.held.keys() {
-            cursor.accept(*dts_ns);
+        for frame in self.reachable(track) {
+            cursor.accept(frame.dts_ns);
         }
         cursor
+    }
+
+    /// What waits and is not behind more than a pause.
+    fn reachable(&self, track: Track) -> impl Iterator<Item = &Frame> {
+        let lane = self.ref_lane(track);
+        let mut last_ns = lane.cursor.last_dts_ns;
+        let held = lane.held.values().map(|(_, frame)| frame);
+        held.take_while(move |frame| !leaps(last_ns.replace(frame.dts_ns), frame.dts_ns))
     }
 
     fn last(&self, track: Track) -> Option<i64> {

@@ -30,7 +30,7 @@ fn without_a_broadcast_the_timeline_goes_on_with_the_slate() {
     assert_eq!(bench.taken(), "", "not lost yet");
     bench.run_until(5_000);
     let text = bench.taken();
-    assert!(text.starts_with("end begin 3090 3130") && text.ends_with("4970 5010 5050 5090"), "{text}");
+    assert!(text.starts_with("end begin 3117 3157") && text.ends_with("4997 5037 5077 5117"), "{text}");
     // Whoever stops it has nothing shown.
     bench.timeline.set_slate(bench.now(), None, &mut bench.out);
     bench.run_until(9_000);
