@@ -165,12 +165,12 @@ impl Window {
     }
 
     /// Puts back what an index tells of before a restart; the store has its bytes.
-    pub(crate) fn restore(&mut self, rendition: Rendition, segment: Segment) {
+    pub(crate) fn restore(&mut self, rendition: Rendition, mut segment: Segment) {
         let lane = self.lanes.entry(rendition).or_default();
         lane.next_init = if segment.gap { lane.next_init } else { Some(segment.init) };
         lane.length_us += segment.duration_us;
         // Parts are served from memory only: what is not there is not listed.
-        let segment = Segment { parts: Vec::new(), ..segment };
+        segment.parts = Vec::new();
         lane.segments.push_back(Held { segment, data: None });
         self.trim(rendition);
     }

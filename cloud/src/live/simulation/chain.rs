@@ -263,7 +263,10 @@ impl Chain {
         self.timeline = Timeline::new(end_ns, self.settings.policy);
         self.segmenter = Segmenter::new(LENGTHS, resume);
         self.slates = slates(&self.settings);
+        // What grew is complete in no rendition.
         (self.slate_run, self.workers) = (None, Workers::default());
+        self.workers.lost = true;
+        self.product.uneven_ns = Some(self.now_ns);
         self.want_slate(self.is_slated, dice);
     }
 

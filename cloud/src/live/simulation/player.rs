@@ -57,6 +57,19 @@ pub(super) struct Marred {
     pub(super) lost: bool,
 }
 
+impl Marred {
+    fn excuses(self, finding: &Finding) -> bool {
+        let id = finding.rule.id;
+        let is_small = finding.playlist.starts_with("360p") || finding.words.contains("of 360p");
+        EXCUSED.contains(&id)
+            || (self.uneven && UNEVEN.contains(&id))
+            || (self.long && LONG.contains(&id))
+            || (self.lost && (is_small || id == "discontinuities-alike") && LOST.contains(&id))
+            // A worker takes its time to begin, and what another kind of broadcast brings cannot reach back.
+            || (id == "same-content" && (is_small || finding.words.contains("begins")))
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Player {
     checker: Checker,
@@ -96,19 +109,8 @@ impl Player {
         }
         found.push(self.checker.across());
         self.looks += 1;
-        let is_wrong = |finding: &Finding| {
-            let id = finding.rule.id;
-            let is_small = finding.playlist.starts_with("360p") || finding.words.contains("of 360p");
-            finding.rule.severity == Severity::Must
-                && !EXCUSED.contains(&id)
-                && !(marred.uneven && UNEVEN.contains(&id))
-                && !(marred.long && LONG.contains(&id))
-                && !(marred.lost && (is_small || id == "discontinuities-alike") && LOST.contains(&id))
-                // A worker takes its time to begin.
-                && !(id == "same-content" && is_small)
-                // What another kind of broadcast brings in mid-stream cannot reach back.
-                && !(id == "same-content" && finding.words.contains("begins"))
-        };
+        let is_wrong =
+            |finding: &Finding| finding.rule.severity == Severity::Must && !marred.excuses(finding);
         let wrong: Vec<Finding> = found.into_iter().flatten().filter(is_wrong).collect();
         if !wrong.is_empty() {
             let lists = renditions.iter().filter_map(|rendition| {

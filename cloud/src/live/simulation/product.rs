@@ -17,6 +17,8 @@ use crate::live::timeline::{RunStart, Timed};
 const TICK_NS: i64 = 20_000;
 /// Sound is counted in samples while its times are near to that.
 const SOUND_NS: i64 = 45_000_000;
+/// For how long after a hole.
+const UNEVEN_NS: u64 = 5_000_000_000;
 /// Sound that is so far behind the picture lacks something.
 const SILENT_NS: i64 = 500_000_000;
 /// Sound that is behind or ahead of the picture by more is not kept.
@@ -30,6 +32,8 @@ struct Expected {
     dts_ns: i64,
     /// How far the picture had come.
     lead_ns: Option<i64>,
+    /// Holes make segments so short that sound which is a little behind misses its own.
+    is_uneven: bool,
 }
 
 #[derive(Debug, Default)]
@@ -148,6 +152,7 @@ impl Product {
             pts_ns: frame.pts_ns,
             dts_ns: frame.dts_ns,
             lead_ns: self.run.last_ns,
+            is_uneven: self.uneven_ns.is_some_and(|at_ns| now_ns - at_ns < UNEVEN_NS),
         });
     }
 
@@ -162,7 +167,8 @@ impl Product {
                 rendition == Rendition::Source
                     || (run.first_ns.is_some_and(|first| expected.pts_ns >= first)
                         && run.last_ns.is_some_and(|last| expected.pts_ns < last)
-                        && (-EARLY_NS..LATE_NS).contains(&behind_ns))
+                        && (-EARLY_NS..if expected.is_uneven { 50_000_000 } else { LATE_NS })
+                            .contains(&behind_ns))
             };
             let lost: Vec<Expected> = rest.filter(within).collect();
             assert!(lost.is_empty(), "{rendition} of {run:?} lacks {lost:?}");

@@ -176,11 +176,11 @@ impl World {
 
     fn capture(&mut self) {
         let mut leaving = Vec::new();
-        for index in 0..self.encoders.len() {
-            let number = self.encoders[index].number;
-            self.encoders[index].leave_until(self.now_ns + STEP_NS, &mut self.dice, &mut leaving);
+        for encoder in &mut self.encoders {
+            let number = encoder.number;
+            encoder.leave_until(self.now_ns + STEP_NS, &mut self.dice, &mut leaving);
             for left in leaving.drain(..) {
-                let begins = self.encoders[index].begins_with(&left.frame);
+                let begins = encoder.begins_with(&left.frame);
                 for session in self.sessions.iter_mut().flatten().filter(|session| session.encoder == number)
                 {
                     session.is_begun |= begins;
