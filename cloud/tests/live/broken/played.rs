@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use reqwest::Client;
 use stagebox_media::Packet;
 use stagebox_media::cmaf::CmafReader;
-
-use crate::get;
 
 /// All of a rendition, in stretches that a decoder plays without being told anything new.
 #[derive(Debug, Default)]
@@ -25,8 +24,9 @@ pub(super) struct Run {
 
 impl Played {
     /// Fetches a rendition below this address; nothing if there is none.
-    pub(super) async fn fetch(address: &str) -> Self {
-        let (status, list) = get(&format!("{address}/index.m3u8")).await;
+    pub(super) async fn fetch(client: &Client, address: &str) -> Self {
+        let (status, list) = fetch(client, &format!("{address}/index.m3u8")).await;
+        let list = String::from_utf8(list).unwrap();
         let mut played = Self::default();
         if status == 404 {
             return played;
@@ -44,11 +44,13 @@ impl Played {
                 is_gap = true;
             } else if !line.starts_with('#') && !line.is_empty() && !std::mem::take(&mut is_gap) {
                 if std::mem::take(&mut is_new) {
-                    let bytes = fetch(&format!("{address}/{init}")).await;
+                    let (_, bytes) = fetch(client, &format!("{address}/{init}")).await;
                     played.runs.push(Run { init: init.clone(), bytes, dts_ns: Vec::new() });
                 }
                 let run = played.runs.last_mut().unwrap();
-                run.bytes.extend(fetch(&format!("{address}/{line}")).await);
+                let (status, bytes) = fetch(client, &format!("{address}/{line}")).await;
+                assert_eq!(status, 200, "{line}");
+                run.bytes.extend(bytes);
             }
         }
         played.runs.iter_mut().for_each(Run::read);
@@ -100,7 +102,7 @@ impl Run {
     }
 }
 
-async fn fetch(url: &str) -> Vec<u8> {
-    let answer = reqwest::get(url).await.unwrap().error_for_status().unwrap();
-    answer.bytes().await.unwrap().to_vec()
+async fn fetch(client: &Client, url: &str) -> (u16, Vec<u8>) {
+    let answer = client.get(url).send().await.unwrap();
+    (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
 }
