@@ -16,7 +16,7 @@ const MAX_FRAME_US: u64 = 1_000_000;
 /// A segment that is shorter than the lead's by more than this lacks frames.
 const MAX_MISSING_US: u64 = 250_000;
 /// A frame that comes later than this after a boundary has lacked one before it.
-const MAX_LATE_US: u64 = 60_000;
+const MAX_LATE_US: u64 = 90_000;
 /// Frame durations of one rate differ by this much in RTMP's whole milliseconds.
 const ROUNDING_US: u64 = 2_000;
 

@@ -147,7 +147,11 @@ fn all_is_there(window: &Window, rendition: Rendition, text: &str) {
         let quoted = line.split("URI=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
         let numbers =
             |name: &str| -> Vec<u64> { name.split('.').filter_map(|part| part.parse().ok()).collect() };
-        if line.starts_with("#EXT-X-PART:") || line.starts_with("#EXT-X-PRELOAD-HINT:") {
+        if line.starts_with("#EXT-X-PRELOAD-HINT:TYPE=MAP") {
+            let number = quoted.strip_prefix("init-").and_then(|rest| rest.strip_suffix(".mp4"));
+            let init = number.and_then(|number| number.parse().ok()).unwrap_or(u32::MAX);
+            assert!(window.init(rendition, init).is_some(), "{rendition}: {line}\n{text}");
+        } else if line.starts_with("#EXT-X-PART:") || line.starts_with("#EXT-X-PRELOAD-HINT:") {
             let is_listed = line.starts_with("#EXT-X-PART:");
             let Some((msn, part)) = numbers(quoted).first().copied().zip(numbers(quoted).get(1).copied())
             else {

@@ -29,6 +29,7 @@ const NOT_MEANT: [&str; 3] = ["several-bit-rates", "segment-in-time", "part-in-t
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Warnings that a busy machine earns itself.
 const OF_THE_LINE: [&str; 3] = ["nothing_arrives", "network_unsteady", "upload_behind"];
+/// Seconds after the last of a stream in which a warning may still come.
 const LATE_S: u32 = 3;
 /// Decoders that run at a time.
 const DECODERS: usize = 2;
@@ -128,10 +129,7 @@ impl Broadcast {
             self.look_at(is_said, || format!("'{words}' is not said: {told:?}"));
         }
         if self.case.warnings.is_empty() {
-            // This machine may be busy.
-            let said =
-                told.keys().filter(|name| !["network_unsteady", "upload_behind"].contains(&name.as_str()));
-            let said: Vec<_> = said.collect();
+            let said: Vec<_> = told.keys().filter(|name| !OF_THE_LINE.contains(&name.as_str())).collect();
             self.look_at(said.is_empty(), || format!("{said:?} is said of a good stream"));
         }
     }
