@@ -66,7 +66,7 @@ async fn the_backup_is_shown_while_main_is_black_frozen_or_silent() -> Result<()
     let options = CloudOptions { extra: "[live]\ntranscode = false\n".into(), ..CloudOptions::default() };
     let cloud = Cloud::start(directory.path(), &options).await?;
     let settings = json!({
-        "main_back_s": 2, "switch_on_black_s": 1, "switch_on_frozen_s": 2, "switch_on_silent_s": 2,
+        "main_back_s": 1, "switch_on_black_s": 1, "switch_on_frozen_s": 2, "switch_on_silent_s": 2,
     });
     cloud.api.patch("account/settings", &settings).await?;
     let event = make_event(&cloud, None).await?;
@@ -74,9 +74,9 @@ async fn the_backup_is_shown_while_main_is_black_frozen_or_silent() -> Result<()
     let url = publish_url(&cloud, &event, "backup").await?;
     let _backup = publish_made_up(&directory.path().join("backup"), &url, 3_000, &good)?;
     cloud.api.wait_receiving(&event, "backup", STEP).await?;
-    let picture = "testsrc2=size=320x180:rate=15,drawbox=c=black:t=fill:enable='between(t,6,9)',\
-                   drawbox=c=gray:t=fill:enable='between(t,14,18)'";
-    let poor = MadeUp { picture, sound: "sine=frequency=440,volume=0:enable='gte(t,24)'", ..good };
+    let picture = "testsrc2=size=320x180:rate=15,drawbox=c=black:t=fill:enable='between(t,5,8)',\
+                   drawbox=c=gray:t=fill:enable='between(t,12,16)'";
+    let poor = MadeUp { picture, sound: "sine=frequency=440,volume=0:enable='gte(t,20)'", ..good };
     let url = publish_url(&cloud, &event, "main").await?;
     let _main = publish_made_up(&directory.path().join("main"), &url, 3_000, &poor)?;
     cloud.api.wait_receiving(&event, "main", STEP).await?;

@@ -23,7 +23,7 @@ impl Driver {
         match packet {
             Packet::Config(config) if config.track == Track::Video => looker.configure(number(input), config),
             Packet::Frame(frame) if frame.track == Track::Video && frame.key => {
-                looker.push(number(input), frame)
+                looker.push(number(input), frame);
             }
             Packet::Config(_) | Packet::Frame(_) => {}
         }

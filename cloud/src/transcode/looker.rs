@@ -113,7 +113,6 @@ async fn converse(
             moved = timeout(LIMIT, process.moved(true)) => moved,
         };
         match moved {
-            Ok(Moved::Took) => {}
             Ok(Moved::Broken(reason)) => return Some(reason),
             Ok(Moved::Gave(messages)) => {
                 for message in messages {
@@ -129,7 +128,7 @@ async fn converse(
                 }
             }
             Err(_) if is_looking => return Some(format!("it looks for over {} s", LIMIT.as_secs())),
-            Err(_) => {}
+            Ok(Moved::Took) | Err(_) => {}
         }
     }
 }

@@ -74,9 +74,9 @@ pub(super) fn media_range(kind: Kind, grant: Grant, data: Bytes, range: Range, l
     headers.insert(header::CONTENT_TYPE, content_type);
     let caching = match (kind, grant) {
         (Kind::LivePlaylist, Grant::Public) => "public, max-age=1",
-        (Kind::LivePlaylist, Grant::Preview) => "private, no-cache",
         (Kind::FinalPlaylist, Grant::Public) => "public, max-age=60",
-        (Kind::FinalPlaylist, Grant::Preview) => "private, max-age=60",
+        // Whoever trims an item sees at once what becomes of it.
+        (Kind::LivePlaylist | Kind::FinalPlaylist, Grant::Preview) => "private, no-cache",
         (_, Grant::Public) => "public, max-age=31536000, immutable",
         (_, Grant::Preview) => "private, max-age=31536000, immutable",
     };

@@ -46,7 +46,7 @@ const USUAL_FRAME_NS: i64 = 33_333_333;
 #[derive(Debug)]
 enum Running {
     Idle,
-    Run(Run),
+    Run(Box<Run>),
     Slate(Showing),
 }
 
@@ -338,7 +338,7 @@ impl Timeline {
             }
         }
         self.empty_since = None;
-        self.running = Running::Run(run);
+        self.running = Running::Run(Box::new(run));
         self.drain(now, out);
     }
 

@@ -24,11 +24,11 @@ impl NalLength {
     }
 
     /// The frame with four-byte lengths.
-    pub(in super::super) fn widen(self, data: Bytes) -> Widened {
-        let whole = h264::widen_lengths(&data, self.0).ok().filter(|widened| h264::is_whole(widened));
+    pub(in super::super) fn widen(self, data: &Bytes) -> Widened {
+        let whole = h264::widen_lengths(data, self.0).ok().filter(|widened| h264::is_whole(widened));
         match whole {
             Some(whole) => Widened::Whole(whole),
-            None => h264::mend(&data, self.0).map_or(Widened::Nothing, Widened::Mended),
+            None => h264::mend(data, self.0).map_or(Widened::Nothing, Widened::Mended),
         }
     }
 }

@@ -49,7 +49,7 @@ proptest! {
         let data = Bytes::from(data);
         let _ = read_video(data.clone());
         let _ = read_audio(data.clone());
-        let _ = NalLength::normalise(data.clone()).map(|(length, _)| length.widen(data));
+        let _ = NalLength::normalise(data.clone()).map(|(length, _)| length.widen(&data));
     }
 }
 
@@ -104,10 +104,10 @@ fn short_nal_unit_lengths_become_four_bytes() {
     assert_eq!(config[4], 0xFF);
     let data = Bytes::from_static(&[0, 2, 9, 8, 0, 1, 7]);
     let widened = Bytes::from_static(&[0, 0, 0, 2, 9, 8, 0, 0, 0, 1, 7]);
-    assert_eq!(length.widen(data), Widened::Whole(widened));
-    assert_eq!(length.widen(Bytes::from_static(&[0, 9, 1])), Widened::Nothing);
+    assert_eq!(length.widen(&data), Widened::Whole(widened));
+    assert_eq!(length.widen(&Bytes::from_static(&[0, 9, 1])), Widened::Nothing);
     let cut = Bytes::from_static(&[0, 2, 0x65, 8, 0, 0, 0, 3, 1]);
-    assert_eq!(length.widen(cut), Widened::Mended(Bytes::from_static(&[0, 0, 0, 2, 0x65, 8])));
+    assert_eq!(length.widen(&cut), Widened::Mended(Bytes::from_static(&[0, 0, 0, 2, 0x65, 8])));
 }
 
 #[test]

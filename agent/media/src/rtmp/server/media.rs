@@ -69,7 +69,7 @@ impl Media {
                     let Some(length) = self.nal_length else {
                         return Ok(self.leave_out(Track::Video, Fault::NoHeader));
                     };
-                    match length.widen(frame.data) {
+                    match length.widen(&frame.data) {
                         Widened::Whole(data) => frame.data = data,
                         Widened::Mended(data) => {
                             self.leave_out(Track::Video, Fault::BrokenFrame);
