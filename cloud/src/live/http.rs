@@ -178,10 +178,6 @@ async fn playlist(
             return Err(ApiError::bad_request(detail));
         }
         let _ = timeout_at(until, edge.wait_for(|edge| edge.reached(msn, part))).await;
-    } else {
-        // Players take a list of parts alone for a broken one, and ask again when they have missed what comes next.
-        let is_listed = |edge: &Edge| edge.complete.is_some_and(|(msn, _)| msn >= from_msn);
-        let _ = timeout_at(until, edge.wait_for(is_listed)).await;
     }
     if let Some(playlist) = stream.playlist(rendition, view) {
         return Ok(playlist);
