@@ -11,7 +11,7 @@ use stagebox_tests::house::{
 use tokio::process::Command;
 
 use super::cpu;
-use super::figure::Figure;
+use super::figure::{self, Figure};
 use super::footage;
 
 const WINDOW: Duration = Duration::from_secs(15);
@@ -94,9 +94,6 @@ async fn peer(clip: &Path) -> Result<f64> {
 
 pub(crate) async fn measure(runs: usize) -> Result<Vec<Figure>> {
     let clip = clip().await?;
-    let mut pairs = Vec::new();
-    for _ in 0..runs {
-        pairs.push((ours(&clip).await?, peer(&clip).await?));
-    }
+    let pairs = figure::alternating(runs, async || ours(&clip).await, async || peer(&clip).await).await?;
     Ok(vec![Figure::lower("box 720p30 cpu", &pairs, Some(1.05), "CPU-s a second")])
 }

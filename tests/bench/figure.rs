@@ -1,5 +1,6 @@
 //! One line of the result.
 
+use anyhow::Result;
 use serde::Serialize;
 
 /// The table's first line.
@@ -18,6 +19,19 @@ pub(crate) struct Figure {
     pub(crate) target: Option<f64>,
     pub(crate) better: &'static str,
     pub(crate) unit: &'static str,
+}
+
+/// Measures us and the peer in turn, so that a machine's moods meet both.
+pub(crate) async fn alternating(
+    runs: usize,
+    mut ours: impl AsyncFnMut() -> Result<f64>,
+    mut peer: impl AsyncFnMut() -> Result<f64>,
+) -> Result<Vec<(f64, f64)>> {
+    let mut pairs = Vec::new();
+    for _ in 0..runs {
+        pairs.push((ours().await?, peer().await?));
+    }
+    Ok(pairs)
 }
 
 impl Figure {

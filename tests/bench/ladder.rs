@@ -12,7 +12,7 @@ use stagebox_tests::house::{Cloud, CloudOptions, Process, free_port, wait_until}
 use tokio::process::Command;
 use tokio::time::sleep;
 
-use super::figure::Figure;
+use super::figure::{self, Figure};
 use super::{cpu, footage, live};
 
 const WINDOW: Duration = Duration::from_secs(12);
@@ -131,9 +131,6 @@ async fn peer(clip: &Path) -> Result<f64> {
 
 pub(crate) async fn measure(runs: usize) -> Result<Vec<Figure>> {
     let clip = clip().await?;
-    let mut pairs = Vec::new();
-    for _ in 0..runs {
-        pairs.push((ours(&clip).await?, peer(&clip).await?));
-    }
+    let pairs = figure::alternating(runs, async || ours(&clip).await, async || peer(&clip).await).await?;
     Ok(vec![Figure::lower("ladder cpu, 1080p15", &pairs, Some(1.1), "CPU-s a second")])
 }

@@ -92,13 +92,12 @@ impl Driver {
     /// Encodes a source anew whose key frames are too far apart, and not any more once they are not: from this key
     /// frame on, if it says so.
     pub(super) async fn follow_keys(&mut self, frame: &Frame, out: &mut Vec<Packaged>) {
-        let Some(start) = self.run_start.clone().filter(|_| self.slate_run.is_none()) else { return };
-        let Source::Input(input) = start.source else { return };
         let is_far = match self.segmenter.spacing(frame) {
             Some(Spacing::TooFar) => true,
             Some(Spacing::Fine) => false,
             None => return,
         };
+        let Some(RunStart { source: Source::Input(input), .. }) = self.run_start else { return };
         let was_far = self.far_keys.contains(&input);
         let can_change = self.around.workshop.is_some() && self.view.details.transcode;
         if is_far == was_far || !can_change {
@@ -110,6 +109,7 @@ impl Driver {
             self.far_keys.remove(&input);
         }
         tracing::warn!(event = %self.stream.event, %input, is_far, "the source is encoded anew, or not any more");
+        let Some(start) = self.run_start.clone() else { return };
         let start_unix_ms = self.segmenter.unix_ms_at(frame.pts_ns).unwrap_or(start.start_unix_ms);
         let beyond = self.end_run(out);
         self.drain_source(out).await;

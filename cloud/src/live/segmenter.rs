@@ -148,7 +148,7 @@ impl Segmenter {
     pub(crate) fn spacing(&self, frame: &Frame) -> Option<Spacing> {
         let run = self.run.as_ref().filter(|run| run.origin_ns.is_some())?;
         let is_key = frame.key && frame.track == Track::Video && run.lead.is_video();
-        run.keys.spacing(frame, self.limit_ns()).filter(|_| is_key)
+        if is_key { run.keys.spacing(frame, self.limit_ns()) } else { None }
     }
 
     /// Wall-clock time of what is shown then in the running run.

@@ -199,16 +199,16 @@ fn sound_that_reaches_beyond_the_picture_keeps_to_the_target() {
     assert!(rounded <= outcome.target_duration_s, "{longest:?} {:?}", outcome.target_duration_s);
 }
 
+fn pictures_only() -> RunStart {
+    let source = super::super::timeline::Source::Slate;
+    RunStart { source, video: Some(video_config()), audio: None, start_unix_ms: 0 }
+}
+
 #[test]
 fn a_lost_worker_leaves_a_gap_and_comes_back_at_a_boundary() {
     let mut segmenter = Segmenter::new(LENGTHS, Resume::default());
     let (mut outcome, mut out) = (Outcome::default(), Vec::new());
-    let start = RunStart {
-        source: super::super::timeline::Source::Slate,
-        video: Some(video_config()),
-        audio: None,
-        start_unix_ms: 0,
-    };
+    let start = pictures_only();
     let run = segmenter.begin(&start, &[SMALL], &mut out).unwrap();
     segmenter.scaled(SMALL, Packet::Config(video_config()), &mut out).unwrap();
     for index in 0..600i64 {
@@ -235,12 +235,7 @@ fn a_lost_worker_leaves_a_gap_and_comes_back_at_a_boundary() {
 fn what_a_run_is_not_shown_in_is_missing_at_once() {
     let mut segmenter = Segmenter::new(LENGTHS, Resume::default());
     let (mut outcome, mut out) = (Outcome::default(), Vec::new());
-    let start = RunStart {
-        source: super::super::timeline::Source::Slate,
-        video: Some(video_config()),
-        audio: None,
-        start_unix_ms: 0,
-    };
+    let start = pictures_only();
     let run = segmenter.begin(&start, &[SMALL], &mut out).unwrap();
     segmenter.scaled(SMALL, Packet::Config(video_config()), &mut out).unwrap();
     let picture = |index: i64| frame(Track::Video, index * SECOND_NS / 30, 0, index % 60 == 0);
