@@ -87,7 +87,10 @@ describe("the whole job", { skip, timeout: 120_000 }, () => {
     await until("the box", async () => (await api("GET", `/devices/${box}`)).online, 20_000);
     await command("start_recording");
     await press("--press");
-    await admin.waitForSelector("[data-input=main] .dot-ready", { timeout: 20_000 });
+    await admin.waitForSelector("[data-input=main] .dot-ready", { timeout: 20_000 }).catch(async (error) => {
+      const [shown, { inputs }] = [await admin.innerText("body"), await api("GET", `/events/${event.id}`)];
+      throw new Error(`${error.message}\nthe server: ${inputs.main.receiving}, the page: ${shown}`);
+    });
     await admin.click("[data-to=started]");
     await viewer.waitForSelector(".player", { timeout: 2_500 });
     await plays(viewer, 5);

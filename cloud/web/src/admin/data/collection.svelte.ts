@@ -1,4 +1,5 @@
 import { ask, wordsOf } from "./api.ts";
+import { Turns } from "./turns.ts";
 
 interface Page<T> {
   data: T[];
@@ -10,10 +11,14 @@ interface Kept {
   version?: number;
 }
 
+/** The whole list among what is read; ids are never empty. */
+const ALL = "";
+
 /** All documents of one kind, or the newest of them, loaded once and kept up to date by the server's stream. */
 export class Collection<T extends Kept> {
   readonly #path: string;
   readonly #most: number;
+  readonly #turns = new Turns();
   all: T[] = $state.raw([]);
   state: "idle" | "loading" | "ready" | "failed" = $state("idle");
   error = $state("");
@@ -32,7 +37,11 @@ export class Collection<T extends Kept> {
     if (this.state === "idle" || this.state === "failed") void this.load();
   }
 
-  async load(): Promise<void> {
+  load(): Promise<void> {
+    return this.#turns.take(ALL, () => this.#load());
+  }
+
+  async #load(): Promise<void> {
     if (this.state !== "ready") this.state = "loading";
     try {
       const all: T[] = [];
@@ -51,7 +60,20 @@ export class Collection<T extends Kept> {
     }
   }
 
-  async refresh(id: string): Promise<void> {
+  /** Follows a change that the server tells of. */
+  heard(id: string, deleted: boolean): void {
+    // What is on its way may be from before the change.
+    if (this.#turns.has(ALL)) void this.load();
+    if (this.state !== "ready") return;
+    if (deleted) this.drop(id);
+    else void this.refresh(id);
+  }
+
+  refresh(id: string): Promise<void> {
+    return this.#turns.take(id, () => this.#refresh(id));
+  }
+
+  async #refresh(id: string): Promise<void> {
     try {
       this.put(await ask<T>("GET", `${this.#path}/${id}`));
     } catch {

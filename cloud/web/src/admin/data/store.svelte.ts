@@ -41,6 +41,8 @@ class Session {
   /** Whether the server's stream is open, so that what is shown is of now. */
   live = $state(true);
   #leave: () => void = () => {};
+  /** Grows as somebody signs in or out, so that what was awaited meanwhile is thrown away. */
+  #turn = 0;
 
   async restore(): Promise<void> {
     whenSignedOut(() => this.#out());
@@ -86,19 +88,23 @@ class Session {
   }
 
   async #in(answer: SessionAnswer): Promise<void> {
+    const turn = ++this.#turn;
     setCsrf(answer.csrf);
-    // Before any page shows a time.
-    await zone.load();
+    this.#leave();
+    const { leave, opened } = follow(this);
+    this.#leave = leave;
+    // Before any page shows a time, or reads what may change before it would be told.
+    await Promise.all([zone.load(), opened]);
+    if (turn !== this.#turn) return;
     this.email = answer.email;
     this.name = answer.name ?? "";
     this.userId = answer.user_id;
     this.permissions = answer.permissions ?? [];
     this.state = "in";
-    this.#leave();
-    this.#leave = follow(this);
   }
 
   #out(): void {
+    this.#turn += 1;
     this.#leave();
     this.#leave = () => {};
     this.live = true;
@@ -121,7 +127,7 @@ type StreamMessage =
 const KINDS = { event: events, item: items, device: devices, job: jobs };
 
 function readAnew(): void {
-  for (const one of Object.values(KINDS)) if (one.state === "ready") void one.load();
+  for (const one of Object.values(KINDS)) if (one.state !== "idle") void one.load();
   told.anew.tell();
 }
 
@@ -130,16 +136,23 @@ function changed(kind: keyof typeof KINDS | "simulcast", id: string, deleted: bo
     told.simulcast.tell({ id, deleted });
     return;
   }
-  const kept = KINDS[kind];
-  if (!kept || kept.state !== "ready") return;
-  if (deleted) kept.drop(id);
-  else void kept.refresh(id);
+  KINDS[kind]?.heard(id, deleted);
 }
 
-function follow(owner: Session): () => void {
+/** A page that waits for its stream waits no longer than this; it reads everything anew once it is there. */
+const OPENED_WITHIN_MS = 700;
+
+/** Follows the stream; how to leave it, and when what it would tell is not missed any more. */
+function follow(owner: Session): { leave: () => void; opened: Promise<void> } {
+  let isOpened: () => void = () => {};
+  const opened = new Promise<void>((resolve) => (isOpened = resolve));
   let wasDown = false;
   let tell: ReturnType<typeof setTimeout> | undefined;
-  return followStream("/api/v1/stream", {
+  const late = setTimeout(() => {
+    wasDown = true;
+    isOpened();
+  }, OPENED_WITHIN_MS);
+  const leave = followStream("/api/v1/stream", {
     events: ["change", "alarms", "telemetry", "health", "simulcasts", "alive", "reset"],
     message(name, data) {
       const message = data as StreamMessage;
@@ -160,6 +173,8 @@ function follow(owner: Session): () => void {
     },
     up() {
       clearTimeout(tell);
+      clearTimeout(late);
+      isOpened();
       owner.live = true;
       if (!wasDown) return;
       wasDown = false;
@@ -173,4 +188,5 @@ function follow(owner: Session): () => void {
       void owner.check();
     },
   });
+  return { leave, opened };
 }
