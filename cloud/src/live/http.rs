@@ -178,6 +178,8 @@ async fn playlist(
             return Err(ApiError::bad_request(detail));
         }
         let _ = timeout_at(until, edge.wait_for(|edge| edge.reached(msn, part))).await;
+    } else if !query.plain {
+        let _ = timeout_at(until, edge.wait_for(|edge| edge.begun(from_msn))).await;
     }
     if let Some(playlist) = stream.playlist(rendition, view) {
         return Ok(playlist);

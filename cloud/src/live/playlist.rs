@@ -12,6 +12,11 @@ const PARTS_KEPT_TARGET_DURATIONS: u64 = 3;
 /// A client may skip what is older than this many target durations (RFC 8216bis, 4.4.3.8).
 const SKIP_UNTIL_TARGET_DURATIONS: u64 = 6;
 
+/// What a playlist keeps at least, however little is to be looked back to (RFC 8216bis, 6.2.2; Apple's authoring
+/// specification, 8.11).
+pub(crate) const LEAST_TARGET_DURATIONS: u64 = 3;
+pub(crate) const LEAST_SEGMENTS: usize = 6;
+
 mod iframes;
 
 /// Where another rendition of the same event ends (RFC 8216bis, 4.4.5.4).
@@ -45,10 +50,34 @@ pub(crate) struct MediaPlaylist<'a> {
     pub(crate) discontinuity_sequence: u64,
     /// Number of the first segment, also when the list is still empty.
     pub(crate) first_msn: u64,
+    /// What nobody may see before the first one: players that begin with a complete segment begin at once.
+    pub(crate) lead: Option<Lead>,
     /// Complete segments, oldest first, numbers without a hole.
     pub(crate) segments: &'a [&'a Segment],
     pub(crate) low_latency: Option<LowLatency<'a>>,
     pub(crate) kind: PlaylistKind,
+}
+
+/// A stretch that is listed and never served (EXT-X-GAP, RFC 8216bis, 4.4.4.7), in front of the first segment; as long as a
+/// target duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lead {
+    pub(crate) msn: u64,
+    pub(crate) start_unix_ms: i64,
+    pub(crate) duration_us: u64,
+}
+
+impl Lead {
+    /// In front of what is listed first, if there was anything before it: until the playlist is as long as it has to be
+    /// without it.
+    pub(crate) fn of(first: &Segment, segments: &[&Segment], duration_us: u64) -> Option<Self> {
+        let long_us = segments.iter().map(|segment| segment.duration_us).sum::<u64>();
+        if segments.len() >= LEAST_SEGMENTS && long_us >= LEAST_TARGET_DURATIONS * duration_us {
+            return None;
+        }
+        let start_unix_ms = first.start_unix_ms - i64::try_from(duration_us / 1000).ok()?;
+        Some(Self { msn: first.msn.checked_sub(1)?, start_unix_ms, duration_us })
+    }
 }
 
 /// Whether a playlist grows, has ended, or never grew.
@@ -84,6 +113,9 @@ impl MediaPlaylist<'_> {
         let skipped = self.skipped_segments();
         if skipped > 0 {
             let _ = writeln!(out, "#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}");
+        }
+        if let Some(lead) = self.lead {
+            self.lead(&mut out, lead);
         }
         let mut init = None;
         let parts_from_us = self.duration_us().saturating_sub(PARTS_KEPT_TARGET_DURATIONS * self.target_us());
@@ -133,11 +165,30 @@ impl MediaPlaylist<'_> {
             );
             let _ = writeln!(out, "#EXT-X-PART-INF:PART-TARGET={}", seconds(low.part_target_us));
         }
-        let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", self.first_msn);
+        let first_msn = self.lead.map_or(self.first_msn, |lead| lead.msn);
+        let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{first_msn}");
         let _ = writeln!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.discontinuity_sequence);
         if self.segments.iter().all(|segment| segment.independent || segment.gap) {
             out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
         }
+    }
+
+    /// What nobody may see, in parts that are not there either: where no segment before the growing one has parts, hls.js
+    /// waits for the whole of it.
+    fn lead(&self, out: &mut String, lead: Lead) {
+        let Lead { msn, start_unix_ms, duration_us } = lead;
+        if self.segments.is_empty() {
+            // With the first part: reckoned from the end, a player would begin within what it cannot have.
+            let _ = writeln!(out, "#EXT-X-START:TIME-OFFSET={},PRECISE=YES", seconds(duration_us));
+        }
+        date(out, start_unix_ms);
+        let part_us = self.low_latency.as_ref().map_or(duration_us, |low| low.part_target_us).max(1);
+        let is_near_end = self.duration_us() < PARTS_KEPT_TARGET_DURATIONS * self.target_us();
+        for part in (0..duration_us / part_us).filter(|_| is_near_end) {
+            let (long, uri) = (seconds(part_us), part_uri(msn, part));
+            let _ = writeln!(out, "#EXT-X-PART:DURATION={long},URI=\"{uri}\",GAP=YES");
+        }
+        let _ = writeln!(out, "#EXT-X-GAP\n#EXTINF:{},\n{}", seconds(duration_us), segment_uri(msn));
     }
 
     /// What comes after the last complete segment: the growing one, the hint, the reports.
@@ -207,7 +258,11 @@ fn begin(out: &mut String, segment: &Segment, init: &mut Option<u32>, first: boo
         let _ = writeln!(out, "#EXT-X-MAP:URI=\"{}\"", init_uri(segment.init));
         *init = Some(segment.init);
     }
-    if let Some(date) = date_time(segment.start_unix_ms) {
+    date(out, segment.start_unix_ms);
+}
+
+fn date(out: &mut String, unix_ms: i64) {
+    if let Some(date) = date_time(unix_ms) {
         let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{date}");
     }
 }

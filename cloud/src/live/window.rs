@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Bytes, BytesMut};
 
 use super::lane::Packaged;
-use super::playlist::{LowLatency, MediaPlaylist, PlaylistKind, RenditionReport};
+use super::playlist::{
+    LEAST_SEGMENTS, LEAST_TARGET_DURATIONS, Lead, LowLatency, MediaPlaylist, PlaylistKind, RenditionReport,
+};
 use super::rates::{Rates, master};
 use super::rendition::Rendition;
 use super::segment::{Description, Segment};
@@ -17,11 +19,6 @@ const MEMORY_TARGETS: u64 = 4;
 const RATE_SEGMENTS: usize = 30;
 /// Players begin three segments from the end: what has nothing there is no rendition to begin with.
 const BEGIN_SEGMENTS: usize = 3;
-
-/// What a playlist keeps at least, however little is to be looked back to (RFC 8216bis, 6.2.2; Apple's authoring
-/// specification, 8.11).
-const LEAST_TARGET_DURATIONS: u64 = 3;
-const LEAST_SEGMENTS: usize = 6;
 
 /// Which of a rendition's playlists is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +44,13 @@ impl Edge {
     /// The newest segment that has anything in it.
     pub(crate) fn newest_msn(&self) -> Option<u64> {
         self.open.or(self.complete).map(|(msn, _)| msn)
+    }
+
+    /// Whether playback can begin, and go on, with the segment `from_msn`: a whole one is there, or one part more than the
+    /// first.
+    pub(crate) fn begun(&self, from_msn: u64) -> bool {
+        let is_whole = self.complete.is_some_and(|(msn, _)| msn >= from_msn);
+        is_whole || self.open.is_some_and(|(msn, parts)| msn > from_msn || (msn == from_msn && parts > 1))
     }
 
     /// Whether a playlist now holds segment `msn`, or its part (RFC 8216bis, 6.2.5.2).
@@ -287,6 +291,7 @@ impl Window {
     /// Writes a rendition's playlist; `None` while there is nothing to list.
     pub(crate) fn playlist(&self, rendition: Rendition, view: View) -> Option<String> {
         let lane = self.lanes.get(&rendition)?;
+        let is_low_latency = !view.plain && !view.iframes;
         let segments: Vec<&Segment> = lane
             .segments
             .iter()
@@ -294,14 +299,17 @@ impl Window {
             .filter(|segment| segment.msn >= view.from_msn)
             .collect();
         let open = lane.open.as_ref().map(|open| &open.segment).filter(|open| open.msn >= view.from_msn);
-        let open = open.filter(|_| !view.plain && !view.iframes);
+        let open = open.filter(|_| is_low_latency);
         let first = segments.first().copied().or(open)?;
+        let target_duration_s = self.target_duration_s?;
+        let begins = is_low_latency && !self.ended && first.msn == view.from_msn;
         let playlist = MediaPlaylist {
-            target_duration_s: self.target_duration_s?,
+            target_duration_s,
+            lead: begins.then(|| Lead::of(first, &segments, target_duration_s * 1_000_000)).flatten(),
             discontinuity_sequence: first.discontinuity_sequence,
             first_msn: first.msn,
             segments: &segments,
-            low_latency: (!view.plain && !view.iframes).then(|| LowLatency {
+            low_latency: is_low_latency.then(|| LowLatency {
                 part_target_us: self.keep.part_us,
                 open,
                 hint: lane.hint(),

@@ -79,6 +79,7 @@ fn played(manifest: &Manifest, track: &Track) -> PlayedTrack {
         target_duration_s: manifest.target_duration_s,
         discontinuity_sequence: 0,
         first_msn: all.first().map_or(0, |first| first.msn),
+        lead: None,
         segments: &all,
         low_latency: None,
         kind: PlaylistKind::OnDemand,

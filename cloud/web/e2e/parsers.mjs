@@ -140,7 +140,9 @@ function hangsTogether(name, list, text) {
     assert.ok(parts.every(([, duration]) => duration <= list.part_target + 0.001), text);
     // A segment's last part may be of any length (RFC 8216bis, 4.4.4.9).
     assert.ok(parts.slice(0, -1).every(([, duration]) => duration >= 0.85 * list.part_target), text);
-    if (parts.length > 0) assert.ok(parts[0][2], `it begins with a key picture:\n${text}`);
+    // What was before the first segment is a gap in parts that nobody fetches.
+    const isGap = list.segments[number - first]?.gap;
+    if (parts.length > 0 && !isGap) assert.ok(parts[0][2], `it begins with a key picture:\n${text}`);
   }
   const isLow = !list.ended && !list.pictures && !name.includes("plain");
   assert.deepEqual([list.target, list.version], [2, isLow ? 9 : 8]);

@@ -136,6 +136,13 @@ fn date_steps(list: &MediaPlaylist, report: &mut Report) {
     }
 }
 
+/// Whether there is nothing but gaps before this: near the end or not, nobody can begin earlier.
+fn is_first_there(list: &MediaPlaylist, offset_us: i64) -> bool {
+    let gaps = list.segments.iter().take_while(|segment| segment.gap);
+    let gaps_us: u64 = gaps.filter_map(|segment| segment.duration_us).sum();
+    gaps_us > 0 && u64::try_from(offset_us) == Ok(gaps_us)
+}
+
 fn start(list: &MediaPlaylist, report: &mut Report) {
     let (Some((line, offset_us)), None) = (list.start, list.skip) else { return };
     let length_us = list.listed_us();
@@ -146,7 +153,7 @@ fn start(list: &MediaPlaylist, report: &mut Report) {
         let words =
             format!("the start is {} away, the playlist {} long", seconds(size_us), seconds(length_us));
         report.add(rule::START_WITHIN, line, words);
-    } else if is_live(list) && from_end_us < near_us {
+    } else if is_live(list) && from_end_us < near_us && !is_first_there(list, offset_us) {
         let words = format!("the start is {} from the end of a live playlist", seconds(from_end_us));
         report.add(rule::START_WITHIN, line, words);
     }

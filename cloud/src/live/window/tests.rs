@@ -1,4 +1,5 @@
 use super::*;
+use crate::live::conformance::Checker;
 use crate::live::segment::{Description, PartInfo};
 
 const SOURCE: Rendition = Rendition::Source;
@@ -119,9 +120,35 @@ fn viewers_see_nothing_from_before_their_first_segment() {
     complete(&mut window, 0);
     part(&mut window, 1, 1);
     assert_eq!(window.playlist(SOURCE, view(2)), None);
+    // What was before is a gap that nobody fetches; playback begins after it.
+    let gap = "#EXT-X-GAP\n#EXTINF:2.000000,\n0.m4s\n";
     let list = window.playlist(SOURCE, view(1)).unwrap();
-    assert!(list.contains("#EXT-X-MEDIA-SEQUENCE:1\n") && !list.contains("0.m4s\n0"), "{list}");
-    assert!(!list.contains("\n0.m4s"), "{list}");
+    assert!(list.contains("#EXT-X-MEDIA-SEQUENCE:0\n") && list.contains(gap), "{list}");
+    assert!(list.contains("#EXT-X-START:TIME-OFFSET=2.000000,PRECISE=YES\n"), "{list}");
+    assert_eq!(list.matches(",GAP=YES\n").count(), 4, "{list}");
+    let plain = View { plain: true, ..view(1) };
+    assert_eq!(window.playlist(SOURCE, plain), None);
+    part(&mut window, 1, 2);
+    let edge = window.edge(SOURCE);
+    assert!(edge.begun(1) && !edge.begun(2), "{edge:?}");
+
+    // Once the playlist is long enough without it, it is gone; no rule is broken meanwhile.
+    let mut checker = Checker::default();
+    let mut look = |list: &str, at_ms| {
+        let mut found = checker.media("source", list, at_ms, false);
+        // Their clock stands here.
+        found.retain(|one| one.rule.id != "date-time-unambiguous");
+        assert_eq!(found.iter().map(|one| (one.rule.id, &one.words)).collect::<Vec<_>>(), [], "{list}");
+    };
+    for msn in 1..7 {
+        let list = window.playlist(SOURCE, view(1)).unwrap();
+        look(&list, msn * 2000);
+        assert_eq!((list.contains(gap), list.contains("EXT-X-START")), (true, msn == 1), "{list}");
+        complete(&mut window, msn);
+    }
+    let list = window.playlist(SOURCE, view(1)).unwrap();
+    look(&list, 14_000);
+    assert!(list.contains("#EXT-X-MEDIA-SEQUENCE:1\n") && !list.contains("\n0.m4s"), "{list}");
 }
 
 #[test]
