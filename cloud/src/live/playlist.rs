@@ -48,9 +48,9 @@ pub(crate) struct MediaPlaylist<'a> {
     pub(crate) target_duration_s: u64,
     /// Discontinuities that were removed from the front.
     pub(crate) discontinuity_sequence: u64,
-    /// Number of the first segment, also when the list is still empty.
+    /// Number of the first segment or lead, also when the list is still empty.
     pub(crate) first_msn: u64,
-    /// What nobody may see before the first one: players that begin with a complete segment begin at once.
+    /// What nobody may see, before the first one: with it players begin within the first segment, and not after it.
     pub(crate) lead: Option<Lead>,
     /// Complete segments, oldest first, numbers without a hole.
     pub(crate) segments: &'a [&'a Segment],
@@ -71,8 +71,9 @@ impl Lead {
     /// In front of what is listed first, if there was anything before it: until the playlist is as long as it has to be
     /// without it.
     pub(crate) fn of(first: &Segment, segments: &[&Segment], duration_us: u64) -> Option<Self> {
-        let long_us = segments.iter().map(|segment| segment.duration_us).sum::<u64>();
-        if segments.len() >= LEAST_SEGMENTS && long_us >= LEAST_TARGET_DURATIONS * duration_us {
+        let least_us = LEAST_TARGET_DURATIONS * duration_us;
+        let is_long = || segments.iter().map(|segment| segment.duration_us).sum::<u64>() >= least_us;
+        if segments.len() >= LEAST_SEGMENTS && is_long() {
             return None;
         }
         let start_unix_ms = first.start_unix_ms - i64::try_from(duration_us / 1000).ok()?;
@@ -165,8 +166,7 @@ impl MediaPlaylist<'_> {
             );
             let _ = writeln!(out, "#EXT-X-PART-INF:PART-TARGET={}", seconds(low.part_target_us));
         }
-        let first_msn = self.lead.map_or(self.first_msn, |lead| lead.msn);
-        let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{first_msn}");
+        let _ = writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", self.first_msn);
         let _ = writeln!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.discontinuity_sequence);
         if self.segments.iter().all(|segment| segment.independent || segment.gap) {
             out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");

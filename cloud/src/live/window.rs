@@ -303,11 +303,12 @@ impl Window {
         let first = segments.first().copied().or(open)?;
         let target_duration_s = self.target_duration_s?;
         let begins = is_low_latency && !self.ended && first.msn == view.from_msn;
+        let lead = begins.then(|| Lead::of(first, &segments, target_duration_s * 1_000_000)).flatten();
         let playlist = MediaPlaylist {
             target_duration_s,
-            lead: begins.then(|| Lead::of(first, &segments, target_duration_s * 1_000_000)).flatten(),
+            lead,
             discontinuity_sequence: first.discontinuity_sequence,
-            first_msn: first.msn,
+            first_msn: lead.map_or(first.msn, |lead| lead.msn),
             segments: &segments,
             low_latency: is_low_latency.then(|| LowLatency {
                 part_target_us: self.keep.part_us,

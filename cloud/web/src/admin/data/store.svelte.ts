@@ -146,10 +146,11 @@ const OPENED_WITHIN_MS = 700;
 function follow(owner: Session): { leave: () => void; opened: Promise<void> } {
   let isOpened: () => void = () => {};
   const opened = new Promise<void>((resolve) => (isOpened = resolve));
-  let wasDown = false;
+  let isDown = false;
+  let mayHaveMissed = false;
   let tell: ReturnType<typeof setTimeout> | undefined;
   const late = setTimeout(() => {
-    wasDown = true;
+    mayHaveMissed = true;
     isOpened();
   }, OPENED_WITHIN_MS);
   const leave = followStream("/api/v1/stream", {
@@ -176,13 +177,15 @@ function follow(owner: Session): { leave: () => void; opened: Promise<void> } {
       clearTimeout(late);
       isOpened();
       owner.live = true;
-      if (!wasDown) return;
-      wasDown = false;
+      isDown = false;
+      if (!mayHaveMissed) return;
+      mayHaveMissed = false;
       readAnew();
     },
     down() {
-      if (wasDown) return;
-      wasDown = true;
+      mayHaveMissed = true;
+      if (isDown) return;
+      isDown = true;
       // A stream that is back at once is not worth a word.
       tell = setTimeout(() => (owner.live = false), 2_500);
       void owner.check();
