@@ -14,11 +14,15 @@ use crate::{
     account, app, broker, cluster, control, device, event, hook, idempotency, ingest, job, live, mail, media,
     personal, tls, transcode,
 };
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
+
+/// More files than this are never open at once.
+const MOST_FILES: u64 = 65_536;
 
 /// What the command line adds to the configuration.
 #[derive(Debug, Clone, Default)]
@@ -166,6 +170,7 @@ pub async fn reset_password(
 pub async fn run(config: Config, options: ServeOptions) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::of("signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::of("signals"))?;
+    allow_files();
     transcode::work_by_this_program().map_err(StartError::of("the workers"))?;
     let file = options.admin_password_file;
     let running = start(config, Clock::system(), |password| tell_password(password, file.as_deref())).await?;
@@ -182,6 +187,17 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), StartError
     tracing::info!("stopping");
     running.stop().await;
     Ok(())
+}
+
+/// Lets this process have as many files and connections as it may: shells and services begin with 1024.
+fn allow_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let wanted = hard.min(MOST_FILES);
+        if soft < wanted { setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) } else { Ok(()) }
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 fn tell_password(password: &FirstPassword, file: Option<&Path>) -> std::io::Result<()> {

@@ -12,7 +12,7 @@
 use super::ClusterError;
 use super::peers::{CLIENT_ADDRESS, CLIENT_AUTHORIZATION};
 use crate::app::App;
-use crate::http::{ApiError, Peer, RequestId, Response, Router};
+use crate::http::{ApiError, Peer, RequestId, Response, Router, in_memory};
 use crate::id::EventId;
 use crate::live;
 use crate::viewing::Asked;
@@ -158,7 +158,7 @@ fn telemetry(app: &App) -> Response {
 async fn live(app: &App, request: &Request<Incoming>) -> Response {
     let uri = request.uri();
     let event = uri.path().split('/').find_map(|segment| segment.parse::<EventId>().ok());
-    let mut response = if uri.path().starts_with("/live/") {
+    let response = if uri.path().starts_with("/live/") {
         let asked = Asked {
             method: &Method::GET,
             path: uri.path(),
@@ -177,6 +177,7 @@ async fn live(app: &App, request: &Request<Incoming>) -> Response {
     } else {
         ApiError::not_found("there is nothing at this address").into_response()
     };
+    let mut response = in_memory(response).unwrap_or_else(|error| ApiError::internal(&error).into_response());
     let public_from = event.and_then(|event| app.live.stream(&event)).and_then(|stream| stream.public_from());
     if let Some(from) = public_from {
         response.headers_mut().insert(PUBLIC_FROM, HeaderValue::from(from));

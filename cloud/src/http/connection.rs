@@ -3,13 +3,15 @@
 
 use super::Response;
 use super::call::Peer;
+use super::content::FileRange;
 use super::edge::{self, Edge};
 use super::origin::{Https, Proxies};
 use super::pace::BodyLimits;
 use super::problem::ApiError;
 use super::request_id::{Names, REQUEST_ID, RequestId};
 use super::router::Router;
-use super::sent::{Activity, Line, Sent};
+use super::sendfile::Carrier;
+use super::sent::{Activity, Line, Rest, Sent};
 use super::server::Counters;
 use crate::access::Caller;
 use crate::app::App;
@@ -17,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::Http;
 use crate::tls::PROOF_PROTOCOL;
 use futures_util::FutureExt as _;
-use http::{HeaderValue, Request, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -150,7 +152,7 @@ struct Connection {
 impl Connection {
     async fn converse<S>(self, stream: S)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Carrier + Unpin + Send + 'static,
     {
         let Self { shared, activity, peer, .. } = self.clone();
         let service = service_fn(move |request| {
@@ -188,7 +190,10 @@ impl Connection {
             if shared.proxies.trust(self.peer.ip()) { RequestId::given(request.headers()) } else { None };
         let id = given.unwrap_or_else(|| shared.names.next());
         let mut line = Line::begin(request.method(), request.uri().path(), &shared.clock);
+        let is_head = request.method() == Method::HEAD;
         let may_be_kept = request.version() == Version::HTTP_11;
+        // HTTP/2 has frames of its own.
+        let kernel_sends = !self.tls && request.version() <= Version::HTTP_11;
         // Of the level of errors, so that every line that is written has it.
         let span = tracing::error_span!("request", %id);
         let answer = async {
@@ -218,7 +223,20 @@ impl Connection {
         if may_be_kept && (shared.shutdown.is_cancelled() || self.activity.is_cut()) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response.map(|body| Sent::new(body, line, span, busy))
+        let file = response.extensions_mut().remove::<FileRange>();
+        let (mut head, body) = response.into_parts();
+        let rest = match file {
+            None => Rest::Made(body),
+            Some(range) if kernel_sends => Rest::Kernel(range),
+            Some(range) => Rest::Read(range),
+        };
+        let length = rest.size_hint().exact().filter(|length| is_head && *length > 0);
+        if let Some(length) = length {
+            // The library leaves the body out of HTTP/1.1 only.
+            head.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
+        }
+        let rest = if is_head { Rest::Made(Response::default().into_body()) } else { rest };
+        http::Response::from_parts(head, Sent::new(rest, line, span, busy))
     }
 
     /// Whom a request comes from, if it may come at all.

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it listens to a refused client for a moment only")]
 
 use super::problem::ApiError;
+use super::sendfile::Carrier;
 use super::sent::Activity;
 use bytes::{Buf, Bytes};
 use http::StatusCode;
@@ -37,7 +38,7 @@ struct Linger {
     bytes: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Edge<S> {
+impl<S: AsyncRead + AsyncWrite + Carrier + Unpin> Edge<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity, instead: Bytes::new(), refused: false, lingers: None }
     }
@@ -81,8 +82,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Edge<S> {
     }
 }
 
+/// A bare refusal is shorter.
+const BARE_BYTES: usize = 512;
+
 /// The problem that says what a bare refusal does not.
 fn instead_of(bytes: &[u8]) -> Option<Bytes> {
+    // Nearly all that is written is something else, and long: it is not looked through.
+    if bytes.len() > BARE_BYTES {
+        return None;
+    }
     let head = std::str::from_utf8(bytes).ok()?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?;
     if !head.ends_with("\r\n\r\n") || head.contains("x-request-id") || !head.contains("content-length: 0\r\n")
@@ -126,7 +134,7 @@ pub(super) fn check_head<B>(request: &http::Request<B>) -> Result<(), ApiError> 
     if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES { Err(headers_too_large()) } else { Ok(()) }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Edge<S> {
+impl<S: AsyncRead + AsyncWrite + Carrier + Unpin> AsyncRead for Edge<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -136,21 +144,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Edge<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Edge<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        ready!(self.write_instead(context))?;
-        if self.replaces(bytes) {
-            // What is not written at once goes with the flush that follows.
-            let _ = self.write_instead(context)?;
-            return Poll::Ready(Ok(bytes.len()));
-        }
-        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.activity.wrote(written);
-        Poll::Ready(Ok(written))
+impl<S: AsyncRead + AsyncWrite + Carrier + Unpin> AsyncWrite for Edge<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -163,10 +159,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Edge<S> {
         if let (Some(only), None) = (filled.next(), filled.next())
             && self.replaces(only)
         {
+            // What is not written at once goes with the flush that follows.
             let _ = self.write_instead(context)?;
             return Poll::Ready(Ok(only.len()));
         }
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))?;
+        let written = match self.stream.plain() {
+            Some(stream) => ready!(self.activity.files().poll_write(stream, context, slices))?,
+            None => ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))?,
+        };
         self.activity.wrote(written);
         Poll::Ready(Ok(written))
     }

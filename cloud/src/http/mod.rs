@@ -12,6 +12,7 @@
 
 mod call;
 mod connection;
+mod content;
 mod edge;
 mod fields;
 mod health;
@@ -29,6 +30,7 @@ mod reply;
 mod request_id;
 mod router;
 mod selection;
+mod sendfile;
 mod sent;
 mod server;
 mod text;
@@ -36,6 +38,7 @@ mod told;
 
 pub(crate) use call::Named;
 pub use call::{Call, Peer, answer, call};
+pub(crate) use content::{Content, FileRange, in_memory};
 pub use fields::{Fields, Line, Parsed, line};
 pub(crate) use pace::BodyLimits;
 pub use parameters::IfMatch;

@@ -312,7 +312,8 @@ impl Router {
             "embed" => &branches.embed,
             "api" if request.uri().path().split('/').nth(2) == Some("docs") => &branches.docs,
             "api" => {
-                return secured(browse::answer(self, &branches.app, request).await, false);
+                // Boxed, so that whoever waits for a part of a live event holds no room for it.
+                return secured(Box::pin(browse::answer(self, &branches.app, request)).await, false);
             }
             "healthz" | "readyz" | "metrics" => &branches.health,
             _ => &branches.site,

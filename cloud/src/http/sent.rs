@@ -1,14 +1,16 @@
 //! An answer's body on its way out: when it is through, the request is over and the log says so.
 
 use super::Response;
+use super::content::FileRange;
+use super::sendfile::Files;
 use crate::clock::Clock;
 use crate::id::UserId;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tracing::Span;
@@ -30,6 +32,8 @@ pub(super) struct Activity {
     written: AtomicU64,
     /// How often nothing was left to be written.
     emptied: AtomicU64,
+    /// Files whose stand-ins are on their way.
+    files: Mutex<Files>,
 }
 
 /// What there is for a client to take, at some moment.
@@ -101,6 +105,11 @@ impl Activity {
             written: self.written.load(Ordering::Acquire),
             emptied: self.emptied.load(Ordering::Acquire),
         }
+    }
+
+    /// The files that are to be sent.
+    pub(super) fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether more of a request comes in than anybody reads.
@@ -178,9 +187,45 @@ impl<B> Carries for http::Response<B> {
 /// What slices answer with.
 pub(super) type Inner = <Response as Carries>::Body;
 
+/// What is still to be sent of an answer.
+pub(super) enum Rest {
+    Made(Inner),
+    /// Of a file that the kernel sends.
+    Kernel(FileRange),
+    /// Of a file that is read.
+    Read(FileRange),
+}
+
+impl Rest {
+    /// How long it is, if that is known.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Made(body) => body.size_hint(),
+            Self::Kernel(range) | Self::Read(range) => SizeHint::with_exact(range.len()),
+        }
+    }
+
+    fn poll_frame(
+        &mut self,
+        activity: &Activity,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let data = match self {
+            Self::Made(body) => return Pin::new(body).poll_frame(context).map_err(Into::into),
+            Self::Kernel(range) | Self::Read(range) if range.len() == 0 => return Poll::Ready(None),
+            Self::Kernel(range) => activity.files().stand_in(range),
+            Self::Read(range) => range.take()?,
+        };
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+}
+
+/// Why an answer breaks off.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
 /// An answer's body.
 pub(super) struct Sent {
-    body: Inner,
+    body: Rest,
     line: Option<Box<Line>>,
     span: Span,
     busy: Busy,
@@ -189,7 +234,7 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    pub(super) fn new(body: Inner, line: Option<Box<Line>>, span: Span, busy: Busy) -> Self {
+    pub(super) fn new(body: Rest, line: Option<Box<Line>>, span: Span, busy: Busy) -> Self {
         busy.0.hold();
         Self { body, line, span, busy, held: true }
     }
@@ -206,13 +251,14 @@ impl Sent {
 
 impl Body for Sent {
     type Data = Bytes;
-    type Error = warp::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, warp::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = &mut *self;
+        let polled = this.body.poll_frame(&this.busy.0, context);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
@@ -229,7 +275,10 @@ impl Body for Sent {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Rest::Made(body) => body.is_end_stream(),
+            Rest::Kernel(range) | Rest::Read(range) => range.len() == 0,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {

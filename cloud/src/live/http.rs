@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::relayed;
@@ -14,7 +13,7 @@ use super::window::{Edge, Found, View};
 use crate::access::Permission;
 use crate::app::App;
 use crate::event::{Event, EventStatus};
-use crate::http::{ApiError, Response, Text};
+use crate::http::{ApiError, Content, Response, Text};
 use crate::id::EventId;
 use crate::media;
 use crate::viewing::{Address, Asked, Grant, Kind, Wanted, media_answer, playlist_answer};
@@ -70,7 +69,9 @@ async fn here(app: &App, address: &Address<EventId>, asked: &Asked<'_>) -> Resul
         return Ok(playlist_answer(Kind::LivePlaylist, address.grant, &list, asked.headers));
     }
     let (kind, data) = match address.wanted {
-        Wanted::Init(rendition, init) => (Kind::Init, stream.init(rendition, init).ok_or_else(missing)?),
+        Wanted::Init(rendition, init) => {
+            (Kind::Init, stream.init(rendition, init).ok_or_else(missing)?.into())
+        }
         Wanted::Segment(rendition, msn) if msn >= from_msn => {
             (Kind::Segment, segment(app, &stream, rendition, msn).await?)
         }
@@ -197,19 +198,29 @@ async fn playlist(
     timeout_at(until, listed).await.ok().flatten().ok_or_else(nothing_yet)
 }
 
-async fn segment(app: &App, stream: &Arc<Stream>, rendition: Rendition, msn: u64) -> Result<Bytes, ApiError> {
+async fn segment(
+    app: &App,
+    stream: &Arc<Stream>,
+    rendition: Rendition,
+    msn: u64,
+) -> Result<Content, ApiError> {
     match stream.segment(rendition, msn) {
         Found::Here(data) => Ok(data),
         Found::Missing | Found::Coming => Err(missing()),
         Found::Stored => {
             let path = media::segment_path(&stream.event, rendition, msn);
-            app.media.get(&path).await?.ok_or_else(missing)
+            app.media.content(&path).await?.ok_or_else(missing)
         }
     }
 }
 
 /// A part, also the one that is announced as the next (RFC 8216bis, 6.2.6).
-async fn awaited_part(stream: &Stream, rendition: Rendition, msn: u64, part: u64) -> Result<Bytes, ApiError> {
+async fn awaited_part(
+    stream: &Stream,
+    rendition: Rendition,
+    msn: u64,
+    part: u64,
+) -> Result<Content, ApiError> {
     let mut edge = stream.edge(rendition).ok_or_else(missing)?;
     match stream.part(rendition, msn, part) {
         Found::Here(data) => return Ok(data),

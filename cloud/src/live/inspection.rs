@@ -159,7 +159,9 @@ impl Inspector {
         let Some((newest, _)) = edge else { return };
         let from = self.looked_at.get(&rendition).map_or(newest, |last| last + 1);
         for msn in from..=newest {
-            if let Found::Here(data) = stream.segment(rendition, msn) {
+            if let Found::Here(data) = stream.segment(rendition, msn)
+                && let Ok(data) = data.bytes()
+            {
                 let facts = facts(stream.section(rendition, msn).as_deref(), &data);
                 for query in ["", "?plain=1"] {
                     let name = name_of(&format!("{rendition}/index.m3u8{query}"));

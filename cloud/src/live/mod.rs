@@ -282,6 +282,8 @@ impl Live {
         stream.set_public_from(span.first_shown());
         let limits = Limits::of(&settings);
         let looker = transcode::program().filter(|_| limits.is_seen()).map(Looker::start);
+        let storage =
+            storage::start(Arc::clone(&stream), recovered.spool, self.0.media.clone(), index.clone());
         let driver = Driver {
             stream: Arc::clone(&stream),
             around: self.surroundings(),
@@ -290,7 +292,7 @@ impl Live {
                 Lengths { part_ms: live.part_ms, segment_ms: live.segment_ms },
                 recovered.resume,
             ),
-            storage: storage::start(*event, recovered.spool, self.0.media.clone(), index.clone()),
+            storage,
             index,
             span,
             scaling: Scaling::new(),

@@ -34,11 +34,11 @@ pub(super) async fn answer(
                 }
             };
             let (kind, data) = immutable(app, relay, owner, address, from_msn, asked.path).await?;
-            return Ok(media_answer(kind, grant, data, asked.headers));
+            return Ok(media_answer(kind, grant, data.into(), asked.headers));
         }
     };
     let answer = relay.ask(owner, &event, format!("{}?{query}", asked.path)).await;
-    Ok(media_answer(Kind::LivePlaylist, grant, body(answer)?, asked.headers))
+    Ok(media_answer(Kind::LivePlaylist, grant, body(answer)?.into(), asked.headers))
 }
 
 /// What never changes once it is there.

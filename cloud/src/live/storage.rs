@@ -1,6 +1,7 @@
 //! Has kept what the packager makes, in order, without ever holding it up for long.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -11,6 +12,7 @@ use super::index::{ListError, SharedIndex};
 use super::rendition::Rendition;
 use super::segment::{Description, Segment};
 use super::spool::{Entry, Spool};
+use super::stream::Stream;
 use crate::id::EventId;
 use crate::media::{self, Media, MediaError, Worth};
 
@@ -67,10 +69,16 @@ enum StorageError {
 }
 
 /// Starts the event's storage task, which ends when the sender is dropped.
-pub(super) fn start(event: EventId, spool: Spool, media: Media, index: SharedIndex) -> mpsc::Sender<Keep> {
+pub(super) fn start(
+    stream: Arc<Stream>,
+    spool: Spool,
+    media: Media,
+    index: SharedIndex,
+) -> mpsc::Sender<Keep> {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
     let storage = Storage {
-        event,
+        event: stream.event,
+        stream,
         media,
         index,
         spool: Some(spool),
@@ -83,6 +91,7 @@ pub(super) fn start(event: EventId, spool: Spool, media: Media, index: SharedInd
 
 struct Storage {
     event: EventId,
+    stream: Arc<Stream>,
     media: Media,
     index: SharedIndex,
     /// Away while a blocking task writes to it.
@@ -181,7 +190,12 @@ impl Storage {
         };
         match self.put_segment(rendition, &segment, data, worth).await {
             Ok(()) => {
+                let msn = segment.msn;
                 self.record(rendition, segment).await?;
+                // Viewers have it from the file: the kernel keeps the newest ones in memory as it is.
+                if let Some(file) = self.media.file(&media::segment_path(&self.event, rendition, msn)).await {
+                    self.stream.kept(rendition, msn, file);
+                }
                 self.keep_unkept().await
             }
             // Whoever looks back will miss it; the alarm tells.

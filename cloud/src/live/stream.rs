@@ -1,6 +1,7 @@
 //! What viewers and the packager share of one live event.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
@@ -127,6 +128,11 @@ impl Stream {
             self.announce_all();
         }
         applied
+    }
+
+    /// A file has a complete segment's bytes.
+    pub(super) fn kept(&self, rendition: Rendition, msn: u64, file: File) {
+        self.window.write().unwrap_or_else(PoisonError::into_inner).kept(rendition, msn, file);
     }
 
     /// Nothing will come any more.

@@ -1,8 +1,14 @@
 //! What can be fetched of a live event right now: the newest segments, their parts and playlists.
 
+mod edge;
+
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+
+pub(crate) use edge::Edge;
 
 use super::lane::Packaged;
 use super::playlist::{
@@ -10,7 +16,8 @@ use super::playlist::{
 };
 use super::rates::{Rates, master};
 use super::rendition::Rendition;
-use super::segment::{Description, Segment};
+use super::segment::{Description, PartInfo, Segment};
+use crate::http::{Content, FileRange};
 
 /// Target durations of segments that are served from memory, at least: players begin three before the end, and take a
 /// moment.
@@ -31,43 +38,6 @@ pub(crate) struct View {
     pub(crate) iframes: bool,
 }
 
-/// How far a rendition has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Edge {
-    /// The newest complete segment and the number of its parts.
-    pub(crate) complete: Option<(u64, u64)>,
-    /// The growing segment and the number of its parts so far.
-    pub(crate) open: Option<(u64, u64)>,
-}
-
-impl Edge {
-    /// The newest segment that has anything in it.
-    pub(crate) fn newest_msn(&self) -> Option<u64> {
-        self.open.or(self.complete).map(|(msn, _)| msn)
-    }
-
-    /// Whether playback can begin, and go on, with the segment `from_msn`: a whole one is there, or one part more than the
-    /// first.
-    pub(crate) fn begun(&self, from_msn: u64) -> bool {
-        let is_whole = self.complete.is_some_and(|(msn, _)| msn >= from_msn);
-        is_whole || self.open.is_some_and(|(msn, parts)| msn > from_msn || (msn == from_msn && parts > 1))
-    }
-
-    /// Whether a playlist now holds segment `msn`, or its part (RFC 8216bis, 6.2.5.2).
-    pub(crate) fn reached(&self, msn: u64, part: Option<u64>) -> bool {
-        let (msn, part) = match (self.complete, part) {
-            (Some((complete, _)), None) => return complete >= msn,
-            (Some((complete, parts)), Some(part)) if complete == msn && part >= parts => (msn + 1, Some(0)),
-            (Some((complete, _)), Some(_)) if complete >= msn => return true,
-            (_, part) => (msn, part),
-        };
-        match (self.open, part) {
-            (Some((open, parts)), Some(part)) => open > msn || (open == msn && parts > part),
-            _ => false,
-        }
-    }
-}
-
 /// How long things are kept, and how parts are announced.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keep {
@@ -82,7 +52,7 @@ pub(crate) struct Keep {
 struct Held {
     segment: Segment,
     /// The parts' bytes one after the other; gone once the store alone has them.
-    data: Option<Bytes>,
+    data: Option<Content>,
 }
 
 #[derive(Debug)]
@@ -109,7 +79,7 @@ struct Lane {
 /// Where a segment's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
-    Here(Bytes),
+    Here(Content),
     /// In the store only.
     Stored,
     /// Not there yet, but announced.
@@ -189,9 +159,17 @@ impl Window {
         }
         let data = (!segment.gap).then(|| data.freeze());
         lane.length_us += segment.duration_us;
-        lane.segments.push_back(Held { segment, data: data.clone() });
+        lane.segments.push_back(Held { segment, data: data.clone().map(Content::from) });
         self.trim(rendition);
         data
+    }
+
+    /// A file has a segment's bytes now: they need not be in memory any more.
+    pub(crate) fn kept(&mut self, rendition: Rendition, msn: u64, file: File) {
+        let held = self.lanes.get_mut(&rendition).and_then(|lane| lane.held_mut(msn));
+        if let Some(data @ Content::Memory(_)) = held.and_then(|held| held.data.as_mut()) {
+            *data = Content::File(FileRange::new(Arc::new(file), data.len()));
+        }
     }
 
     fn trim(&mut self, rendition: Rendition) {
@@ -274,13 +252,14 @@ impl Window {
                 .parts
                 .get(index)
                 .cloned()
-                .map_or(if next { Found::Coming } else { Found::Missing }, Found::Here);
+                .map_or(if next { Found::Coming } else { Found::Missing }, |data| Found::Here(data.into()));
         }
         if let Some(held) = lane.held(msn) {
             let place = held.segment.parts.get(index);
-            let data = held.data.as_ref().zip(place).filter(|(data, place)| place.end <= data.len());
-            return data
-                .map_or(Found::Missing, |(data, place)| Found::Here(data.slice(place.start..place.end)));
+            let of = |(data, place): (&Content, &PartInfo)| {
+                data.slice(place.start as u64, place.end.checked_sub(place.start)? as u64)
+            };
+            return held.data.as_ref().zip(place).and_then(of).map_or(Found::Missing, Found::Here);
         }
         // The first part of the next segment, announced while that is still empty.
         let next =
@@ -364,6 +343,11 @@ impl Lane {
     fn held(&self, msn: u64) -> Option<&Held> {
         let index = self.segments.binary_search_by_key(&msn, |held| held.segment.msn).ok()?;
         self.segments.get(index)
+    }
+
+    fn held_mut(&mut self, msn: u64) -> Option<&mut Held> {
+        let index = self.segments.binary_search_by_key(&msn, |held| held.segment.msn).ok()?;
+        self.segments.get_mut(index)
     }
 
     fn edge(&self) -> Edge {

@@ -1,33 +1,48 @@
-//! Media read from the store, kept in memory while they are asked for.
+//! What was asked for lately: media read from the store, and files of it that are open.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use object_store::path::Path;
 
-/// Bytes that are kept at most.
-const CAPACITY_BYTES: usize = 96 * 1024 * 1024;
+#[derive(Debug)]
+struct Entry<T> {
+    value: T,
+    weight: usize,
+    used: u64,
+}
 
-#[derive(Debug, Default)]
-struct Kept {
-    entries: HashMap<Path, (Bytes, u64)>,
-    bytes: usize,
+#[derive(Debug)]
+struct Kept<T> {
+    entries: HashMap<Path, Entry<T>>,
+    /// Of all entries.
+    weight: usize,
     /// Counts uses, so that the least recent one can be found.
     clock: u64,
 }
 
-/// The newest-used media.
-#[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<Kept>);
+/// The newest-used of something that objects have.
+#[derive(Debug)]
+pub(super) struct Cache<T> {
+    capacity: usize,
+    kept: Mutex<Kept<T>>,
+}
 
-impl Cache {
-    pub(super) fn get(&self, path: &Path) -> Option<Bytes> {
+impl<T: Clone> Cache<T> {
+    /// Keeps as much as weighs `capacity` together.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity, kept: Mutex::new(Kept { entries: HashMap::new(), weight: 0, clock: 0 }) }
+    }
+
+    pub(super) fn get(&self, path: &Path) -> Option<T> {
         self.lock().find(path)
     }
 
-    pub(super) fn insert(&self, path: Path, data: Bytes) {
-        self.lock().insert(path, data, CAPACITY_BYTES);
+    /// Keeps it, unless it is so heavy that it would drive out much of the rest.
+    pub(super) fn insert(&self, path: Path, value: T, weight: usize) {
+        if weight <= self.capacity / 4 {
+            self.lock().insert(path, value, weight, self.capacity);
+        }
     }
 
     /// Forgets what is not true any more.
@@ -35,37 +50,33 @@ impl Cache {
         self.lock().remove(path);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Kept<T>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
-    fn find(&mut self, path: &Path) -> Option<Bytes> {
+impl<T: Clone> Kept<T> {
+    fn find(&mut self, path: &Path) -> Option<T> {
         self.clock += 1;
-        let (data, used) = self.entries.get_mut(path)?;
-        *used = self.clock;
-        Some(data.clone())
+        let entry = self.entries.get_mut(path)?;
+        entry.used = self.clock;
+        Some(entry.value.clone())
     }
 
     fn remove(&mut self, path: &Path) {
-        if let Some((data, _)) = self.entries.remove(path) {
-            self.bytes -= data.len();
+        if let Some(entry) = self.entries.remove(path) {
+            self.weight -= entry.weight;
         }
     }
 
-    fn insert(&mut self, path: Path, data: Bytes, capacity_bytes: usize) {
-        if data.len() > capacity_bytes / 4 {
-            return;
-        }
+    fn insert(&mut self, path: Path, value: T, weight: usize, capacity: usize) {
         self.clock += 1;
-        self.bytes += data.len();
-        if let Some((old, _)) = self.entries.insert(path, (data, self.clock)) {
-            self.bytes -= old.len();
-        }
-        while self.bytes > capacity_bytes {
-            let oldest = self.entries.iter().min_by_key(|(_, (_, used))| *used).map(|(path, _)| path.clone());
-            let Some(oldest) = oldest else { return };
+        self.remove(&path);
+        self.weight += weight;
+        self.entries.insert(path, Entry { value, weight, used: self.clock });
+        while self.weight > capacity {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used);
+            let Some(oldest) = oldest.map(|(path, _)| path.clone()) else { return };
             self.remove(&oldest);
         }
     }
@@ -77,19 +88,20 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first() {
-        let mut kept = Kept::default();
-        let data = |len| Bytes::from(vec![0; len]);
+        let cache = Cache::new(100);
+        let has = |name: &str| cache.get(&Path::from(name)).is_some();
         for name in ["a", "b", "c", "d"] {
-            kept.insert(Path::from(name), data(25), 100);
+            cache.insert(Path::from(name), name, 25);
         }
-        assert!(kept.find(&Path::from("a")).is_some());
-        kept.insert(Path::from("e"), data(25), 100);
-        assert!(kept.find(&Path::from("b")).is_none());
-        assert!(kept.find(&Path::from("a")).is_some());
-        kept.insert(Path::from("huge"), data(26), 100);
-        assert!(kept.find(&Path::from("huge")).is_none(), "one object never drives out the rest");
-        assert_eq!(kept.bytes, 100);
-        kept.remove(&Path::from("a"));
-        assert_eq!(kept.bytes, 75);
+        assert!(has("a"));
+        cache.insert(Path::from("e"), "e", 25);
+        assert!(!has("b"));
+        assert_eq!(cache.get(&Path::from("a")), Some("a"));
+        cache.insert(Path::from("huge"), "huge", 26);
+        assert!(!has("huge"), "one object never drives out the rest");
+        assert_eq!(cache.lock().weight, 100);
+        cache.remove(&Path::from("a"));
+        cache.insert(Path::from("c"), "c", 5);
+        assert_eq!(cache.lock().weight, 55, "what is replaced weighs nothing any more");
     }
 }

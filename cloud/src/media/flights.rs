@@ -23,7 +23,7 @@ impl Flights {
     pub(super) async fn read(
         &self,
         media: &Media,
-        cache: &Cache,
+        cache: &Cache<Bytes>,
         path: &Path,
     ) -> Result<Option<Bytes>, Fault> {
         let mut told = {

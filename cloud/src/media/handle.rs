@@ -5,7 +5,7 @@
 )]
 
 use std::ops::Range;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,6 @@ use tokio::sync::Notify;
 use url::Url;
 
 use super::cache::Cache;
-use super::config::Kind;
 use super::error::{Fault, MediaError, explain};
 use super::flights::Flights;
 use super::s3::{self, Bucket};
@@ -28,12 +27,14 @@ use super::{tree, trouble};
 use crate::alarm::Alarms;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::id::random_bytes;
+use crate::http::FileRange;
 
-/// How long the store may take to show that it is there.
-const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a viewer waits for a store that is known to be away.
 const AWAY_LIMIT: Duration = Duration::from_secs(2);
+/// Bytes of media that are kept in memory.
+const CACHE_BYTES: usize = 96 * 1024 * 1024;
+/// Files that are kept open: what somebody else deletes takes disk until then.
+const OPEN_FILES: usize = 256;
 /// What is tried when something is read.
 const READING: &str = "read from it";
 
@@ -44,10 +45,11 @@ pub struct Media(Arc<Inner>);
 struct Inner {
     store: Arc<dyn ObjectStore>,
     bucket: Option<Bucket>,
-    /// The store is a disk of this machine.
-    local: bool,
+    /// The directory that the store is, if it is one.
+    root: Option<PathBuf>,
     place: String,
-    cache: Cache,
+    cache: Cache<Bytes>,
+    open: Cache<FileRange>,
     flights: Flights,
     tally: Tally,
     spool: Spool,
@@ -62,12 +64,10 @@ impl Media {
     /// # Errors
     /// A directory or key file cannot be used; the store itself is not asked.
     pub fn open(config: &Config, alarms: Alarms, clock: Clock) -> Result<Self, MediaError> {
-        let (store, bucket, place): (Arc<dyn ObjectStore>, _, _) = match config.media.kind {
-            Kind::Files => {
-                let root = tree::files_root(config).unwrap_or_default();
-                (files(&root)?, None, format!("directory {}", root.display()))
-            }
-            Kind::S3 => {
+        let root = tree::files_root(config);
+        let (store, bucket, place): (Arc<dyn ObjectStore>, _, _) = match &root {
+            Some(root) => (files(root)?, None, format!("directory {}", root.display())),
+            None => {
                 let bucket = s3::open(&config.media)?;
                 (bucket.store(), Some(bucket), s3::place(&config.media))
             }
@@ -75,33 +75,31 @@ impl Media {
         let directory = config.data_dir.join("spool/media");
         let limit_bytes = config.media.spool_limit_mib * 1024 * 1024;
         let spool = Spool::open(&directory, limit_bytes, clock.instant())?;
-        let local = bucket.is_none();
-        Ok(Self::over(store, bucket, local, place, spool, alarms, clock))
+        Ok(Self::over(store, bucket, root, place, spool, alarms, clock))
     }
 
     pub(super) fn over(
         store: Arc<dyn ObjectStore>,
         bucket: Option<Bucket>,
-        local: bool,
+        root: Option<PathBuf>,
         place: String,
         spool: Spool,
         alarms: Alarms,
         clock: Clock,
     ) -> Self {
-        let (cache, flights, tally, work) =
-            (Cache::default(), Flights::default(), Tally::default(), Notify::new());
         Self(Arc::new(Inner {
             store,
             bucket,
-            local,
+            root,
             place,
-            cache,
-            flights,
-            tally,
+            cache: Cache::new(CACHE_BYTES),
+            open: Cache::new(OPEN_FILES),
+            flights: Flights::default(),
+            tally: Tally::default(),
             spool,
             alarms,
             clock,
-            work,
+            work: Notify::new(),
         }))
     }
 
@@ -162,7 +160,8 @@ impl Media {
 
     /// Keeps in memory what another process gave and never changes.
     pub(crate) fn remember(&self, path: Path, data: Bytes) {
-        self.0.cache.insert(path, data);
+        let bytes = data.len();
+        self.0.cache.insert(path, data, bytes);
     }
 
     /// Reads a whole object that may have been replaced meanwhile; `None` if there is none.
@@ -269,54 +268,17 @@ impl Media {
         self.0.spool.ledger().status()
     }
 
-    /// Asks the store for all that will be asked of it, with a tiny object of its own.
-    ///
-    /// # Errors
-    /// [`MediaError::Away`] if it cannot be reached now; anything else will not mend itself.
-    pub(crate) async fn probe(&self) -> Result<(), MediaError> {
-        match tokio::time::timeout(PROBE_LIMIT, self.try_probe()).await {
-            Ok(probed) => probed,
-            Err(_) => {
-                Err(Fault::Away("it does not answer in time".to_owned()).into_error(&self.0.place, "answer"))
-            }
-        }
-    }
-
-    async fn try_probe(&self) -> Result<(), MediaError> {
-        let store = &self.0.store;
-        let path = Path::from(format!("probe/{}", hex::encode(random_bytes::<8>())));
-        let listed = store.list_with_delimiter(Some(&Path::from("probe"))).await;
-        listed.map_err(|error| self.wrong_at_start(&error, "list it"))?;
-        let written = store.put(&path, Bytes::from_static(b"stagebox\n").into()).await;
-        written.map_err(|error| self.wrong_at_start(&error, "write to it"))?;
-        let read = store.get(&path).await;
-        read.map_err(|error| self.wrong_at_start(&error, "read from it"))?;
-        let deleted = store.delete(&path).await;
-        deleted.map_err(|error| self.wrong_at_start(&error, "delete from it"))
-    }
-
-    /// A directory that cannot be used is a mistake of whoever named it; a full disk may have room again.
-    fn wrong_at_start(&self, error: &object_store::Error, doing: &'static str) -> MediaError {
-        let fault = explain(error, doing);
-        let full = |detail: &str| detail.contains("No space left");
-        match fault {
-            Fault::Away(detail) | Fault::Other(detail) if self.0.local && !full(&detail) => {
-                MediaError::Config { field: "media.directory", detail: format!("cannot {doing}: {detail}") }
-            }
-            fault => fault.into_error(&self.0.place, doing),
-        }
-    }
-
     /// Writes to a disk of this machine need no detour, unless it failed or an older order waits.
     fn goes_directly(&self, path: &Path) -> bool {
         let ledger = self.0.spool.ledger();
-        self.0.local && ledger.is_here() && ledger.find(path).is_none()
+        self.0.root.is_some() && ledger.is_here() && ledger.find(path).is_none()
     }
 
     /// Lets go of what is not true any more.
     fn forget(&self, path: &Path) {
         self.0.flights.forget(path);
         self.0.cache.remove(path);
+        self.0.open.remove(path);
     }
 
     pub(super) async fn stored(&self, path: &Path) -> Result<Option<Bytes>, Fault> {
@@ -361,6 +323,18 @@ impl Media {
 
     pub(super) fn flights(&self) -> &Flights {
         &self.0.flights
+    }
+
+    pub(super) fn open_files(&self) -> &Cache<FileRange> {
+        &self.0.open
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.0.place
+    }
+
+    pub(super) fn root(&self) -> Option<&FilePath> {
+        self.0.root.as_deref()
     }
 
     pub(super) fn spool(&self) -> &Spool {

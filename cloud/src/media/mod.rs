@@ -14,6 +14,8 @@ mod error;
 mod flights;
 mod handle;
 mod http;
+mod local;
+mod probe;
 mod s3;
 mod spool;
 mod tally;

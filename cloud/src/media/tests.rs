@@ -125,8 +125,9 @@ impl Stage {
         let alarms = Alarms::new(clock.clone());
         let spool = Spool::open(directory.path(), LIMIT_BYTES, clock.instant()).unwrap();
         let over = Arc::clone(&store) as Arc<dyn ObjectStore>;
+        let root = local.then(|| directory.path().join("media"));
         let media =
-            Media::over(over, None, local, "a store of tests".to_owned(), spool, alarms.clone(), clock);
+            Media::over(over, None, root, "a store of tests".to_owned(), spool, alarms.clone(), clock);
         let stop = CancellationToken::new();
         tokio::spawn(drain::run(media.clone(), stop.clone()));
         Self { store, media, alarms, directory, stop }

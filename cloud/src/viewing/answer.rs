@@ -1,10 +1,9 @@
 //! Answers of playback: types, caching, byte ranges, and that any page may read them.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::path::Grant;
-use crate::http::{ApiError, Range, Response, Text};
+use crate::http::{ApiError, Content, Range, Response, Text};
 
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 const MP4: HeaderValue = HeaderValue::from_static("video/mp4");
@@ -25,7 +24,7 @@ pub(crate) enum Kind {
 pub(crate) fn playlist(kind: Kind, grant: Grant, text: &Text, headers: &HeaderMap) -> Response {
     let packed = text.compressed_for(headers);
     let is_packed = packed.is_some();
-    let mut response = media(kind, grant, packed.unwrap_or_else(|| text.plain()), headers);
+    let mut response = media(kind, grant, packed.unwrap_or_else(|| text.plain()).into(), headers);
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if is_packed {
@@ -35,13 +34,13 @@ pub(crate) fn playlist(kind: Kind, grant: Grant, text: &Text, headers: &HeaderMa
 }
 
 /// 200 or 206 with the bytes as they are; none of them is copied.
-pub(crate) fn media(kind: Kind, grant: Grant, data: Bytes, headers: &HeaderMap) -> Response {
-    let length = data.len() as u64;
+pub(crate) fn media(kind: Kind, grant: Grant, data: Content, headers: &HeaderMap) -> Response {
+    let length = data.len();
     let range = if is_media(kind) { Range::of(headers, length) } else { Range::Whole };
     let data = match range {
-        Range::Whole => data,
-        Range::Of(first, last) => data.slice(first as usize..=last as usize),
-        Range::Outside => Bytes::new(),
+        Range::Whole => Some(data),
+        Range::Of(first, last) => data.slice(first, last - first + 1),
+        Range::Outside => None,
     };
     media_range(kind, grant, data, range, length)
 }
@@ -51,9 +50,15 @@ fn is_media(kind: Kind) -> bool {
 }
 
 /// The same with the bytes of `range` only, out of `length`.
-pub(super) fn media_range(kind: Kind, grant: Grant, data: Bytes, range: Range, length: u64) -> Response {
+pub(super) fn media_range(
+    kind: Kind,
+    grant: Grant,
+    data: Option<Content>,
+    range: Range,
+    length: u64,
+) -> Response {
     let segment = is_media(kind);
-    let mut response = Response::new(data.into());
+    let mut response = data.map_or_else(Response::default, Content::into_response);
     match range {
         Range::Whole => {}
         Range::Of(first, last) => {

@@ -40,18 +40,19 @@ pub(super) async fn answer(app: &App, asked: &Asked<'_>) -> Result<Response, Api
     }
     let (kind, data) = match address.wanted {
         Wanted::Init(rendition, init) if title.has_init(rendition, init) => {
-            (Kind::Init, stored(app, &media::init_path(&title.event_id, rendition, init)).await?)
+            (Kind::Init, stored(app, &media::init_path(&title.event_id, rendition, init)).await?.into())
         }
         Wanted::Segment(rendition, msn) => {
             let length = title.segment_length(rendition, msn).ok_or_else(missing)?;
             let path = media::segment_path(&title.event_id, rendition, msn);
-            match Range::of(asked.headers, length) {
+            match (app.media.opened(&path).await, Range::of(asked.headers, length)) {
+                (Some(content), _) => (Kind::Segment, content),
                 // A small one is read once and kept, whatever parts of it are asked for.
-                range @ Range::Of(first, last) if length > KEPT_WHOLE => {
+                (None, range @ Range::Of(first, last)) if length > KEPT_WHOLE => {
                     let data = app.media.range(&path, first..last + 1).await?.ok_or_else(missing)?;
-                    return Ok(media_range(Kind::Segment, address.grant, data, range, length));
+                    return Ok(media_range(Kind::Segment, address.grant, Some(data.into()), range, length));
                 }
-                _ => (Kind::Segment, stored(app, &path).await?),
+                (None, _) => (Kind::Segment, stored(app, &path).await?.into()),
             }
         }
         _ => return Err(missing()),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod broken;
+mod delivery;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -51,6 +52,10 @@ fn frames(packets: &[Packet], track: Track) -> usize {
 }
 
 async fn cloud(data: &Path) -> Running {
+    cloud_with(data, |_| {}).await
+}
+
+async fn cloud_with(data: &Path, change: impl FnOnce(&mut Config)) -> Running {
     let mut config = Config { data_dir: data.join("data"), ..Config::default() };
     config.http.listen = ([127, 0, 0, 1], 0).into();
     config.rtmp.listen = ([127, 0, 0, 1], 0).into();
@@ -58,6 +63,7 @@ async fn cloud(data: &Path) -> Running {
     config.http.tls_listen = Listen::Off;
     config.rtmp.tls_listen = Listen::Off;
     config.live.transcode = false;
+    change(&mut config);
     let password = data.join("password");
     let keep = |first: &FirstPassword| std::fs::write(password, &first.password);
     serve::start(config, Clock::system(), keep).await.unwrap()

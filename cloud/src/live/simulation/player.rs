@@ -128,6 +128,7 @@ impl Player {
         let from = self.read.get(&rendition).map_or(newest, |last| last + 1);
         for msn in from..=newest {
             if let Found::Here(data) = window.segment(rendition, msn) {
+                let data = data.bytes().expect("nothing here is in a file");
                 let facts = facts(window.section(rendition, msn).as_deref(), &data);
                 for query in ["", "?plain=1"] {
                     let name = name_of(&format!("{rendition}/index.m3u8{query}"));

@@ -1,6 +1,7 @@
 use super::*;
 use crate::live::conformance::Checker;
 use crate::live::segment::{Description, PartInfo};
+use std::io::Write as _;
 
 const SOURCE: Rendition = Rendition::Source;
 
@@ -57,7 +58,7 @@ fn parts_make_the_segment_and_can_be_fetched_before_and_after() {
     let mut window = window();
     assert_eq!(window.part(SOURCE, 0, 0), Found::Missing);
     part(&mut window, 0, 1);
-    assert_eq!(window.part(SOURCE, 0, 0), Found::Here(Bytes::from("000")));
+    assert_eq!(window.part(SOURCE, 0, 0), Found::Here(Bytes::from("000").into()));
     assert_eq!(window.part(SOURCE, 0, 1), Found::Coming);
     assert_eq!(window.part(SOURCE, 0, 2), Found::Missing);
     assert_eq!(window.segment(SOURCE, 0), Found::Missing);
@@ -68,11 +69,21 @@ fn parts_make_the_segment_and_can_be_fetched_before_and_after() {
 
     let mut window = self::window();
     complete(&mut window, 0);
-    assert_eq!(window.part(SOURCE, 0, 2), Found::Here(Bytes::from("002")));
+    assert_eq!(window.part(SOURCE, 0, 2), Found::Here(Bytes::from("002").into()));
     assert_eq!(window.part(SOURCE, 0, 4), Found::Missing);
     assert_eq!(window.part(SOURCE, 1, 0), Found::Coming, "announced as the next");
     assert_eq!(window.part(SOURCE, 1, 1), Found::Missing);
-    assert_eq!(window.segment(SOURCE, 0), Found::Here(Bytes::from("000001002003")));
+    assert_eq!(window.segment(SOURCE, 0), Found::Here(Bytes::from("000001002003").into()));
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"000001002003").unwrap();
+    window.kept(SOURCE, 0, file);
+    let bytes = |found| match found {
+        Found::Here(data @ Content::File(_)) => data.bytes().unwrap(),
+        other => panic!("{other:?} is not in the file"),
+    };
+    assert_eq!(bytes(window.segment(SOURCE, 0)), "000001002003");
+    assert_eq!(bytes(window.part(SOURCE, 0, 2)), "002", "parts are of the same file");
+    assert_eq!(window.part(SOURCE, 0, 4), Found::Missing);
 }
 
 #[test]

@@ -108,6 +108,12 @@ impl Spool {
         }
     }
 
+    /// The file that an object waits in, if it does.
+    pub(super) fn place_of(&self, path: &Path) -> Option<PathBuf> {
+        let job = self.ledger().find(path).filter(|job| job.order != Order::Delete)?;
+        Some(files::place(&self.directory, &job))
+    }
+
     /// Reads a part of what waits; `None` if its file is gone.
     pub(super) async fn read(&self, job: &Job, range: Range<u64>) -> Result<Option<Bytes>, MediaError> {
         let (directory, job) = (Arc::clone(&self.directory), job.clone());
