@@ -17,6 +17,8 @@ use super::viewer::{self, PICTURE, Viewer};
 
 /// How long what comes after a failure is watched.
 const AFTER: Duration = Duration::from_secs(3);
+/// Longer than the backup's key frames are apart: it stands by with one.
+const STANDS_BY: Duration = Duration::from_secs(3);
 /// Pauses of a connection that loses packets, and what it lets through between two of them: TCP hides the loss and
 /// delivers late.
 const PAUSES_MS: [u64; 6] = [200, 900, 400, 1_500, 300, 700];
@@ -107,6 +109,8 @@ async fn foreign(cloud: &Cloud, how: Signal) -> Result<(f64, f64)> {
     })
     .await?;
     live::wait_segments(cloud, &event, 3).await?;
+    // The backup may have been shown first.
+    sleep(STANDS_BY).await;
     let viewer = Viewer::live(cloud, &event).await?;
     let lost = Instant::now();
     let lost_ms = unix_ms();
@@ -117,7 +121,7 @@ async fn foreign(cloud: &Cloud, how: Signal) -> Result<(f64, f64)> {
     }
     let detected = lost.elapsed();
     sleep(AFTER).await;
-    let seen = viewer.until(unix_ms()).await?;
+    let seen = viewer.until(unix_ms()).await.with_context(|| format!("main lost by {how}"))?;
     let around = |pair: &&[i64]| pair[1] > lost_ms - 2_000;
     let missing_ms = seen.windows(2).filter(around).map(|pair| pair[1] - pair[0]).max();
     let frame_ms = 1000 / i64::from(PICTURE.fps);
@@ -128,7 +132,7 @@ async fn foreign(cloud: &Cloud, how: Signal) -> Result<(f64, f64)> {
 pub(crate) async fn measure(runs: usize) -> Result<Vec<Figure>> {
     let (mut lost, mut died, mut hung) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
-        lost.push(outputs().await?);
+        lost.push(outputs().await.context("a box's two outputs")?);
         let directory = tempfile::tempdir()?;
         let options = CloudOptions { extra: "[live]\ntranscode = false\n".into(), ..CloudOptions::default() };
         let cloud = Cloud::start(directory.path(), &options).await?;
