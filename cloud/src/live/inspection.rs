@@ -16,7 +16,7 @@ use super::conformance::{Checker, FileFacts, Finding, Severity, TrackFacts, Trac
 use super::playlist::{IFRAMES_URI, segment_uri};
 use super::rendition::Rendition;
 use super::stream::Stream;
-use super::window::{Found, View};
+use super::window::View;
 use crate::clock::{Clock, Timestamp};
 
 /// How often the playlists are looked at.
@@ -159,10 +159,7 @@ impl Inspector {
         let Some((newest, _)) = edge else { return };
         let from = self.looked_at.get(&rendition).map_or(newest, |last| last + 1);
         for msn in from..=newest {
-            if let Found::Here(data) = stream.segment(rendition, msn)
-                && let Ok(data) = data.bytes()
-            {
-                let facts = facts(stream.section(rendition, msn).as_deref(), &data);
+            if let Some(facts) = stream.facts(rendition, msn) {
                 for query in ["", "?plain=1"] {
                     let name = name_of(&format!("{rendition}/index.m3u8{query}"));
                     found.extend(self.checker.file(&name, &segment_uri(msn), &facts));

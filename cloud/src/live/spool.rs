@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf as _, Bytes};
@@ -132,12 +132,18 @@ impl Spool {
             }
         };
         parts.waiting.insert(rendition);
-        let mut record = Vec::with_capacity(8 + header.len() + data.len());
-        record.extend_from_slice(&(header.len() as u32).to_be_bytes());
-        record.extend_from_slice(&(data.len() as u32).to_be_bytes());
-        record.extend_from_slice(&header);
-        record.extend_from_slice(data);
-        parts.file.write_all(&record)
+        let lengths = [(header.len() as u32).to_be_bytes(), (data.len() as u32).to_be_bytes()].concat();
+        let mut slices = [IoSlice::new(&lengths), IoSlice::new(&header), IoSlice::new(data)];
+        let mut left = &mut slices[..];
+        while !left.is_empty() {
+            match parts.file.write_vectored(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut left, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Adds to the index and waits until it is on disk; the store has what it tells of.

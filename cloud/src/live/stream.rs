@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
+use super::conformance::FileFacts;
 use super::driver::Command;
 use super::inspection::Inspected;
 use super::lane::Packaged;
@@ -206,9 +207,9 @@ impl Stream {
         self.window.write().unwrap_or_else(PoisonError::into_inner).set_peak(rendition, peak_bps);
     }
 
-    /// What a decoder needs before a segment.
-    pub(super) fn section(&self, rendition: Rendition, msn: u64) -> Option<Bytes> {
-        self.window().section(rendition, msn)
+    /// What is in one of the newest segments.
+    pub(super) fn facts(&self, rendition: Rendition, msn: u64) -> Option<FileFacts> {
+        self.window().facts(rendition, msn)
     }
 
     pub(crate) fn segment(&self, rendition: Rendition, msn: u64) -> Found {

@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 
 pub(crate) use edge::Edge;
 
+use super::conformance::FileFacts;
+use super::inspection::facts;
 use super::lane::Packaged;
 use super::playlist::{
     LEAST_SEGMENTS, LEAST_TARGET_DURATIONS, Lead, LowLatency, MediaPlaylist, PlaylistKind, RenditionReport,
@@ -53,6 +55,8 @@ struct Held {
     segment: Segment,
     /// The parts' bytes one after the other; gone once the store alone has them.
     data: Option<Content>,
+    /// What is in them; gone with them.
+    facts: Option<FileFacts>,
 }
 
 #[derive(Debug)]
@@ -145,7 +149,7 @@ impl Window {
         lane.length_us += segment.duration_us;
         // Parts are served from memory only: what is not there is not listed.
         segment.parts = Vec::new();
-        lane.segments.push_back(Held { segment, data: None });
+        lane.segments.push_back(Held { segment, data: None, facts: None });
         self.trim(rendition);
     }
 
@@ -159,7 +163,9 @@ impl Window {
         }
         let data = (!segment.gap).then(|| data.freeze());
         lane.length_us += segment.duration_us;
-        lane.segments.push_back(Held { segment, data: data.clone().map(Content::from) });
+        let section = lane.inits.get(&segment.init);
+        let facts = data.as_ref().map(|data| facts(section.map(|section| &section[..]), data));
+        lane.segments.push_back(Held { segment, data: data.clone().map(Content::from), facts });
         self.trim(rendition);
         data
     }
@@ -192,7 +198,7 @@ impl Window {
         // The list of a day is long: what was let go before is not looked at again.
         while lane.length_us - lane.stored_us > memory_us {
             let Some(held) = lane.segments.get_mut(lane.stored) else { break };
-            held.data = None;
+            (held.data, held.facts) = (None, None);
             held.segment.parts = Vec::new();
             lane.stored += 1;
             lane.stored_us += held.segment.duration_us;
@@ -226,10 +232,9 @@ impl Window {
         self.lanes.get(&rendition)?.inits.get(&init).cloned()
     }
 
-    /// What a decoder needs before a segment.
-    pub(crate) fn section(&self, rendition: Rendition, msn: u64) -> Option<Bytes> {
-        let lane = self.lanes.get(&rendition)?;
-        lane.inits.get(&lane.held(msn)?.segment.init).cloned()
+    /// What is in one of the newest segments.
+    pub(crate) fn facts(&self, rendition: Rendition, msn: u64) -> Option<FileFacts> {
+        self.lanes.get(&rendition)?.held(msn)?.facts.clone()
     }
 
     pub(crate) fn segment(&self, rendition: Rendition, msn: u64) -> Found {

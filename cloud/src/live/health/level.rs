@@ -15,9 +15,9 @@ use symphonia_core::units::{Duration, Timestamp};
 use super::second::Loudness;
 
 /// How often a stretch begins.
-const PERIOD_MS: u32 = 250;
+const PERIOD_MS: u32 = 333;
 /// Frames of a stretch, the one that is not listened to included.
-const STRETCH: u32 = 4;
+const STRETCH: u32 = 3;
 /// No frame of two channels is longer (ISO/IEC 14496-3, 4.5.3.1: 6144 bits a channel, and some filling).
 const MAX_FRAME_BYTES: usize = 8_191;
 /// Failures, less what was decoded, after which the track is not decoded any more.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::live::conformance::{Checker, Finding, Severity, name_of};
-use crate::live::inspection::facts;
 use crate::live::playlist::{IFRAMES_URI, segment_uri};
 use crate::live::rendition::Rendition;
 use crate::live::window::{Found, View, Window};
@@ -127,9 +126,7 @@ impl Player {
         let Some((newest, _)) = window.edge(rendition).complete else { return found };
         let from = self.read.get(&rendition).map_or(newest, |last| last + 1);
         for msn in from..=newest {
-            if let Found::Here(data) = window.segment(rendition, msn) {
-                let data = data.bytes().expect("nothing here is in a file");
-                let facts = facts(window.section(rendition, msn).as_deref(), &data);
+            if let Some(facts) = window.facts(rendition, msn) {
                 for query in ["", "?plain=1"] {
                     let name = name_of(&format!("{rendition}/index.m3u8{query}"));
                     found.extend(self.checker.file(&name, &segment_uri(msn), &facts));
