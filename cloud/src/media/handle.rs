@@ -4,6 +4,7 @@
     reason = "a driver: a store that does not answer is waited for only so long"
 )]
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use url::Url;
 
 use super::cache::Cache;
@@ -35,6 +36,8 @@ const AWAY_LIMIT: Duration = Duration::from_secs(2);
 const CACHE_BYTES: usize = 96 * 1024 * 1024;
 /// Files that are kept open: what somebody else deletes takes disk until then.
 const OPEN_FILES: usize = 256;
+/// Files that are opened at a time, at most.
+const OPENING: usize = 16;
 /// What is tried when something is read.
 const READING: &str = "read from it";
 
@@ -50,6 +53,8 @@ struct Inner {
     place: String,
     cache: Cache<Bytes>,
     open: Cache<FileRange>,
+    /// Held by whoever opens a file, each by some paths.
+    opening: [Mutex<()>; OPENING],
     flights: Flights,
     tally: Tally,
     spool: Spool,
@@ -94,6 +99,7 @@ impl Media {
             place,
             cache: Cache::new(CACHE_BYTES),
             open: Cache::new(OPEN_FILES),
+            opening: std::array::from_fn(|_| Mutex::default()),
             flights: Flights::default(),
             tally: Tally::default(),
             spool,
@@ -327,6 +333,13 @@ impl Media {
 
     pub(super) fn open_files(&self) -> &Cache<FileRange> {
         &self.0.open
+    }
+
+    /// What whoever opens the file of an object holds.
+    pub(super) fn opening(&self, path: &Path) -> &Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        &self.0.opening[(hasher.finish() % OPENING as u64) as usize]
     }
 
     pub(super) fn place(&self) -> &str {

@@ -33,6 +33,11 @@ impl Media {
         if self.spool().place_of(path).is_some() {
             return None;
         }
+        // Of a crowd that asks at once, one opens it.
+        let _opens = self.opening(path).lock().await;
+        if let Some(open) = self.open_files().get(path) {
+            return Some(Content::File(open));
+        }
         let range = spawn_blocking(move || read_through(place)).await.ok()?.ok()?;
         self.open_files().insert(path.clone(), range.clone(), 1);
         Some(Content::File(range))

@@ -1,6 +1,7 @@
 //! What is remembered of one media playlist from look to look.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::content::Content;
@@ -96,6 +97,21 @@ impl History {
             }
         }
         None
+    }
+
+    /// How much there is of a stretch of time, both in milliseconds since 1970.
+    pub(super) fn lasts_ms(&self, stretch: Range<i64>) -> u64 {
+        let mut sum_ms = 0u64;
+        let mut next_ms = None;
+        for known in &self.content.segments {
+            let Some(from_ms) = known.date_ms.or(next_ms) else { continue };
+            let lasts_ms = i64::try_from(known.duration_us.unwrap_or(0) / 1000).unwrap_or(i64::MAX);
+            let to_ms = from_ms.saturating_add(lasts_ms);
+            let (from_ms, until_ms) = (from_ms.max(stretch.start), to_ms.min(stretch.end));
+            sum_ms = sum_ms.saturating_add(u64::try_from(until_ms.saturating_sub(from_ms)).unwrap_or(0));
+            next_ms = Some(to_ms);
+        }
+        sum_ms
     }
 
     /// When the first segment begins, if all are known.

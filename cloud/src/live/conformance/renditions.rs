@@ -152,17 +152,19 @@ fn reach(
     let between_ms = first.fetched_ms.abs_diff(other.fetched_ms);
     // A segment may be half a second longer than the target.
     let limit_ms = target_s.saturating_mul(1000).saturating_add(500 + SLACK_MS).saturating_add(between_ms);
-    let beyond = |a: Option<i64>, b: Option<i64>| {
+    let beyond = |a: Option<i64>, b: Option<i64>, at_end: bool| {
         let (a, b) = a.zip(b)?;
-        let by_ms = a.abs_diff(b);
+        // A pause of the broadcast makes dates jump, and is in no playlist.
+        let farther = if (a < b) == at_end { other } else { first };
+        let by_ms = farther.lasts_ms(a.min(b)..a.max(b));
         (by_ms > limit_ms).then_some((a < b, by_ms))
     };
-    if let Some((first_is_short, ms)) = beyond(first.end_ms(), other.end_ms()) {
+    if let Some((first_is_short, ms)) = beyond(first.end_ms(), other.end_ms(), true) {
         let (report, than) =
             if first_is_short { (&mut *first_report, name) } else { (&mut *report, first_name) };
         report.add(rule::SAME_ENDS, None, format!("the playlist ends {ms} ms before {than}"));
     }
-    if let Some((other_is_short, ms)) = beyond(first.start_ms(), other.start_ms()) {
+    if let Some((other_is_short, ms)) = beyond(first.start_ms(), other.start_ms(), false) {
         let (report, than) = if other_is_short { (report, first_name) } else { (first_report, name) };
         report.add(rule::SAME_ENDS, None, format!("the playlist begins {ms} ms after {than}"));
     }

@@ -249,3 +249,10 @@ fn plain_and_low_latency_side_by_side() {
         Step::Across,
     ]);
 }
+
+#[test]
+fn a_pause_of_the_broadcast_is_in_no_playlist() {
+    let resumed = interrupted(10, 8, 0, &[17]).replace(&date(17, 0), &date(20, 0));
+    let waits = interrupted(10, 7, 0, &[]);
+    clean(&[Step::Media("hi", resumed, 0, false), Step::Media("lo", waits, 0, false), Step::Across]);
+}
