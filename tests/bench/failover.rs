@@ -17,8 +17,6 @@ use super::viewer::{self, PICTURE, Viewer};
 
 /// How long what comes after a failure is watched.
 const AFTER: Duration = Duration::from_secs(3);
-/// Longer than the backup's key frames are apart: it stands by with one.
-const STANDS_BY: Duration = Duration::from_secs(3);
 /// Pauses of a connection that loses packets, and what it lets through between two of them: TCP hides the loss and
 /// delivers late.
 const PAUSES_MS: [u64; 6] = [200, 900, 400, 1_500, 300, 700];
@@ -108,9 +106,10 @@ async fn foreign(cloud: &Cloud, how: Signal) -> Result<(f64, f64)> {
         Ok((on_air(cloud, &event).await? == "main").then_some(()))
     })
     .await?;
-    live::wait_segments(cloud, &event, 3).await?;
-    // The backup may have been shown first.
-    sleep(STANDS_BY).await;
+    // The backup may have been shown first: two segments of main are longer than its key frames are apart, so that it
+    // stands by with one.
+    let shown = live::segments(cloud, &event).await?;
+    live::wait_segments(cloud, &event, shown + 3).await?;
     let viewer = Viewer::live(cloud, &event).await?;
     let lost = Instant::now();
     let lost_ms = unix_ms();

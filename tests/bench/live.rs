@@ -73,11 +73,15 @@ pub(crate) fn all_publish(publishers: &mut [Process]) -> Result<()> {
 /// Waits until viewers have so many segments of an event's source.
 pub(crate) async fn wait_segments(cloud: &Cloud, event: &Event, count: usize) -> Result<()> {
     wait_until("segments for viewers", STEP, || async {
-        let Ok(path) = source_playlist(cloud, &format!("{}?plain=1", event.master())).await else {
-            return Ok(None);
-        };
-        let text = cloud.api.fetch_text(&path).await?;
-        Ok((text.matches("#EXTINF").count() >= count).then_some(()))
+        Ok((segments(cloud, event).await? >= count).then_some(()))
     })
     .await
+}
+
+/// How many whole segments viewers have.
+pub(crate) async fn segments(cloud: &Cloud, event: &Event) -> Result<usize> {
+    let Ok(path) = source_playlist(cloud, &format!("{}?plain=1", event.master())).await else {
+        return Ok(0);
+    };
+    Ok(cloud.api.fetch_text(&path).await?.matches("#EXTINF").count())
 }
