@@ -244,6 +244,27 @@ pub(super) fn all() -> Vec<Case> {
             )
         },
         Case {
+            runs: 2,
+            ..case(
+                "another size stands in the key frames only",
+                {
+                    let large_header = header(large, Tag::is_video).unwrap();
+                    let large_from_four = each(&later(large, 4_000), |_, mut tag| {
+                        if tag.is_picture() && tag.data[0] == 0x17 {
+                            tag.data.splice(5..5, within(&large_header.data[5..]));
+                        }
+                        if is_video_header(&tag) { Vec::new() } else { vec![tag] }
+                    });
+                    let large_pictures =
+                        large_from_four.iter().filter(|tag| tag.is_video() && tag.time_ms < 10_000);
+                    let sound = good.iter().filter(|tag| !tag.is_video());
+                    let small = good.iter().filter(|tag| tag.is_video() && tag.time_ms < 4_000);
+                    interleaved(small.chain(sound).chain(large_pictures))
+                },
+                &[("size_changed", "from 320×180 to 640×360")],
+            )
+        },
+        Case {
             sounds: 380,
             runs: 2,
             // There is no sound until the next key frame.

@@ -6,7 +6,7 @@ use super::super::flv::{self, NalLength, Tag, TagFrame, Widened};
 use super::super::timeline::Timeline;
 use super::super::{Metadata, RtmpError};
 use super::fault::{Fault, LeftOut};
-use crate::h264::{AvcConfig, avcc_to_annex_b};
+use crate::h264::{AvcConfig, NalKind, Sps, avcc_nals, avcc_to_annex_b};
 use crate::{Codec, Epoch, Frame, Packet, Track, TrackConfig};
 
 const MS_NS: i64 = 1_000_000;
@@ -77,6 +77,9 @@ impl Media {
                         }
                         Widened::Nothing => return Ok(self.leave_out(Track::Video, Fault::BrokenFrame)),
                     }
+                    if let Some(header) = self.other_header(&frame) {
+                        self.next = self.config(Track::Video, Codec::H264, &header);
+                    }
                 }
                 let frame = self.frame(Track::Video, time_ms, frame);
                 // A header comes before its frame.
@@ -141,6 +144,21 @@ impl Media {
         }
         *last = Some(config.clone());
         Some(Packet::Config(config))
+    }
+
+    /// The header within a key frame, where it is of other pictures than the last one: some encoders tell it there only.
+    fn other_header(&self, frame: &TagFrame) -> Option<Bytes> {
+        if !frame.key {
+            return None;
+        }
+        let found = avcc_nals(&frame.data).find(|nal| nal.kind() == NalKind::Sps)?;
+        let known = AvcConfig::parse(&self.video.as_ref()?.data).ok()?;
+        let (before, now) = (known.first_sps().ok()?, Sps::parse(found.0).ok()?);
+        // What else may differ, such as the timing, is no reason for a new decoder.
+        let pictures = |sps: &Sps| {
+            (sps.width, sps.height, sps.profile, sps.chroma_format, sps.bit_depth_luma, sps.bit_depth_chroma)
+        };
+        (pictures(&before) != pictures(&now)).then(|| header_within(&frame.data))?
     }
 
     fn frame(&self, track: Track, time_ms: i64, frame: TagFrame) -> Packet {
