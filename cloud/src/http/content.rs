@@ -73,6 +73,14 @@ impl From<Bytes> for Content {
     }
 }
 
+/// What a socket has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) bytes: usize,
+    /// It takes no more before it says that it has room.
+    pub(super) is_full: bool,
+}
+
 /// A stretch of a file that is as long for as long as anybody sends it.
 #[derive(Debug, Clone)]
 pub(crate) struct FileRange {
@@ -122,12 +130,14 @@ impl FileRange {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] while the socket takes nothing; the file is shorter than it was.
-    pub(super) fn send(&mut self, stream: &TcpStream, most: u64) -> io::Result<usize> {
+    pub(super) fn send(&mut self, stream: &TcpStream, most: u64) -> io::Result<Taken> {
         let most = most.min(self.len());
         let mut offset = i64::try_from(self.from).map_err(io::Error::other)?;
+        let mut by_kernel = true;
         let sent = match sendfile64(stream.as_fd(), self.file.as_fd(), Some(&mut offset), most as usize) {
             // No file of which the kernel has pages.
             Err(Errno::EINVAL | Errno::ENOSYS) => {
+                by_kernel = false;
                 SockRef::from(stream).send(&self.read(most.min(READ_BYTES))?)?
             }
             sent => sent?,
@@ -136,7 +146,9 @@ impl FileRange {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file is shorter than it was"));
         }
         self.from += sent as u64;
-        Ok(sent)
+        // The kernel stops before it has all where the socket is full, or where the file ends.
+        let is_full = by_kernel && (sent as u64) < most && self.file.metadata()?.len() > self.from;
+        Ok(Taken { bytes: sent, is_full })
     }
 }
 

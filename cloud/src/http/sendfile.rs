@@ -16,7 +16,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::content::FileRange;
+use super::content::{FileRange, Taken};
 
 /// Stand-ins at a time, at most.
 const MOST: usize = 4 * 1024 * 1024;
@@ -79,7 +79,10 @@ impl Files {
         if has_own || others.is_empty() {
             // What goes before a file leaves in the same packet.
             let flags = if others.is_empty() { 0 } else { libc::MSG_MORE };
-            return poll(stream, context, || SockRef::from(stream).send_vectored_with_flags(own, flags));
+            return poll(stream, context, || {
+                let bytes = SockRef::from(stream).send_vectored_with_flags(own, flags)?;
+                Ok(Taken { bytes, is_full: false })
+            });
         }
         let most: usize = others.iter().take_while(|slice| is_stand_in(slice)).map(|slice| slice.len()).sum();
         let Some(file) = self.0.front_mut() else {
@@ -93,16 +96,29 @@ impl Files {
     }
 }
 
+/// Writes as soon as the socket takes anything.
+///
+/// A full one is not asked again before it says that it has room, which saves every second call to the kernel.
 fn poll(
     stream: &TcpStream,
     context: &mut Context<'_>,
-    mut write: impl FnMut() -> io::Result<usize>,
+    mut write: impl FnMut() -> io::Result<Taken>,
 ) -> Poll<io::Result<usize>> {
     loop {
         ready!(stream.poll_write_ready(context))?;
-        match stream.try_io(Interest::WRITABLE, &mut write) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            written => return Poll::Ready(written),
+        let mut written = None;
+        let tried = stream.try_io(Interest::WRITABLE, || {
+            let taken = write()?;
+            written = Some(taken.bytes);
+            // What the runtime hears of a full socket.
+            if taken.is_full { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (written, tried) {
+            (Some(bytes), _) => return Poll::Ready(Ok(bytes)),
+            (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                return Poll::Ready(Err(error));
+            }
+            (None, _) => {}
         }
     }
 }
