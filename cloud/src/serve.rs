@@ -119,6 +119,7 @@ async fn start_roles(
     }
     if has(Role::Api) {
         device::follow_telemetry(app);
+        live::follow_news(app);
         account::start_upkeep(app);
         tokio::spawn(event::follow_schedules(app.events.clone(), app.shutdown.clone()));
         mail::start(app).map_err(StartError::of("mail"))?;

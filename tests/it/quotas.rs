@@ -129,3 +129,33 @@ async fn events_that_are_not_to_be_recorded_are_seen_and_leave_nothing() -> Resu
     ensure!(cloud.api.get("items").await?["data"] == json!([]), "an item was made");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_broadcast_more_than_the_account_takes_is_refused_in_words() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let place = directory.path();
+    let options = CloudOptions { extra: "[live]\ntranscode = false\n".into(), ..CloudOptions::default() };
+    let cloud = Cloud::start(place, &options).await?;
+    account(place, &["limit", "1", "--broadcasts-at-once", "1"]).await?;
+    let (first, second) = (make_event(&cloud, None).await?, make_event(&cloud, None).await?);
+    let push =
+        async |event: &str| publish(Client::Ffmpeg, place, &publish_url(&cloud, event, "main").await?, 3_000);
+    let mut publisher = push(&first).await?;
+    cloud.api.wait_receiving(&first, "main", STEP).await?;
+    let mut refused = push(&second).await?;
+    ensure!(!refused.wait(STEP).await?.success(), "the second broadcast was taken");
+    let said = refused.output();
+    ensure!(said.contains("limit of broadcasts at a time, 1, is reached"), "{said}");
+    // The one that was there first goes on, and the other one has its turn after it.
+    let shown = cloud.api.get(&format!("events/{first}")).await?;
+    ensure!(shown["inputs"]["main"]["receiving"] == true, "{shown}");
+    publisher.kill().await?;
+    wait_event(&cloud, &first, "the first one is over", |event| {
+        event["inputs"]["main"]["receiving"] == false
+    })
+    .await?;
+    let mut publisher = push(&second).await?;
+    cloud.api.wait_receiving(&second, "main", STEP).await?;
+    publisher.kill().await?;
+    Ok(())
+}

@@ -178,6 +178,8 @@ async fn when_the_owner_is_killed_another_process_goes_on_with_the_event() -> Re
         Ok((health["inputs"]["main"]["now"]["frames_per_s"].as_f64() > Some(0.0)).then_some(()))
     })
     .await?;
+    let told = api.next_event("stream", "health", STEP).await?;
+    ensure!(told["event_id"] == event.as_str() && told["inputs"]["main"]["now"].is_object(), "{told}");
     let inspected = api.get(&format!("events/{event}/conformance")).await?;
     ensure!(inspected["checked_at"].is_string(), "{inspected}");
 

@@ -6,7 +6,8 @@
 //! see anything.
 //!
 //! Of one that has the broker, `/api/v1/devices…` as a client asked another process for it, with the client's login;
-//! and `GET /telemetry`: what the boxes measure, as lines of JSON without end.
+//! and `GET /telemetry`: what the boxes measure, as lines of JSON without end. `GET /news` does so of one that takes events
+//! in: what happens in them second by second.
 #![allow(clippy::disallowed_methods, reason = "a driver: it waits when it cannot accept")]
 
 use super::ClusterError;
@@ -21,6 +22,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::Instrument as _;
 use warp::Reply as _;
@@ -117,7 +120,8 @@ async fn answer(app: &App, router: &Router, request: Request<Incoming>, key: &Ke
 
 async fn find(app: &App, router: &Router, request: Request<Incoming>) -> Response {
     match request.uri().path() {
-        "/telemetry" => telemetry(app),
+        "/telemetry" => lines(app.devices.subscribe()),
+        "/news" => lines(app.live.subscribe_elsewhere()),
         path if path.starts_with("/api/v1/devices") => router.devices(in_the_clients_name(request)).await,
         _ => live(app, &request).await,
     }
@@ -137,14 +141,14 @@ fn in_the_clients_name(mut request: Request<Incoming>) -> Request<Incoming> {
     request
 }
 
-fn telemetry(app: &App) -> Response {
-    let boxes = app.devices.subscribe();
-    let lines = futures_util::stream::unfold(boxes, |mut boxes| async {
+/// All that is told from now on, a line each.
+fn lines<T: Clone + Serialize + Send + 'static>(told: Receiver<T>) -> Response {
+    let lines = futures_util::stream::unfold(told, |mut told| async {
         loop {
-            match boxes.recv().await {
-                Ok(told) => {
-                    let line = serde_json::to_string(&told).unwrap_or_default() + "\n";
-                    return Some((Ok::<_, Infallible>(line), boxes));
+            match told.recv().await {
+                Ok(one) => {
+                    let line = serde_json::to_string(&one).unwrap_or_default() + "\n";
+                    return Some((Ok::<_, Infallible>(line), told));
                 }
                 // The next second brings it anew.
                 Err(RecvError::Lagged(_)) => {}

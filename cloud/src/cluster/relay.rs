@@ -5,6 +5,7 @@ use super::internal::PUBLIC_FROM;
 use super::owner::IngestOwner;
 use super::peers::Peers;
 use crate::app::App;
+use crate::http::Text;
 use crate::id::EventId;
 use crate::store::StoreError;
 use bytes::Bytes;
@@ -29,25 +30,26 @@ const MAX_EVENTS: usize = 10_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) body: Bytes,
+    /// A playlist is compressed once for all who share the answer.
+    pub(crate) body: Text,
     public_from: Option<u64>,
 }
 
 impl Answer {
     /// Something that was found elsewhere.
     pub(crate) fn found(body: Bytes) -> Self {
-        Self { status: StatusCode::OK, body, public_from: None }
+        Self { status: StatusCode::OK, body: Text::new(body), public_from: None }
     }
 
     /// The owner, or this process, cannot answer now.
     fn unavailable(words: &'static str) -> Self {
-        let body = Bytes::from(serde_json::json!({ "detail": words }).to_string());
+        let body = Text::new(serde_json::json!({ "detail": words }).to_string());
         Self { status: StatusCode::SERVICE_UNAVAILABLE, body, public_from: None }
     }
 
     /// The problem's words.
     pub(crate) fn words(&self) -> String {
-        let problem = serde_json::from_slice::<serde_json::Value>(&self.body).unwrap_or_default();
+        let problem = serde_json::from_slice::<serde_json::Value>(&self.body.plain()).unwrap_or_default();
         problem["detail"].as_str().unwrap_or("the server that takes this event in gave no answer").to_owned()
     }
 }
@@ -118,7 +120,8 @@ impl Relay {
             let status = response.status();
             let from =
                 response.headers().get(PUBLIC_FROM).and_then(|value| value.to_str().ok()?.parse().ok());
-            Ok::<_, reqwest::Error>(Answer { status, public_from: from, body: response.bytes().await? })
+            let body = Text::new(response.bytes().await?);
+            Ok::<_, reqwest::Error>(Answer { status, public_from: from, body })
         };
         match fetched.await {
             Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
@@ -227,7 +230,7 @@ mod tests {
                     let _ = tokio::time::timeout(Duration::from_millis(1), answer).await;
                     return Bytes::from_static(b"part");
                 }
-                answer.await.body
+                answer.await.body.plain()
             })
         });
         let waiting: Vec<_> = waiting.collect();

@@ -56,7 +56,9 @@ pub enum Refused {
     #[error("the account of this event is suspended")]
     Suspended,
     /// The account has as many as it may.
-    #[error("the account takes {0} broadcasts at a time: end one first, or have the limit raised")]
+    #[error(
+        "the account's limit of broadcasts at a time, {0}, is reached: end one first, or have the limit raised"
+    )]
     TooMany(u64),
     /// Another process takes the event in.
     #[error("{0}")]

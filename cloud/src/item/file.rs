@@ -1,17 +1,18 @@
-//! An item as one ordinary MP4: its segments, read through once, and then any range of the file.
+//! An item as one ordinary MP4, laid out by what was noted of its segments, and then any range of the file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use stagebox_media::cmaf::{InitSection, OneFile, OneFileBuilder, OneFileError, Piece, SegmentScan};
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::task::spawn_blocking;
 
 use crate::app::App;
 use crate::http::ApiError;
 use crate::id::{EventId, RecordingId};
-use crate::live::Rendition;
+use crate::live::{Block, Rendition, SEGMENTS_OF_BLOCK, Segment, scans_of};
 use crate::media::{self, MediaError};
 use crate::recording::{Track, Trim};
 
@@ -19,7 +20,7 @@ use super::Item;
 
 /// Files whose tables are kept: a day's takes about 40 MiB.
 const MOST: usize = 8;
-/// Items that are read through at a time.
+/// Items that are laid out at a time.
 const AT_A_TIME: usize = 2;
 
 /// Whose file, what of it, and with which pictures.
@@ -34,6 +35,8 @@ pub(super) struct Files(Arc<Inner>);
 struct Inner {
     kept: Mutex<Kept>,
     making: Semaphore,
+    /// Events of which something has gone: what was noted of their segments is not relied on.
+    doubtful: Mutex<HashSet<EventId>>,
 }
 
 #[derive(Default)]
@@ -61,7 +64,11 @@ pub(super) struct Reader {
 
 impl Default for Files {
     fn default() -> Self {
-        Self(Arc::new(Inner { kept: Mutex::default(), making: Semaphore::new(AT_A_TIME) }))
+        Self(Arc::new(Inner {
+            kept: Mutex::default(),
+            making: Semaphore::new(AT_A_TIME),
+            doubtful: Mutex::default(),
+        }))
     }
 }
 
@@ -110,7 +117,9 @@ impl Files {
                 let mut tracks: Vec<&Track> = manifest.tracks.iter().filter(is_in).collect();
                 // The pictures first: they decide what is cut out.
                 tracks.sort_by_key(|track| !track.rendition.is_video());
-                File::make(&app, key, event, &tracks).await.map(Arc::new)
+                let is_doubtful =
+                    inner.doubtful.lock().unwrap_or_else(PoisonError::into_inner).contains(&event);
+                File::make(&app, key, event, &tracks, is_doubtful).await.map(Arc::new)
             };
             made.get_or_try_init(make).await.map(Arc::clone)
         });
@@ -119,6 +128,7 @@ impl Files {
 
     /// Forgets a file of which something has gone: the next one is made without it.
     pub(super) fn forget(&self, file: &File) {
+        self.0.doubtful.lock().unwrap_or_else(PoisonError::into_inner).insert(file.event);
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).files.remove(&file.key);
     }
 }
@@ -140,7 +150,14 @@ impl Cuts {
 }
 
 impl File {
-    async fn make(app: &App, key: Key, event: EventId, tracks: &[&Track]) -> Result<Self, ApiError> {
+    /// Lays the file out; of a doubtful event each segment is read, so that one which has gone is noticed.
+    async fn make(
+        app: &App,
+        key: Key,
+        event: EventId,
+        tracks: &[&Track],
+        is_doubtful: bool,
+    ) -> Result<Self, ApiError> {
         let mut builder = OneFileBuilder::new();
         let wrong = |error: OneFileError| ApiError::internal(&error);
         let mut cuts = Cuts::default();
@@ -148,12 +165,11 @@ impl File {
             let sections = sections(app, event, track).await?;
             let number = builder.add_track(&sections).map_err(wrong)?;
             let mut last: Option<(u64, u64)> = None;
+            let mut notes = Notes { app, event, rendition: track.rendition, is_doubtful, block: None };
             for segment in track.segments.iter().filter(|segment| !segment.gap) {
-                let path = media::segment_path(&event, track.rendition, segment.msn);
-                // One that is gone is a hole, as where nothing came in.
-                let Some(data) = app.media.get_anew(&path).await? else { continue };
                 let Some(section) = sections.get(&segment.init) else { continue };
-                let scan = SegmentScan::of(section, &data).map_err(wrong)?;
+                // One that is gone is a hole, as where nothing came in.
+                let Some(scan) = notes.scan(segment, section).await? else { continue };
                 let us = |ticks: u64| us_of(ticks, section.timescale());
                 let start_us = us(scan.start_ticks());
                 if let Some((msn, end_us)) = last.filter(|_| place == 0)
@@ -167,7 +183,9 @@ impl File {
                 builder.push_earlier(number, segment.msn, segment.init, &scan, earlier_us).map_err(wrong)?;
             }
         }
-        let layout = builder.finish().map_err(wrong)?;
+        // A day's takes some hundred milliseconds.
+        let laid_out = spawn_blocking(move || builder.finish()).await;
+        let layout = laid_out.map_err(|error| ApiError::internal(&error))?.map_err(wrong)?;
         let tracks = tracks.iter().map(|track| track.rendition).collect();
         Ok(Self { layout, event, tracks, key })
     }
@@ -182,6 +200,40 @@ impl File {
         let (recording, trim, rendition) = self.key;
         let (from_ms, to_ms) = (trim.from_ms.unwrap_or(0), trim.to_ms.unwrap_or(0));
         format!("\"{recording}-{rendition}-{from_ms}-{to_ms}-{}\"", self.bytes())
+    }
+}
+
+/// What was noted of one track's segments when they were made.
+struct Notes<'a> {
+    app: &'a App,
+    event: EventId,
+    rendition: Rendition,
+    is_doubtful: bool,
+    /// The block that was read last, and its number.
+    block: Option<(u64, Block)>,
+}
+
+impl Notes<'_> {
+    /// What is in a segment, as it was noted or else as it is read; `None` if it has gone.
+    async fn scan(
+        &mut self,
+        segment: &Segment,
+        section: &InitSection,
+    ) -> Result<Option<SegmentScan>, ApiError> {
+        if !self.is_doubtful {
+            let number = segment.msn / SEGMENTS_OF_BLOCK;
+            if self.block.as_ref().is_none_or(|(known, _)| *known != number) {
+                let path = scans_of(&self.event, self.rendition, segment.msn);
+                let noted = self.app.media.get_anew(&path).await?;
+                self.block = Some((number, noted.map_or_else(Block::default, Block::read)));
+            }
+            if let Some(scan) = self.block.as_ref().and_then(|(_, block)| block.scan(segment)) {
+                return Ok(Some(scan.clone()));
+            }
+        }
+        let path = media::segment_path(&self.event, self.rendition, segment.msn);
+        let Some(data) = self.app.media.get_anew(&path).await? else { return Ok(None) };
+        SegmentScan::of(section, &data).map(Some).map_err(|error| ApiError::internal(&error))
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn of_owner(app: &App, event: &EventId, what: Known) -> Result<
     let Some(owner) = relay.owner(app, event).await? else { return Ok(None) };
     let answer = relay.ask(&owner, event, format!("/known/{event}/{}", what.name())).await;
     if answer.status.is_success() {
-        Ok(Some(answer.body))
+        Ok(Some(answer.body.plain()))
     } else {
         Err(ApiError::unavailable(answer.words()))
     }

@@ -255,7 +255,7 @@ impl Driver {
     /// Shows what was packaged to viewers, and has it kept.
     pub(super) async fn publish(&mut self, packaged: Vec<Packaged>) {
         for packaged in packaged {
-            let (data, dropped) = self.stream.apply(packaged.clone());
+            let (complete, dropped) = self.stream.apply(packaged.clone());
             let keep = match packaged {
                 Packaged::Target { target_duration_s } => Keep::Target { target_duration_s },
                 Packaged::Init { rendition, init, data, description } => {
@@ -265,7 +265,7 @@ impl Driver {
                 Packaged::Close { rendition, segment } => {
                     self.follow_quota(segment.msn).await;
                     let worth = self.span.worth(segment.msn);
-                    Keep::Segment { rendition, segment, data, worth }
+                    Keep::Segment { rendition, segment, complete, worth }
                 }
             };
             self.keep(keep).await;

@@ -179,8 +179,8 @@ impl Inspector {
     }
 }
 
-/// What a segment holds, as a player would read it.
-pub(super) fn facts(section: Option<&[u8]>, data: &[u8]) -> FileFacts {
+/// What a segment holds, as a player would read it, and its scan if it can be read.
+pub(super) fn facts(section: Option<&[u8]>, data: &[u8]) -> (FileFacts, Option<SegmentScan>) {
     let read = section.and_then(|section| {
         let section = InitSection::parse(section).ok()?;
         let scan = SegmentScan::of(&section, data).ok()?;
@@ -192,15 +192,17 @@ pub(super) fn facts(section: Option<&[u8]>, data: &[u8]) -> FileFacts {
             Track::Video => (1, TrackKind::Video),
             Track::Audio => (2, TrackKind::Audio),
         };
-        Some(TrackFacts {
+        let facts = TrackFacts {
             id,
             kind,
             first_decode_us: us(scan.start_ticks()),
             duration_us: us(scan.duration_ticks()),
             key_at_start: Some(scan.starts_with_key()),
-        })
+        };
+        Some((facts, scan))
     });
-    FileFacts { bytes: data.len() as u64, tracks: read.map(|track| vec![track]) }
+    let (track, scan) = read.unzip();
+    (FileFacts { bytes: data.len() as u64, tracks: track.map(|track| vec![track]) }, scan)
 }
 
 /// What was found last, for whoever asks.

@@ -33,6 +33,7 @@ mod relayed;
 mod rendition;
 mod runs;
 mod scaling;
+mod scans;
 mod segment;
 mod segmenter;
 mod silence;
@@ -41,6 +42,7 @@ mod simulation;
 mod slates;
 mod span;
 mod spool;
+mod start;
 mod storage;
 mod stream;
 mod takeover;
@@ -56,13 +58,16 @@ pub use error::LiveError;
 pub(crate) use health_http::{Operations as HealthOperations, routes as health_routes};
 pub(crate) use http::{answer, answer_inside};
 pub(crate) use index::shared_entries;
+pub(crate) use news::follow as follow_news;
 pub(crate) use playlist::{IFRAMES_URI, MediaPlaylist, PlaylistKind};
 pub use publisher::{Publisher, SourceInfo};
 pub(crate) use rates::{Rates, master};
 pub(crate) use recovery::align;
 pub(crate) use rendition::Rendition;
+pub(crate) use scans::{Block, SEGMENTS_OF_BLOCK, scans_of};
 pub(crate) use segment::{Description, Segment};
 pub(crate) use spool::{Entry, read_index};
+pub use start::start;
 pub(crate) use stream::Stream;
 
 use std::collections::{BTreeSet, HashMap};
@@ -70,15 +75,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::App;
 use crate::clock::Clock;
 use crate::cluster::{Hold, HoldError, Owners};
 use crate::config::Config;
-use crate::event::{EventStatus, EventView, Events, Input, ListOptions};
+use crate::event::{EventStatus, EventView, Events, Input};
 use crate::id::EventId;
 use crate::item::Items;
 use crate::media::Media;
@@ -92,7 +96,7 @@ use crate::viewing::Titles;
 use driver::{Driver, Surroundings};
 use faults::{Faults, Limits};
 use index::SharedIndex;
-use news::{Tellers, Told};
+use news::Tellers;
 use scaling::{Scaling, Workshop};
 use segmenter::{Lengths, Segmenter};
 use slates::Slates;
@@ -175,11 +179,6 @@ impl Live {
     /// All recordings.
     pub fn recordings(&self) -> &Recordings {
         &self.0.recordings
-    }
-
-    /// What happens in the events that this process takes in, second by second.
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Told> {
-        self.0.tellers.subscribe()
     }
 
     /// What is being watched on demand.
@@ -356,43 +355,4 @@ impl Live {
     fn spool_dir(&self, event: &EventId) -> PathBuf {
         self.0.config.data_dir.join("spool").join(event.to_string())
     }
-}
-
-/// Takes up the events that were live when the server ended, and follows its shutdown.
-pub async fn start(app: App) -> Result<(), LiveError> {
-    let live = app.live.clone();
-    let (shutdown, stopped) = (app.shutdown.clone(), live.0.shutdown.clone());
-    tokio::spawn(async move {
-        shutdown.cancelled().await;
-        stopped.cancel();
-    });
-    quiet(&app).await?;
-    if app.cluster.owners().is_shared() {
-        tokio::spawn(takeover::run(app.clone()));
-    }
-    tokio::spawn(begun::run(app.clone()));
-    let mut after = None;
-    loop {
-        let page = app.events.list(ListOptions { after, ..ListOptions::default() }).await?;
-        for event in page.items {
-            let has_files = live.spool_dir(&event.id).exists();
-            if has_files || event.status == EventStatus::Started {
-                live.take_if_free(&event.id).await;
-            }
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(());
-        }
-    }
-}
-
-/// Notes that no broadcast comes in any more where nobody takes one in: it ended with an earlier run.
-async fn quiet(app: &App) -> Result<(), LiveError> {
-    for event in app.events.receiving().await? {
-        if !app.cluster.owners().is_elsewhere(&event).await? {
-            app.events.quiet(&event).await?;
-        }
-    }
-    Ok(())
 }

@@ -187,17 +187,20 @@ impl Index {
         // What left the window before the restart was dealt with then.
         drop(window.take_dropped());
         let last = self.lanes.values().filter_map(|segments| segments.last()).max_by_key(|last| last.msn);
+        let newest = self.lanes.values().filter_map(|segments| segments.last());
+        let newest = newest.filter(|one| Some(one.msn) == last.map(|last| last.msn));
         Resume {
             next_msn: last.map_or(0, |last| last.msn + 1),
             discontinuity_sequence: last.map_or(0, |last| last.discontinuity_sequence),
             target_duration_s: self.target_duration_s,
-            dated_until_ms: last.map(|last| last.start_unix_ms + (last.duration_us / 1000) as i64),
+            // Not all of them came equally far.
+            dated_until_ms: newest.map(|one| one.start_unix_ms + (one.duration_us / 1000) as i64).max(),
             inits,
         }
     }
 }
 
-/// Makes all renditions reach as far as the furthest, without holes: what one lacks becomes a gap.
+/// Makes all renditions reach from the first to the last segment of any, without holes: what one lacks becomes a gap.
 pub(crate) fn align(lanes: &mut BTreeMap<Rendition, Vec<Segment>>) {
     let mut all: BTreeMap<u64, Segment> = BTreeMap::new();
     for segments in lanes.values_mut() {
@@ -211,19 +214,46 @@ pub(crate) fn align(lanes: &mut BTreeMap<Rendition, Vec<Segment>>) {
         }
     }
     for segments in lanes.values_mut() {
-        let Some(first) = segments.first().map(|first| first.msn) else { continue };
         let mut have: BTreeMap<u64, Segment> =
             segments.drain(..).map(|segment| (segment.msn, segment)).collect();
-        for (msn, other) in all.range(first..) {
-            have.entry(*msn).or_insert_with(|| Segment {
-                key_bytes: None,
-                gap: true,
-                bytes: 0,
-                frames: 0,
-                parts: Vec::new(),
-                ..other.clone()
-            });
+        for (msn, other) in &all {
+            have.entry(*msn).or_insert_with(|| other.as_gap());
         }
         segments.extend(have.into_values());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::window::Keep;
+    use crate::live::window::tests::segment;
+
+    #[test]
+    fn dates_go_on_where_the_rendition_ended_that_came_furthest() {
+        let lanes =
+            [(Rendition::Source, [4, 3]), (Rendition::Scaled(360), [4, 1]), (Rendition::Audio, [4, 2])];
+        let entries = lanes.iter().flat_map(|(rendition, parts)| {
+            (7..).zip(parts).map(|(msn, parts)| Entry::Segment {
+                rendition: *rendition,
+                segment: Segment { start_unix_ms: msn as i64 * 2000, ..segment(msn, *parts) },
+            })
+        });
+        let index = Index::of(entries.collect());
+        let keep = Keep { part_us: 500_000, window_us: 60_000_000, memory_us: 4_000_000 };
+        let resume = index.fill(&mut Window::new(keep), BTreeMap::new());
+        assert_eq!((resume.next_msn, resume.dated_until_ms), (9, Some(16_000 + 1_500)));
+    }
+
+    #[test]
+    fn what_a_rendition_lacks_is_a_gap_from_the_first_segment_on() {
+        let mut lanes = BTreeMap::from([
+            (Rendition::Source, vec![segment(3, 4), segment(4, 4), segment(6, 4)]),
+            (Rendition::Audio, vec![segment(5, 4)]),
+        ]);
+        align(&mut lanes);
+        let shape = |name| lanes[&name].iter().map(|one| (one.msn, one.gap)).collect::<Vec<_>>();
+        assert_eq!(shape(Rendition::Source), [(3, false), (4, false), (5, true), (6, false)]);
+        assert_eq!(shape(Rendition::Audio), [(3, true), (4, true), (5, false), (6, true)]);
     }
 }

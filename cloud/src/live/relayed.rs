@@ -7,10 +7,10 @@ use object_store::path::Path;
 use super::http::{Query, missing, not_started};
 use crate::app::App;
 use crate::cluster::{Answer, Relay};
-use crate::http::{ApiError, Response};
+use crate::http::{ApiError, Response, Text};
 use crate::id::EventId;
 use crate::media;
-use crate::viewing::{Address, Asked, Grant, Kind, Wanted, media_answer};
+use crate::viewing::{Address, Asked, Grant, Kind, Wanted, media_answer, playlist_answer};
 
 /// Answers by the owner's rules.
 pub(super) async fn answer(
@@ -38,7 +38,7 @@ pub(super) async fn answer(
         }
     };
     let answer = relay.ask(owner, &event, format!("{}?{query}", asked.path)).await;
-    Ok(media_answer(Kind::LivePlaylist, grant, body(answer)?.into(), asked.headers))
+    Ok(playlist_answer(Kind::LivePlaylist, grant, &body(answer)?, asked.headers))
 }
 
 /// What never changes once it is there.
@@ -74,11 +74,11 @@ async fn immutable(
         }
         let answer = asking.fetch(&event, &url).await;
         if answer.status == StatusCode::OK {
-            app.media.remember(place, answer.body.clone());
+            app.media.remember(place, answer.body.plain());
         }
         answer
     });
-    Ok((kind, body(answer.await)?))
+    Ok((kind, body(answer.await)?.plain()))
 }
 
 /// Where a part lies in memory; no store has it.
@@ -86,7 +86,7 @@ fn part_path(event: &EventId, rendition: super::Rendition, msn: u64, part: u64) 
     Path::from(format!("live/{event}/{rendition}/{msn}.{part}.m4s"))
 }
 
-fn body(answer: Answer) -> Result<Bytes, ApiError> {
+fn body(answer: Answer) -> Result<Text, ApiError> {
     if answer.status == StatusCode::OK { Ok(answer.body) } else { Err(refused(&answer)) }
 }
 

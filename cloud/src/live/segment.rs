@@ -1,7 +1,8 @@
 //! What a playlist says about one stretch of one rendition.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stagebox_media::cmaf::TrackFormat;
+use stagebox_media::cmaf::{SegmentScan, TrackFormat};
 
 /// A piece of a segment that is published before the segment is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +47,20 @@ pub(crate) struct Segment {
     pub(crate) parts: Vec<PartInfo>,
 }
 
+/// A complete segment's bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Complete {
+    pub(crate) data: Bytes,
+    /// What is in them, if they can be read.
+    pub(crate) scan: Option<SegmentScan>,
+}
+
 impl Segment {
+    /// The same stretch of a rendition that nothing was received for.
+    pub(crate) fn as_gap(&self) -> Self {
+        Self { key_bytes: None, gap: true, bytes: 0, frames: 0, parts: Vec::new(), ..self.clone() }
+    }
+
     /// Bits per second of its first picture, shown as long as the segment lasts.
     pub(crate) fn key_bits_per_second(&self) -> Option<u64> {
         (self.key_bytes? * 8 * 1_000_000).checked_div(self.duration_us)

@@ -10,7 +10,8 @@ use tokio::task::spawn_blocking;
 
 use super::index::{ListError, SharedIndex};
 use super::rendition::Rendition;
-use super::segment::{Description, Segment};
+use super::scans::Scans;
+use super::segment::{Complete, Description, Segment};
 use super::spool::{Entry, Spool};
 use super::stream::Stream;
 use crate::id::EventId;
@@ -40,11 +41,11 @@ pub(super) enum Keep {
         segment: Segment,
         data: Bytes,
     },
-    /// `data` is absent for a gap.
+    /// `complete` is absent for a gap.
     Segment {
         rendition: Rendition,
         segment: Segment,
-        data: Option<Bytes>,
+        complete: Option<Complete>,
         worth: Worth,
     },
     /// Neither viewers nor a recording need it any more.
@@ -78,6 +79,7 @@ pub(super) fn start(
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
     let storage = Storage {
         event: stream.event,
+        scans: Scans::new(stream.event, media.clone()),
         stream,
         media,
         index,
@@ -94,6 +96,7 @@ struct Storage {
     stream: Arc<Stream>,
     media: Media,
     index: SharedIndex,
+    scans: Scans,
     /// Away while a blocking task writes to it.
     spool: Option<Spool>,
     /// Recorded segments that there was no room for; their parts are still on disk.
@@ -144,6 +147,7 @@ impl Storage {
             Keep::Part { .. } => return Ok(()),
             Keep::Barrier(done) => {
                 let kept = self.keep_unkept().await;
+                self.scans.flush().await;
                 for (rendition, segment) in self.unkept.drain(..) {
                     tracing::error!(event = %self.event, %rendition, msn = segment.msn, "a segment is lost: there was no room for it");
                 }
@@ -153,6 +157,7 @@ impl Storage {
             }
             Keep::Forget { rendition, msn } => {
                 self.index.forget(rendition, msn).await?;
+                self.scans.forget(rendition, msn).await?;
                 return Ok(self.media.delete(&media::segment_path(&self.event, rendition, msn)).await?);
             }
             Keep::Target { target_duration_s } => {
@@ -170,8 +175,8 @@ impl Storage {
                 self.spool(move |spool| spool.record(&[entry])).await?;
                 return put;
             }
-            Keep::Segment { rendition, segment, data, worth } => {
-                return self.segment(rendition, segment, data, worth).await;
+            Keep::Segment { rendition, segment, complete, worth } => {
+                return self.segment(rendition, segment, complete, worth).await;
             }
         };
         self.spool(move |spool| spool.record(&[entry])).await
@@ -181,16 +186,19 @@ impl Storage {
         &mut self,
         rendition: Rendition,
         segment: Segment,
-        data: Option<Bytes>,
+        complete: Option<Complete>,
         worth: Worth,
     ) -> Result<(), StorageError> {
-        let Some(data) = data else {
+        let Some(Complete { data, scan }) = complete else {
             self.index.list(&Entry::Segment { rendition, segment: segment.clone() }).await?;
             return self.record(rendition, segment).await;
         };
         match self.put_segment(rendition, &segment, data, worth).await {
             Ok(()) => {
                 let msn = segment.msn;
+                if let Some(scan) = scan {
+                    self.scans.add(rendition, &segment, &scan).await;
+                }
                 self.record(rendition, segment).await?;
                 // Viewers have it from the file: the kernel keeps the newest ones in memory as it is.
                 if let Some(file) = self.media.file(&media::segment_path(&self.event, rendition, msn)).await {

@@ -14,6 +14,7 @@ use super::driver::Command;
 use super::inspection::Inspected;
 use super::lane::Packaged;
 use super::rendition::Rendition;
+use super::segment::Complete;
 use super::timeline::InputId;
 use super::vitals::Vitals;
 use super::window::{Edge, Found, View, Window};
@@ -111,7 +112,7 @@ impl Stream {
 
     /// Takes in what was packaged; gives back the bytes of a segment that is now complete,
     /// and which segments have left the window.
-    pub(super) fn apply(&self, packaged: Packaged) -> (Option<Bytes>, Vec<(Rendition, u64)>) {
+    pub(super) fn apply(&self, packaged: Packaged) -> (Option<Complete>, Vec<(Rendition, u64)>) {
         let rendition = match &packaged {
             Packaged::Target { .. } => None,
             Packaged::Init { rendition, .. }

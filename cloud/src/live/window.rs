@@ -1,8 +1,9 @@
 //! What can be fetched of a live event right now: the newest segments, their parts and playlists.
 
 mod edge;
+mod lane;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -18,16 +19,13 @@ use super::playlist::{
 };
 use super::rates::{Rates, master};
 use super::rendition::Rendition;
-use super::segment::{Description, PartInfo, Segment};
+use super::segment::{Complete, PartInfo, Segment};
 use crate::http::{Content, FileRange};
+use lane::{Growing, Held, Lane};
 
 /// Target durations of segments that are served from memory, at least: players begin three before the end, and take a
 /// moment.
 const MEMORY_TARGETS: u64 = 4;
-/// Bit rates are those of the newest segments.
-const RATE_SEGMENTS: usize = 30;
-/// Players begin three segments from the end: what has nothing there is no rendition to begin with.
-const BEGIN_SEGMENTS: usize = 3;
 
 /// Which of a rendition's playlists is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,36 +46,6 @@ pub(crate) struct Keep {
     pub(crate) window_us: u64,
     /// What is served without the store, if segments are not so long that this is too little.
     pub(crate) memory_us: u64,
-}
-
-#[derive(Debug)]
-struct Held {
-    segment: Segment,
-    /// The parts' bytes one after the other; gone once the store alone has them.
-    data: Option<Content>,
-    /// What is in them; gone with them.
-    facts: Option<FileFacts>,
-}
-
-#[derive(Debug)]
-struct Growing {
-    segment: Segment,
-    parts: Vec<Bytes>,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    description: Option<Description>,
-    inits: BTreeMap<u32, Bytes>,
-    /// The section of what comes next.
-    next_init: Option<u32>,
-    segments: VecDeque<Held>,
-    /// Of all segments.
-    length_us: u64,
-    /// How many of the oldest segments are in the store only, and how long they are.
-    stored: usize,
-    stored_us: u64,
-    open: Option<Growing>,
 }
 
 /// Where a segment's bytes are.
@@ -117,7 +85,7 @@ impl Window {
     }
 
     /// Takes in what the packager made; a complete segment's bytes are given back for storing.
-    pub(crate) fn apply(&mut self, packaged: Packaged) -> Option<Bytes> {
+    pub(crate) fn apply(&mut self, packaged: Packaged) -> Option<Complete> {
         match packaged {
             Packaged::Target { target_duration_s } => {
                 self.target_duration_s = Some(target_duration_s);
@@ -131,6 +99,7 @@ impl Window {
                 None
             }
             Packaged::Part { rendition, segment, data } => {
+                self.fill(rendition, segment.msn);
                 let lane = self.lanes.entry(rendition).or_default();
                 let mut parts = lane.open.take().filter(|open| open.segment.msn == segment.msn);
                 let mut parts = parts.take().map_or_else(Vec::new, |open| open.parts);
@@ -149,11 +118,26 @@ impl Window {
         lane.length_us += segment.duration_us;
         // Parts are served from memory only: what is not there is not listed.
         segment.parts = Vec::new();
-        lane.segments.push_back(Held { segment, data: None, facts: None });
+        lane.segments.push_back(Held::without_data(segment));
         self.trim(rendition);
     }
 
-    fn close(&mut self, rendition: Rendition, segment: Segment) -> Option<Bytes> {
+    /// What others have from before a rendition's first segment is a gap in it, so that all reach back equally far.
+    fn fill(&mut self, rendition: Rendition, first_msn: u64) {
+        if self.lanes.get(&rendition).is_some_and(Lane::has_begun) {
+            return;
+        }
+        let longest = self.lanes.values().max_by_key(|lane| lane.segments.len());
+        let others = longest.into_iter().flat_map(|lane| lane.segments.iter().map(|held| &held.segment));
+        let before: Vec<Segment> =
+            others.take_while(|other| other.msn < first_msn).map(Segment::as_gap).collect();
+        let lane = self.lanes.entry(rendition).or_default();
+        lane.length_us = before.iter().map(|gap| gap.duration_us).sum();
+        lane.segments = before.into_iter().map(Held::without_data).collect();
+    }
+
+    fn close(&mut self, rendition: Rendition, segment: Segment) -> Option<Complete> {
+        self.fill(rendition, segment.msn);
         let lane = self.lanes.entry(rendition).or_default();
         let parts = lane.open.take().filter(|open| open.segment.msn == segment.msn);
         let parts = parts.map_or_else(Vec::new, |open| open.parts);
@@ -164,10 +148,11 @@ impl Window {
         let data = (!segment.gap).then(|| data.freeze());
         lane.length_us += segment.duration_us;
         let section = lane.inits.get(&segment.init);
-        let facts = data.as_ref().map(|data| facts(section.map(|section| &section[..]), data));
+        let read = data.as_ref().map(|data| facts(section.map(|section| &section[..]), data));
+        let (facts, scan) = read.unzip();
         lane.segments.push_back(Held { segment, data: data.clone().map(Content::from), facts });
         self.trim(rendition);
-        data
+        Some(Complete { data: data?, scan: scan.flatten() })
     }
 
     /// A file has a segment's bytes now: they need not be in memory any more.
@@ -344,44 +329,5 @@ impl Window {
     }
 }
 
-impl Lane {
-    fn held(&self, msn: u64) -> Option<&Held> {
-        let index = self.segments.binary_search_by_key(&msn, |held| held.segment.msn).ok()?;
-        self.segments.get(index)
-    }
-
-    fn held_mut(&mut self, msn: u64) -> Option<&mut Held> {
-        let index = self.segments.binary_search_by_key(&msn, |held| held.segment.msn).ok()?;
-        self.segments.get_mut(index)
-    }
-
-    fn edge(&self) -> Edge {
-        Edge {
-            complete: self.segments.back().map(|held| (held.segment.msn, held.segment.parts.len() as u64)),
-            open: self.open.as_ref().map(|open| (open.segment.msn, open.parts.len() as u64)),
-        }
-    }
-
-    /// Whether any of the newest segments has anything in it.
-    fn is_there(&self) -> bool {
-        self.open.is_some() || self.segments.iter().rev().take(BEGIN_SEGMENTS).any(|held| !held.segment.gap)
-    }
-
-    /// The part that will come next.
-    fn hint(&self) -> Option<(u64, u64)> {
-        let edge = self.edge();
-        edge.open.or(edge.complete.map(|(msn, _)| (msn + 1, 0)))
-    }
-
-    fn rates(&self) -> Rates {
-        let newest = self.segments.iter().rev().map(|held| &held.segment).filter(|segment| !segment.gap);
-        let mut rates = Rates::of(newest.take(RATE_SEGMENTS));
-        if let (0, Some(open)) = (rates.peak_bps, &self.open) {
-            rates = Rates::of(std::iter::once(&open.segment));
-        }
-        rates
-    }
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

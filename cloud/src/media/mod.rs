@@ -51,6 +51,11 @@ pub(crate) fn init_path(event: &EventId, rendition: Rendition, init: u32) -> Pat
     Path::from(format!("live/{event}/{rendition}/init-{init}.mp4"))
 }
 
+/// What is in a number of segments, one after the other.
+pub(crate) fn scans_path(event: &EventId, rendition: Rendition, block: u64) -> Path {
+    Path::from(format!("live/{event}/{rendition}/scans-{block}.bin"))
+}
+
 /// The list of a recording's segments.
 pub(crate) fn recording_path(recording: &RecordingId) -> Path {
     Path::from(format!("recordings/{recording}.json"))

@@ -9,13 +9,15 @@ use std::collections::BTreeSet;
 use object_store::path::Path;
 
 use super::{Manifest, Recording};
-use crate::live::Rendition;
+use crate::live::{Rendition, SEGMENTS_OF_BLOCK};
 
 /// What lies below an event's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Object {
     Init(Rendition, u32),
     Segment(Rendition, u64),
+    /// What is in the segments of a block.
+    Scans(u64),
 }
 
 impl Object {
@@ -27,6 +29,9 @@ impl Object {
         let file = file.as_ref();
         if let Some(init) = file.strip_prefix("init-").and_then(|rest| rest.strip_suffix(".mp4")) {
             return Some(Self::Init(rendition, init.parse().ok()?));
+        }
+        if let Some(block) = file.strip_prefix("scans-").and_then(|rest| rest.strip_suffix(".bin")) {
+            return Some(Self::Scans(block.parse().ok()?));
         }
         Some(Self::Segment(rendition, file.strip_suffix(".m4s")?.parse().ok()?))
     }
@@ -56,6 +61,13 @@ impl Needs {
     fn needs(&self, object: Object) -> bool {
         match object {
             Object::Segment(_, msn) => (self.from..self.to).contains(&msn),
+            Object::Scans(block) => {
+                let (first, next) = (
+                    block.saturating_mul(SEGMENTS_OF_BLOCK),
+                    (block.saturating_add(1)).saturating_mul(SEGMENTS_OF_BLOCK),
+                );
+                first < self.to && next > self.from
+            }
             Object::Init(rendition, init) => {
                 self.inits.as_ref().is_none_or(|inits| inits.contains(&(rendition, init)))
             }

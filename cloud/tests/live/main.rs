@@ -4,6 +4,7 @@
 
 mod broken;
 mod delivery;
+mod download;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -15,7 +15,7 @@ fn window_of(target_duration_s: u64) -> Window {
     window
 }
 
-fn segment(msn: u64, parts: usize) -> Segment {
+pub(in crate::live) fn segment(msn: u64, parts: usize) -> Segment {
     let part = |index: usize| PartInfo {
         duration_us: 500_000,
         independent: true,
@@ -46,7 +46,9 @@ fn part(window: &mut Window, msn: u64, count: usize) {
 
 fn complete(window: &mut Window, msn: u64) -> Option<Bytes> {
     (1..=4).for_each(|count| part(window, msn, count));
-    window.apply(Packaged::Close { rendition: SOURCE, segment: segment(msn, 4) })
+    window
+        .apply(Packaged::Close { rendition: SOURCE, segment: segment(msn, 4) })
+        .map(|complete| complete.data)
 }
 
 fn view(from_msn: u64) -> View {
@@ -208,6 +210,41 @@ fn a_rendition_with_nothing_at_its_end_is_none_to_begin_with() {
     let data = Bytes::from_static(b"000");
     window.apply(Packaged::Part { rendition: SMALL, segment: segment(4, 1), data });
     assert_eq!(master(&window), 2, "it is back");
+}
+
+#[test]
+fn a_rendition_that_comes_later_reaches_back_as_far_as_the_others() {
+    const SMALL: Rendition = Rendition::Scaled(180);
+    let mut window = window();
+    init(&mut window, SOURCE, 0);
+    (0..=3).for_each(|msn| drop(complete(&mut window, msn)));
+    init(&mut window, SMALL, 4);
+    // It is a segment behind the source.
+    let data = Bytes::from_static(b"000");
+    window.apply(Packaged::Part { rendition: SMALL, segment: Segment { init: 4, ..segment(3, 1) }, data });
+    let list = window.playlist(SMALL, view(0)).unwrap();
+    assert!(list.contains("#EXT-X-MEDIA-SEQUENCE:0\n"), "{list}");
+    assert_eq!((list.matches("#EXT-X-GAP\n").count(), list.matches("EXT-X-MAP").count()), (3, 1), "{list}");
+    let (gaps, there) = list.split_once("#EXT-X-MAP:URI=\"init-4.mp4\"").unwrap();
+    assert!(gaps.contains("\n2.m4s\n") && there.contains("URI=\"3.0.m4s\""), "{list}");
+    assert_eq!(window.segment(SMALL, 2), Found::Missing);
+    let mut checker = Checker::default();
+    let mut found = checker.media("180p", &list, 0, false);
+    found.retain(|one| one.rule.id != "date-time-unambiguous");
+    assert_eq!(found.iter().map(|one| (one.rule.id, &one.words)).collect::<Vec<_>>(), [], "{list}");
+    // What has left the look-back of the others leaves it too.
+    for msn in 3..12 {
+        if msn > 3 {
+            complete(&mut window, msn);
+        }
+        window.apply(Packaged::Close { rendition: SMALL, segment: Segment { init: 4, ..segment(msn, 4) } });
+    }
+    let first = |rendition| window.playlist(rendition, view(0)).unwrap().lines().nth(5).map(str::to_owned);
+    assert_eq!(first(SMALL), first(SOURCE));
+    assert!(
+        window.take_dropped().iter().all(|(rendition, msn)| *rendition == SOURCE || *msn >= 3),
+        "gaps have no files"
+    );
 }
 
 #[test]

@@ -107,7 +107,8 @@ impl Check<'_> {
         let needed = References::of(self.app, event).await?;
         self.report.counts.recordings += needed.recordings;
         for (path, bytes) in &there {
-            if !needed.removing && !needed.objects.contains_key(path) {
+            let is_known = needed.objects.contains_key(path) || needed.beside.contains(path);
+            if !needed.removing && !is_known {
                 self.report.orphan(path, *bytes);
             }
         }

@@ -13,7 +13,7 @@ use crate::account::everyone;
 use crate::app::App;
 use crate::id::{EventId, RecordingId};
 use crate::include;
-use crate::live::{Entry, read_index, shared_entries};
+use crate::live::{Entry, read_index, scans_of, shared_entries};
 use crate::media;
 use crate::recording::{Manifest, Recording};
 
@@ -38,6 +38,8 @@ impl Need {
 #[derive(Debug, Default)]
 pub(super) struct References {
     pub(super) objects: BTreeMap<Path, Need>,
+    /// What may lie beside them.
+    pub(super) beside: BTreeSet<Path>,
     pub(super) recordings: u64,
     /// A recording's media are being removed: what nobody needs is gone soon.
     pub(super) removing: bool,
@@ -83,6 +85,7 @@ impl References {
                     let holder = held(segment.msn);
                     let by = holder.map_or_else(|| event.to_string(), |id| id.to_string());
                     let need = Need { bytes: Some(segment.bytes), by, required: holder.is_some() };
+                    self.beside.insert(scans_of(event, rendition, segment.msn));
                     (media::segment_path(event, rendition, segment.msn), need)
                 }
             };
@@ -97,6 +100,7 @@ impl References {
             for segment in track.segments.iter().filter(|segment| !segment.gap) {
                 let path = media::segment_path(event, track.rendition, segment.msn);
                 self.objects.insert(path, need(Some(segment.bytes)));
+                self.beside.insert(scans_of(event, track.rendition, segment.msn));
                 self.objects.insert(media::init_path(event, track.rendition, segment.init), need(None));
             }
         }
