@@ -8,6 +8,7 @@
 mod errors;
 mod health;
 mod machinery;
+mod notify;
 mod targets;
 
 use std::path::Path;
@@ -30,11 +31,12 @@ use crate::panel::{PanelHandle, PanelOptions};
 use crate::push::Output;
 use crate::record::{RecorderConfig, RecorderHandle};
 use crate::trust::Trust;
-use crate::{control, encode, link, panel, push, record};
+use crate::{control, encode, link, network, panel, push, record};
 
 pub use errors::DaemonError;
 
 use machinery::BoxMachinery;
+use notify::Notify;
 
 /// Name and version as the cloud sees them.
 const SOFTWARE: &str = concat!("stagebox-agent ", env!("CARGO_PKG_VERSION"));
@@ -52,8 +54,15 @@ pub fn run(config_path: &Path) -> Result<(), DaemonError> {
         .build()
         .map_err(|error| DaemonError::Start(error.to_string()))?;
     let result = runtime.block_on(async {
+        let notify = Notify::from_environment();
         let mut daemon = Daemon::start(&config)?;
-        let result = daemon.wait().await;
+        notify.ready();
+        let control = daemon.control.clone();
+        let result = tokio::select! {
+            result = daemon.wait() => result,
+            () = notify.live(&control) => Ok(()),
+        };
+        notify.stopping();
         daemon.stop().await;
         result
     });
@@ -77,20 +86,19 @@ fn prepare(config: &Config) -> Result<(), DaemonError> {
             return Err(DaemonError::Source { path: path.clone(), problem });
         }
     }
-    for (field, dir) in [("data_dir", config.data_dir.clone()), ("record.dir", config.record_dir())] {
-        make_folder(&dir).map_err(|error| DaemonError::Folder {
-            field,
-            path: dir,
-            problem: error.to_string(),
-        })?;
-    }
-    Ok(())
+    // A folder of recordings that is not there is no reason not to stream: the recorder says so, and tries again.
+    make_folder(&config.data_dir).map_err(|error| DaemonError::Folder {
+        field: "data_dir",
+        path: config.data_dir.clone(),
+        problem: error.to_string(),
+    })
 }
 
 struct Daemon {
     encoder: EncoderHandle,
     outputs: Vec<Output>,
     recorder: RecorderHandle,
+    control: Control,
     link: Option<LinkHandle>,
     panel: PanelHandle,
     hub: Hub,
@@ -102,7 +110,12 @@ impl Daemon {
         let durable = Durable::open(&config.data_dir)?;
         let hub = Hub::new();
         let encoder = encode::spawn(encoder_setup(config, &clock)?, hub.clone());
-        let recorder_config = RecorderConfig { dir: config.record_dir(), segment_s: config.record.segment_s };
+        let recorder_config = RecorderConfig {
+            dir: config.record_dir(),
+            segment_s: config.record.segment_s,
+            segment_bytes: config.record.segment_mib.map(|mib| u64::from(mib) << 20),
+            room: config.record_room(),
+        };
         let recorder = record::spawn(recorder_config, hub.clone(), &durable, clock.clone())?;
         let trust = trust(config)?;
         let outputs: Vec<_> = [OutputRole::Main, OutputRole::Backup]
@@ -117,10 +130,11 @@ impl Daemon {
         let link = link.transpose()?;
         targets::feed(&config.outputs, link.as_ref().map(LinkHandle::targets), &outputs)?;
         observe(&control, &encoder, &recorder, &outputs);
-        health::watch(&control, config.record_dir());
+        come_back(outputs.clone());
+        health::watch(&control, config.record_dir(), config.record_room(), recorder.clone());
         let options = PanelOptions { socket: config.panel_socket(), device: box_name(config) };
-        let panel = panel::spawn(options, control, link.as_ref().map(LinkHandle::state))?;
-        Ok(Self { encoder, outputs, recorder, link, panel, hub })
+        let panel = panel::spawn(options, control.clone(), link.as_ref().map(LinkHandle::state))?;
+        Ok(Self { encoder, outputs, recorder, control, link, panel, hub })
     }
 
     /// Returns when the box shall end: told to, or because it cannot work as configured.
@@ -200,6 +214,16 @@ async fn never_runs(mut status: watch::Receiver<MediaStatus>) -> String {
             _ => {}
         }
     }
+}
+
+/// Has the outputs connect at once when the network is back, however long they were to wait.
+fn come_back(outputs: Vec<Output>) {
+    let mut network = network::watch();
+    tokio::spawn(async move {
+        while network.changed().await.is_ok() {
+            outputs.iter().for_each(|output| output.handle.reconnect_now());
+        }
+    });
 }
 
 /// Lets the control know what every part does.

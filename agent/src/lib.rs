@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod durable;
 pub mod encode;
 pub mod link;
+mod network;
 pub mod panel;
 pub mod push;
 pub mod record;

@@ -271,7 +271,7 @@ pub struct AudioLevel {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "schema", schema(as = BoxStorage))]
 pub struct StorageStatus {
-    /// What is free.
+    /// What recordings may still take of it.
     pub free_bytes: u64,
     /// What there is in all.
     pub total_bytes: u64,

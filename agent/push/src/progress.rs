@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Time in which a server has to take something of what waits for it.
+/// Time in which a server has to take something of what waits for it, whoever it is.
 const STALL_LIMIT: Duration = Duration::from_secs(3);
 /// What the rate is averaged over.
 const RATE_SPAN: Duration = Duration::from_secs(2);
@@ -12,27 +12,30 @@ const RATE_SPAN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Progress {
     window_bytes: u64,
-    /// Windows without an acknowledgement after which the server counts as hung.
-    hung_windows: u64,
+    /// How long it may owe an acknowledgement.
+    hung_after: Duration,
     sent_bytes: u64,
     acknowledged_bytes: Option<u64>,
     /// What had been sent when the last acknowledgement came.
     sent_at_acknowledgement: u64,
     /// The longest step between two acknowledgements: some servers choose their own.
     longest_step: u64,
+    /// Since when it owes one: a window has been sent since the last.
+    owed_since: Option<Instant>,
     last_sent: Instant,
     samples: VecDeque<(Instant, u64)>,
 }
 
 impl Progress {
-    pub(super) fn new(now: Instant, window_bytes: u32, hung_windows: u32) -> Self {
+    pub(super) fn new(now: Instant, window_bytes: u32, hung_after: Duration) -> Self {
         Self {
             window_bytes: u64::from(window_bytes.max(1)),
-            hung_windows: u64::from(hung_windows.max(1)),
+            hung_after,
             sent_bytes: 0,
             acknowledged_bytes: None,
             sent_at_acknowledgement: 0,
             longest_step: 0,
+            owed_since: None,
             last_sent: now,
             samples: VecDeque::new(),
         }
@@ -41,6 +44,10 @@ impl Progress {
     pub(super) fn sent(&mut self, now: Instant, bytes: usize) {
         self.sent_bytes += bytes as u64;
         self.last_sent = now;
+        let limit = self.window_bytes.max(self.longest_step);
+        if self.unacknowledged_bytes().is_some_and(|behind| behind > limit) {
+            self.owed_since.get_or_insert(now);
+        }
     }
 
     pub(super) fn sent_bytes(&self) -> u64 {
@@ -53,6 +60,7 @@ impl Progress {
         self.longest_step = self.longest_step.max(step);
         self.acknowledged_bytes = Some(total);
         self.sent_at_acknowledgement = self.sent_bytes;
+        self.owed_since = None;
     }
 
     /// Sent since the last acknowledgement; `None` for a server that never acknowledges.
@@ -62,13 +70,16 @@ impl Progress {
 
     /// Why the server counts as hung, if it does; `waiting` says that it has not taken all yet.
     pub(super) fn hung(&self, now: Instant, waiting: bool) -> Option<String> {
-        let limit = self.hung_windows * self.window_bytes.max(self.longest_step);
-        if let Some(behind) = self.unacknowledged_bytes().filter(|behind| *behind > limit) {
-            return Some(format!("the server hangs: {} kB sent, nothing acknowledged", behind / 1000));
+        let owed = self.owed_since.map(|since| now.saturating_duration_since(since));
+        if let (Some(owed), Some(behind)) =
+            (owed.filter(|owed| *owed >= self.hung_after), self.unacknowledged_bytes())
+        {
+            let (kb, s) = (behind.div_ceil(1000), owed.as_secs_f32());
+            return Some(format!("the server hangs: {kb} kB sent and nothing acknowledged for {s:.1} s"));
         }
         let stalled = now.saturating_duration_since(self.last_sent);
-        (waiting && stalled >= STALL_LIMIT)
-            .then(|| format!("the server hangs: it has taken nothing for {} s", stalled.as_secs()))
+        (waiting && stalled >= STALL_LIMIT.min(self.hung_after))
+            .then(|| format!("the server hangs: it has taken nothing for {:.1} s", stalled.as_secs_f32()))
     }
 
     /// Sent lately, in kbit/s; to be asked at regular times.

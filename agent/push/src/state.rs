@@ -47,13 +47,6 @@ pub(super) enum Action {
     Disconnect,
 }
 
-/// Failures that no steady stream has ended yet.
-#[derive(Debug, Clone, Copy)]
-struct Trouble {
-    since: Instant,
-    failures: u32,
-}
-
 /// The rules of one output.
 #[derive(Debug)]
 pub(super) struct Output {
@@ -63,7 +56,8 @@ pub(super) struct Output {
     since: Instant,
     live: bool,
     target: Option<Target>,
-    trouble: Option<Trouble>,
+    /// Failures that no steady stream has ended yet.
+    failures: u32,
     error: Option<String>,
     reconnects: u32,
 }
@@ -76,7 +70,7 @@ impl Output {
             since: now,
             live: false,
             target: None,
-            trouble: None,
+            failures: 0,
             error: None,
             reconnects: 0,
         }
@@ -138,7 +132,7 @@ impl Output {
                 self.state = State::Asking { until: now + self.patience.consent_limit };
             }
             Input::Accepted if matches!(self.state, State::Connecting { .. } | State::Asking { .. }) => {
-                self.reconnects += u32::from(self.trouble.is_some());
+                self.reconnects += u32::from(self.failures > 0);
                 self.error = None;
                 self.state = State::Live { since: now };
                 self.since = now;
@@ -156,7 +150,7 @@ impl Output {
         }
         self.state = State::Idle;
         self.since = now;
-        self.trouble = None;
+        self.failures = 0;
         self.error = None;
         if self.live && self.target.is_some() {
             self.connect(now, out);
@@ -176,15 +170,13 @@ impl Output {
             State::Live { since } => {
                 self.since = now;
                 if now.saturating_duration_since(since) >= self.patience.steady {
-                    self.trouble = None;
+                    self.failures = 0;
                 }
             }
             State::Connecting { .. } | State::Asking { .. } => {}
         }
-        let trouble = self.trouble.get_or_insert(Trouble { since: now, failures: 0 });
-        let lasted = now.saturating_duration_since(trouble.since);
-        let delay = self.patience.retry.delay(lasted, trouble.failures, random);
-        trouble.failures = trouble.failures.saturating_add(1);
+        let delay = self.patience.retry.delay(self.failures, random);
+        self.failures = self.failures.saturating_add(1);
         self.error = Some(reason);
         self.state = State::Waiting { until: now + delay };
     }

@@ -13,8 +13,13 @@ use crate::link::Link;
 use crate::progress::Progress;
 use crate::{ConnectError, Connector, Hub, SubscribeOptions, Subscriber, Target, transport};
 
-/// How often it looks at its progress and tells of it.
-const REPORT_EVERY: Duration = Duration::from_millis(500);
+/// How often it looks whether the server hangs, and every second time it tells of its progress.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// What a server is asked to acknowledge at a time: a small part of a second's bytes, so that also a quiet picture over
+/// a slow line is acknowledged several times a second.
+const WINDOWS_A_SECOND: u32 = 32;
+const LEAST_WINDOW: u32 = 4 * 1024;
+const MOST_WINDOW: u32 = 64 * 1024;
 /// For the farewell to a server that still takes it.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 /// What may wait for the server, in seconds of the stream.
@@ -84,14 +89,15 @@ impl<C: Connector> Transmission<C> {
     }
 
     async fn try_transmit(&self, slot: &mut Option<Link>) -> Result<(), String> {
-        let window = self.config.second_bytes();
-        let connected = self.connector.connect(&self.target, window).await;
+        let second_bytes = self.config.second_bytes();
+        let connected = self.connector.connect(&self.target, second_bytes).await;
         let transport = connected.map_err(|error| match error {
             ConnectError::Io(error) => transport::describe(&error, &self.target),
             ConnectError::Told(words) => words,
         })?;
         self.tell(News::Reached).await;
-        let progress = Progress::new(Instant::now(), window, self.config.patience.hung_windows);
+        let window = (second_bytes / WINDOWS_A_SECOND).clamp(LEAST_WINDOW, MOST_WINDOW);
+        let progress = Progress::new(Instant::now(), window, self.config.patience.hung_after);
         let link = Link::new(transport, self.client_config(window), progress, self.config.times);
         let link = slot.insert(link);
         while link.converse().await.map_err(|error| error.describe(&self.target))?.is_none() {}
@@ -102,8 +108,9 @@ impl<C: Connector> Transmission<C> {
     async fn stream(&self, link: &mut Link) -> Result<(), String> {
         let max_bytes = (self.config.second_bytes() as usize * QUEUE_S).max(LEAST_QUEUE_BYTES);
         let mut frames = self.hub.subscribe(SubscribeOptions { max_bytes, from_last_keyframe: true });
-        let mut ticks = tokio::time::interval(REPORT_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut is_told = false;
         loop {
             tokio::select! {
                 step = link.step(&mut frames) => match step {
@@ -111,10 +118,14 @@ impl<C: Connector> Transmission<C> {
                     Ok(false) => return Ok(()),
                     Err(error) => return Err(error.describe(&self.target)),
                 },
-                _ = ticks.tick() => {
+                _ = looks.tick() => {
                     let now = Instant::now();
                     if let Some(reason) = link.hung(now) {
                         return Err(reason);
+                    }
+                    is_told = !is_told;
+                    if !is_told {
+                        continue;
                     }
                     let report = self.report(link, &frames, now);
                     // A full channel means that an older report is still to be read.

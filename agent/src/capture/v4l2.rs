@@ -19,6 +19,8 @@ pub(super) struct V4l2Source {
     device: PathBuf,
     format: PictureFormat,
     state: State,
+    /// The tick that was asked for last.
+    now: u64,
 }
 
 enum State {
@@ -37,7 +39,7 @@ enum State {
 impl V4l2Source {
     pub(super) fn new(device: &Path, format: PictureFormat) -> Self {
         let state = State::Absent { retry_at: 0, trouble: "is not opened yet".to_owned() };
-        Self { device: device.to_owned(), format, state }
+        Self { device: device.to_owned(), format, state, now: 0 }
     }
 
     fn open(&self) -> Result<State, String> {
@@ -111,6 +113,7 @@ impl V4l2Source {
 impl Source for V4l2Source {
     fn capture(&mut self, tick: &Tick) -> Result<Captured, CaptureError> {
         let mut picture = None;
+        self.now = tick.index;
         match &mut self.state {
             State::Absent { retry_at, .. } if tick.index >= *retry_at => match self.open() {
                 Ok(state) => self.state = state,
@@ -137,9 +140,9 @@ impl Source for V4l2Source {
 
     fn signal(&self) -> SignalStatus {
         let state = match &self.state {
-            State::Open { last_picture: Some(_), .. } => SignalState::Locked,
-            State::Open { .. } => SignalState::Unstable,
-            State::Absent { .. } => SignalState::None,
+            State::Open { .. } if self.has_signal(self.now) => SignalState::Locked,
+            State::Open { last_picture: None, .. } => SignalState::Unstable,
+            State::Open { .. } | State::Absent { .. } => SignalState::None,
         };
         SignalStatus {
             state,
@@ -154,6 +157,12 @@ impl Source for V4l2Source {
     fn trouble(&self) -> Option<String> {
         match &self.state {
             State::Absent { trouble, .. } => Some(trouble.clone()),
+            State::Open { last_picture: Some(_), .. } if !self.has_signal(self.now) => {
+                let device = self.device.display();
+                Some(format!(
+                    "source.device: {device} delivers no picture any more: look at the cable and the camera"
+                ))
+            }
             State::Open { .. } => None,
         }
     }

@@ -10,9 +10,22 @@ const PREFIX: &str = "STAGEBOX_";
 const SECTIONS: [&str; 7] = ["source", "video", "audio", "record", "outputs", "cloud", "panel"];
 
 /// Keys whose values are text even if they look like a number.
-const TEXT_KEYS: [&str; 14] = [
-    "kind", "path", "device", "preset", "encoder", "dir", "role", "url", "key", "id", "secret", "mqtt_url",
-    "socket", "data_dir",
+const TEXT_KEYS: [&str; 15] = [
+    "kind",
+    "path",
+    "device",
+    "preset",
+    "encoder",
+    "dir",
+    "role",
+    "url",
+    "key",
+    "id",
+    "secret",
+    "mqtt_url",
+    "socket",
+    "data_dir",
+    "when_full",
 ];
 
 /// Applies what concerns this program; returns the names it used, sorted.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use crate::record::{Room, WhenFull};
 use crate::trust::Fingerprint;
 
 /// Everything a box is told at its start.
@@ -67,6 +68,14 @@ pub struct RecordConfig {
     pub dir: Option<PathBuf>,
     /// Seconds after which a recording goes on in a new file.
     pub segment_s: u32,
+    /// MiB after which it does; without it, what FAT32 can hold.
+    pub segment_mib: Option<u32>,
+    /// GiB that all recordings may take together; without it, all that the disk has but for a reserve of two minutes.
+    pub quota_gib: Option<u32>,
+    /// Days after its end when a recording is deleted; without it, they are kept.
+    pub keep_days: Option<u32>,
+    /// What is done when there is no room: `stop` until there is, or `delete_oldest`.
+    pub when_full: WhenFull,
 }
 
 /// Which of a broadcast's two servers an output feeds.
@@ -175,7 +184,14 @@ impl Default for AudioConfig {
 
 impl Default for RecordConfig {
     fn default() -> Self {
-        Self { dir: None, segment_s: 600 }
+        Self {
+            dir: None,
+            segment_s: 1800,
+            segment_mib: None,
+            quota_gib: None,
+            keep_days: None,
+            when_full: WhenFull::default(),
+        }
     }
 }
 
@@ -197,6 +213,14 @@ impl Config {
     #[must_use]
     pub fn record_dir(&self) -> PathBuf {
         self.record.dir.clone().unwrap_or_else(|| self.data_dir.join("recordings"))
+    }
+
+    /// How much room recordings may take.
+    #[must_use]
+    pub fn record_room(&self) -> Room {
+        let RecordConfig { quota_gib, when_full, keep_days, .. } = self.record;
+        let kbps = self.video.bitrate_kbps + self.audio.bitrate_kbps;
+        Room::new(kbps, quota_gib.map(|gib| u64::from(gib) << 30), when_full, keep_days)
     }
 
     /// The front panel's socket.
@@ -222,6 +246,13 @@ impl Config {
         self.video.validate()?;
         within("audio.bitrate_kbps", self.audio.bitrate_kbps, 32, 512)?;
         within("record.segment_s", self.record.segment_s, 10, 86_400)?;
+        for (field, value, min, max) in [
+            ("record.segment_mib", self.record.segment_mib, 16, 3_700),
+            ("record.quota_gib", self.record.quota_gib, 1, 1 << 20),
+            ("record.keep_days", self.record.keep_days, 1, 3_650),
+        ] {
+            value.map_or(Ok(()), |value| within(field, value, min, max))?;
+        }
         for (index, output) in self.outputs.iter().enumerate() {
             if self.outputs[..index].iter().any(|earlier| earlier.role == output.role) {
                 return Err(ConfigError::invalid(

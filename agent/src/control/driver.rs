@@ -50,6 +50,7 @@ pub enum Observation {
 enum Message {
     Asked(Request, oneshot::Sender<Outcome>),
     Observed(Observation),
+    Ping(oneshot::Sender<()>),
 }
 
 /// A handle to the box's will; clones are the same.
@@ -79,6 +80,12 @@ impl Control {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<BoxStatus> {
         self.status.clone()
+    }
+
+    /// Whether it answers; waits until it does.
+    pub async fn ping(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(Message::Ping(reply)).await.is_ok() && answer.await.is_ok()
     }
 
     /// Tells what a part of the box is doing.
@@ -147,6 +154,8 @@ impl<M: Machinery> Driver<M> {
                 self.handle(Input::Asked { ticket, request }).await;
             }
             Message::Observed(observation) => self.observe(observation),
+            // Who has gone away does not need to know.
+            Message::Ping(reply) => drop(reply.send(())),
         }
     }
 

@@ -75,10 +75,10 @@ pub enum Action {
 #[derive(Debug)]
 enum Phase {
     Idle,
-    /// `next` is on its way to disk; then `action` is carried out and `ticket` answered.
+    /// `next` is on its way to disk; then `action` is carried out, unless that was done before, and `ticket` answered.
     Keeping {
         next: Box<Record>,
-        action: Action,
+        action: Option<Action>,
         ticket: Ticket,
         outcome: Outcome,
     },
@@ -146,14 +146,20 @@ impl State {
             std::mem::replace(&mut self.phase, Phase::Idle)
         {
             self.record = *next;
-            out.push(action);
+            out.extend(action);
             out.push(Action::Reply { ticket, outcome });
         }
     }
 
     fn not_kept(&mut self, reason: &str, out: &mut Vec<Action>) {
-        if let Phase::Keeping { ticket, .. } = std::mem::replace(&mut self.phase, Phase::Idle) {
-            let error = format!("cannot keep the intent: {reason}");
+        if let Phase::Keeping { next, action, ticket, .. } = std::mem::replace(&mut self.phase, Phase::Idle) {
+            let error = if action.is_some() {
+                format!("cannot keep the intent: {reason}")
+            } else {
+                // What has stopped has stopped; the next intent that is kept takes this one along.
+                self.record = *next;
+                format!("stopped, but that cannot be kept, and after a restart it would go on: {reason}")
+            };
             out.push(Action::Reply { ticket, outcome: Outcome::Rejected { code: 500, error } });
         }
     }
@@ -209,6 +215,13 @@ impl State {
             return;
         }
         *intent = Intent { on, since_unix_ms: now.unix_ms, origin: Some(origin) };
+        // Nothing holds up what is to stop, whatever the disk does; what is to begin is kept first.
+        let action = if on {
+            Some(action)
+        } else {
+            out.push(action);
+            None
+        };
         // Connecting and opening a file take their time; the intent itself is all that a command waits for.
         let outcome = if on { Outcome::Accepted } else { Outcome::Done };
         if let Some(id) = id {

@@ -58,6 +58,24 @@ fn what_cannot_be_kept_is_not_carried_out() {
 }
 
 #[test]
+fn what_is_to_stop_stops_whatever_the_disk_does() {
+    let mut state = State::resume(Record::default(), &mut Vec::new());
+    ask(&mut state, 1, request(Command::StartStream));
+    handle(&mut state, Input::Kept);
+    let actions = ask(&mut state, 2, request(Command::StopStream));
+    assert!(matches!(&actions[..], [Action::SetLive(false), Action::Keep(record)] if !record.live.on));
+    let actions = handle(&mut state, Input::NotKept { reason: "disk full".to_owned() });
+    let [Action::Reply { ticket: 2, outcome: Outcome::Rejected { code: 500, error } }] = &actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert!(error.starts_with("stopped, but that cannot be kept") && error.contains("disk full"), "{error}");
+    assert!(!state.record().live.on);
+    // What is kept next takes it along.
+    let actions = ask(&mut state, 3, request(Command::StartRecording));
+    assert!(matches!(&actions[..], [Action::Keep(record)] if !record.live.on && record.recording.on));
+}
+
+#[test]
 fn commands_wait_for_the_one_being_kept() {
     let mut state = State::resume(Record::default(), &mut Vec::new());
     ask(&mut state, 1, request(Command::StartStream));
@@ -65,9 +83,10 @@ fn commands_wait_for_the_one_being_kept() {
     let actions = handle(&mut state, Input::Kept);
     assert!(matches!(
         &actions[..],
-        [Action::SetLive(true), Action::Reply { ticket: 1, .. }, Action::Keep(record)] if !record.live.on
+        [Action::SetLive(true), Action::Reply { ticket: 1, .. }, Action::SetLive(false), Action::Keep(record)]
+            if !record.live.on
     ));
-    assert_eq!(handle(&mut state, Input::Kept), [Action::SetLive(false), reply(2, Outcome::Done)]);
+    assert_eq!(handle(&mut state, Input::Kept), [reply(2, Outcome::Done)]);
     for ticket in 3..100 {
         ask(
             &mut state,

@@ -8,22 +8,25 @@ use nix::sys::statvfs::statvfs;
 use stagebox_protocol::telemetry::StorageStatus;
 
 use crate::control::{Control, Observation};
+use crate::record::{RecorderHandle, Room};
 
 const PERIOD: Duration = Duration::from_secs(2);
 
 /// Tells the control every two seconds, as long as the daemon lives.
-pub(super) fn watch(control: &Control, dir: PathBuf) {
+pub(super) fn watch(control: &Control, dir: PathBuf, room: Room, recorder: RecorderHandle) {
     let control = control.clone();
     tokio::spawn(async move {
         let mut cpu = Cpu::default();
         let mut period = tokio::time::interval(PERIOD);
         loop {
             period.tick().await;
-            let place = dir.clone();
+            let (place, recorder) = (dir.clone(), recorder.clone());
             // A dead disk may hang: nothing else waits for it.
-            let Ok((storage, temperature_c, times)) =
-                tokio::task::spawn_blocking(move || (storage(&place), temperature_c(), Cpu::read())).await
-            else {
+            let looked = tokio::task::spawn_blocking(move || {
+                let used_bytes = recorder.recordings().iter().map(|recording| recording.bytes).sum();
+                (storage(&place, room, used_bytes), temperature_c(), Cpu::read())
+            });
+            let Ok((storage, temperature_c, times)) = looked.await else {
                 continue;
             };
             let cpu_percent = cpu.percent(times);
@@ -32,10 +35,10 @@ pub(super) fn watch(control: &Control, dir: PathBuf) {
     });
 }
 
-fn storage(dir: &Path) -> StorageStatus {
+fn storage(dir: &Path, room: Room, used_bytes: u64) -> StorageStatus {
     let Ok(stat) = statvfs(dir) else { return StorageStatus::default() };
     StorageStatus {
-        free_bytes: stat.blocks_available() * stat.fragment_size(),
+        free_bytes: room.left_bytes(stat.blocks_available() * stat.fragment_size(), used_bytes),
         total_bytes: stat.blocks() * stat.fragment_size(),
         remaining_s: None,
     }
@@ -85,7 +88,8 @@ impl Cpu {
 
 #[cfg(test)]
 mod tests {
-    use super::Cpu;
+    use super::{Cpu, Room};
+    use crate::record::WhenFull;
 
     #[test]
     fn processor_time_is_a_share_of_what_passed() {
@@ -93,6 +97,8 @@ mod tests {
         assert_eq!(cpu.percent(Cpu::parse("cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 1 1 1\n")), None);
         assert_eq!(cpu.percent(Cpu::parse("cpu  150 0 100 850 0 0 0 0 0 0\n")), Some(50.0));
         assert!(Cpu::parse("intr 1 2 3").is_none());
-        assert!(super::storage(std::path::Path::new("/")).total_bytes > 0);
+        let room = Room::new(0, Some(5), WhenFull::Stop, None);
+        let storage = super::storage(std::path::Path::new("/"), room, 2);
+        assert!(storage.total_bytes > 0 && storage.free_bytes <= 3);
     }
 }

@@ -1,8 +1,8 @@
 //! The box's way to its servers: straight there, whatever their address.
 
 use stagebox_push::{ConnectError, Connector, Target, Tls, Transport, over_tcp};
-use tokio::net::TcpStream;
 
+use super::reach::reach;
 use crate::trust::{self, Trust};
 
 pub(super) struct Line {
@@ -17,7 +17,7 @@ impl Line {
 
 impl Connector for Line {
     async fn connect(&self, target: &Target, second_bytes: u32) -> Result<Box<dyn Transport>, ConnectError> {
-        let tcp = TcpStream::connect((target.host(), target.port())).await?;
+        let tcp = reach(target.host(), target.port()).await?;
         let tls = if target.is_encrypted() {
             Some(Tls { host: target.host(), config: self.trust.client_config()? })
         } else {

@@ -4,6 +4,7 @@
 //! believes. Both outputs send the frames' own timestamps, so that the cloud can merge them.
 
 mod line;
+mod reach;
 mod report;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it sleeps until a deadline that the core gave")]
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use stagebox_media::Packet;
 use stagebox_push::{Hub, SubscribeOptions, Subscriber};
@@ -19,6 +19,8 @@ use crate::durable::Durable;
 const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Fragments that may wait for the disk besides.
 const JOBS: usize = 16;
+/// How often it is looked for recordings that are older than they are kept.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 enum Command {
@@ -96,6 +98,9 @@ pub(super) fn spawn_on(
         clock,
         free_bytes,
         reports: report,
+        room: config.room,
+        was_full: false,
+        closed_bytes: 0,
         open: BTreeMap::new(),
         unmended: true,
     };
@@ -106,11 +111,12 @@ pub(super) fn spawn_on(
     let (commands, inbox) = mpsc::unbounded_channel();
     let (publish, status) = watch::channel(RecorderStatus::default());
     let driver = Driver {
-        state: State::new(config.segment_s),
+        state: State::new(config.segment_s, config.segment_bytes),
         hub,
         subscriber: None,
         jobs,
         written: Written::default(),
+        trouble: None,
         publish,
     };
     tokio::spawn(driver.run(inbox, reports));
@@ -134,6 +140,8 @@ struct Driver {
     subscriber: Option<Subscriber>,
     jobs: mpsc::Sender<Job>,
     written: Written,
+    /// Why the disk took nothing last; gone once it takes something.
+    trouble: Option<String>,
     publish: watch::Sender<RecorderStatus>,
 }
 
@@ -143,6 +151,8 @@ impl Driver {
         mut inbox: mpsc::UnboundedReceiver<Command>,
         mut reports: mpsc::UnboundedReceiver<Report>,
     ) {
+        let mut tidy = tokio::time::interval(TIDY_EVERY);
+        tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let deadline = self.state.next_deadline();
             tokio::select! {
@@ -158,6 +168,8 @@ impl Driver {
                     None => self.stop(None).await,
                 },
                 () = sleep_until(deadline) => self.handle(Input::Tick).await,
+                // Where the disk is busy, the next time will do.
+                _ = tidy.tick() => drop(self.jobs.try_send(Job::Tidy)),
             }
             self.publish_status();
         }
@@ -179,6 +191,7 @@ impl Driver {
             self.handle(Input::Packet(packet)).await;
         }
         self.subscriber = None;
+        self.trouble = None;
         self.handle(Input::Stop).await;
         if let Some(done) = done {
             // without the thread nothing is left to wait for
@@ -204,6 +217,7 @@ impl Driver {
                 self.written.file = Some(file.to_string());
             }
             Report::Written { bytes, video_frames, longer_ns, free_bytes } => {
+                self.trouble = None;
                 self.written.bytes += bytes;
                 self.written.frames += u64::from(video_frames);
                 self.written.duration_ns += longer_ns;
@@ -215,7 +229,10 @@ impl Driver {
                 }
             }
             Report::Broken { error, free_bytes } => {
-                tracing::error!(%error, "recording failed");
+                if self.trouble.as_ref() != Some(&error) {
+                    tracing::error!(%error, "recording failed");
+                }
+                self.trouble = Some(error.clone()).filter(|_| !self.state.is_idle());
                 self.written.file = None;
                 self.written.free_bytes = free_bytes;
                 // a file that was asked for since is not wanted any more
@@ -235,10 +252,10 @@ impl Driver {
         }
         let written = &self.written;
         let status = RecorderStatus {
-            state: if self.state.error().is_some() {
-                RecorderState::Failed
-            } else if self.state.is_idle() {
+            state: if self.state.is_idle() {
                 RecorderState::Off
+            } else if self.state.error().or(self.trouble.as_deref()).is_some() {
+                RecorderState::Failed
             } else if self.state.is_writing() && written.file.is_some() {
                 RecorderState::Recording
             } else {
@@ -250,7 +267,7 @@ impl Driver {
             frames: written.frames,
             dropped_frames: written.dropped_frames,
             free_bytes: written.free_bytes,
-            error: self.state.error().map(str::to_owned),
+            error: self.state.error().or(self.trouble.as_deref()).map(str::to_owned),
         };
         self.publish.send_if_modified(|current| {
             let changed = *current != status;

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::name::FileName;
 use super::repair::{self, Measured};
@@ -56,6 +58,12 @@ impl Recording {
             closed: true,
         }
     }
+
+    /// When it began, in milliseconds since 1970.
+    pub(super) fn started_unix_ms(&self) -> Option<i64> {
+        let started = OffsetDateTime::parse(&self.started_at, &Rfc3339).ok()?;
+        i64::try_from(started.unix_timestamp_nanos() / 1_000_000).ok()
+    }
 }
 
 impl Index {
@@ -72,6 +80,12 @@ impl Index {
     pub(super) fn put(&self, recording: &Recording) -> io::Result<()> {
         let json = serde_json::to_vec(recording)?;
         self.tree.insert(&recording.file, json).map_err(io::Error::other)?;
+        Ok(())
+    }
+
+    /// Takes an entry out, whose file has gone.
+    pub(super) fn remove(&self, file: &str) -> io::Result<()> {
+        self.tree.remove(file).map_err(io::Error::other)?;
         Ok(())
     }
 
@@ -109,7 +123,7 @@ impl Index {
         for gone in self.list() {
             let is_open = FileName::parse(&gone.file).is_some_and(|name| open.contains(&name));
             if !is_open && !found.contains(&gone.file) {
-                self.tree.remove(&gone.file).map_err(io::Error::other)?;
+                self.remove(&gone.file)?;
             }
         }
         self.write_manifest(dir)

@@ -8,6 +8,7 @@ mod driver;
 mod index;
 mod name;
 mod repair;
+mod room;
 mod state;
 mod writer;
 
@@ -22,6 +23,7 @@ use stagebox_protocol::telemetry::{RecordingState, RecordingStatus};
 
 pub use driver::{RecorderHandle, spawn};
 pub use index::Recording;
+pub use room::{Room, WhenFull};
 
 use crate::durable::DurableError;
 
@@ -32,6 +34,17 @@ pub struct RecorderConfig {
     pub dir: PathBuf,
     /// Seconds after which the next keyframe begins a new file.
     pub segment_s: u32,
+    /// Bytes after which it does; what FAT32 can hold where not given.
+    pub segment_bytes: Option<u64>,
+    pub room: Room,
+}
+
+impl RecorderConfig {
+    /// Records into a folder for as long as there is room on its disk.
+    #[must_use]
+    pub fn new(dir: PathBuf, segment_s: u32) -> Self {
+        Self { dir, segment_s, segment_bytes: None, room: Room::new(0, None, WhenFull::Stop, None) }
+    }
 }
 
 /// Why the recorder cannot be started.

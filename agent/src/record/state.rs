@@ -22,7 +22,7 @@ const FRAGMENT_NS: i64 = 450_000_000;
 /// A stream whose time stands still is cut by size.
 const FRAGMENT_BYTES: usize = 8 * 1024 * 1024;
 /// A file stays below what FAT32 can hold.
-const MAX_FILE_BYTES: u64 = 3_900_000_000;
+pub(super) const MAX_FILE_BYTES: u64 = 3_900_000_000;
 /// How long the sound before a split may come after the picture.
 const TAIL_NS: i64 = SECOND_NS;
 /// Sound that comes without a picture for so long is a stream of sound alone: its file begins without one.
@@ -116,17 +116,19 @@ pub(super) struct State {
     /// Since when there is sound and no sign of a picture, on the stream's timeline.
     sound_since_ns: Option<i64>,
     segment_ns: i64,
+    segment_bytes: u64,
     next_file: u64,
 }
 
 impl State {
-    pub(super) fn new(segment_s: u32) -> Self {
+    pub(super) fn new(segment_s: u32, segment_bytes: Option<u64>) -> Self {
         let segment_ns = i64::from(segment_s.max(1)) * SECOND_NS;
         Self {
             phase: Phase::Idle,
             configs: Configs::default(),
             sound_since_ns: None,
             segment_ns,
+            segment_bytes: segment_bytes.unwrap_or(MAX_FILE_BYTES).min(MAX_FILE_BYTES),
             next_file: 1,
         }
     }
@@ -207,7 +209,7 @@ impl State {
             Phase::Waiting { .. } if enters => self.begin(frame, None, out),
             Phase::Idle | Phase::Waiting { .. } | Phase::Failed { .. } => {}
             Phase::Writing { current, tail } => {
-                if enters && current.is_over(frame, &self.configs, self.segment_ns) {
+                if enters && current.is_over(frame, &self.configs, self.segment_ns, self.segment_bytes) {
                     out.extend(tail.take().map(|tail| tail.close()));
                     let Phase::Writing { current, .. } =
                         std::mem::replace(&mut self.phase, Phase::Waiting { error: None })
@@ -295,10 +297,10 @@ impl OpenFile {
     }
 
     /// Whether `frame`, at which a file can begin, is to begin a new one.
-    fn is_over(&self, frame: &Frame, configs: &Configs, segment_ns: i64) -> bool {
+    fn is_over(&self, frame: &Frame, configs: &Configs, segment_ns: i64, segment_bytes: u64) -> bool {
         self.configs != *configs
             || frame.dts_ns.saturating_sub(self.origin_ns) >= segment_ns
-            || self.movie.bytes() >= MAX_FILE_BYTES
+            || self.movie.bytes() >= segment_bytes
     }
 
     fn push(&mut self, frame: &Frame, out: &mut Vec<Action>) -> Result<(), CmafError> {

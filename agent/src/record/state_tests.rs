@@ -43,7 +43,7 @@ struct Run {
 
 impl Run {
     fn new(segment_s: u32) -> Self {
-        let mut run = Self { state: State::new(segment_s), now: Instant::now(), out: Vec::new() };
+        let mut run = Self { state: State::new(segment_s, None), now: Instant::now(), out: Vec::new() };
         run.give(Input::Start);
         run.give(Input::Packet(Packet::Config(video_config(1))));
         run.give(Input::Packet(Packet::Config(audio_config(1))));
@@ -161,7 +161,7 @@ fn after_a_failure_it_begins_anew_at_a_keyframe() {
 
 #[test]
 fn sound_alone_is_recorded_and_strange_pictures_are_refused_in_words() {
-    let mut run = Run { state: State::new(2), now: Instant::now(), out: Vec::new() };
+    let mut run = Run { state: State::new(2, None), now: Instant::now(), out: Vec::new() };
     run.give(Input::Start);
     run.give(Input::Packet(Packet::Config(audio_config(1))));
     for n in 0..300 {
@@ -179,7 +179,7 @@ fn sound_alone_is_recorded_and_strange_pictures_are_refused_in_words() {
 
 #[test]
 fn sound_that_comes_first_waits_for_its_picture() {
-    let mut run = Run { state: State::new(2), now: Instant::now(), out: Vec::new() };
+    let mut run = Run { state: State::new(2, None), now: Instant::now(), out: Vec::new() };
     run.give(Input::Start);
     run.give(Input::Packet(Packet::Config(audio_config(1))));
     run.frame(Track::Audio, 0, true);

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::driver::{RecorderHandle, spawn_on};
 use super::state_tests::{audio_config, frame, video_config};
-use super::{RecorderConfig, RecorderState, RecorderStatus, repair};
+use super::{RecorderConfig, RecorderState, RecorderStatus, Room, WhenFull, repair};
 use crate::clock::Clock;
 use crate::durable::Durable;
 
@@ -33,9 +33,14 @@ impl Fixture {
     }
 
     fn in_dir(root: TempDir, segment_s: u32) -> Self {
+        Self::with_room(root, segment_s, Room::new(3_000, None, WhenFull::Stop, None))
+    }
+
+    fn with_room(root: TempDir, segment_s: u32, room: Room) -> Self {
         let hub = Hub::new();
         let durable = Durable::open(root.path()).unwrap();
-        let config = RecorderConfig { dir: root.path().join("recordings"), segment_s };
+        let dir = root.path().join("recordings");
+        let config = RecorderConfig { room, ..RecorderConfig::new(dir, segment_s) };
         let free = Arc::new(AtomicU64::new(1 << 40));
         let asked = Arc::clone(&free);
         let free_bytes = Box::new(move |_: &Path| Ok(asked.load(Ordering::Relaxed)));
@@ -226,6 +231,19 @@ async fn a_full_disk_ends_the_file_whole_and_room_begins_another() {
     let status = fixture.wait(|status| status.state == RecorderState::Failed).await;
     assert!(status.error.unwrap().contains("no room"), "{:?}", status.free_bytes);
     assert_eq!(status.free_bytes, Some(1 << 20));
+    // While it is full, each try fails and nothing else is told: who looks is not told of a failure every two seconds.
+    let mut watched = fixture.recorder.status();
+    watched.mark_unchanged();
+    for _ in 0..3 {
+        play(1).await;
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        let status = watched.borrow_and_update().clone();
+        assert_eq!((status.state, status.file), (RecorderState::Failed, None), "{:?}", status.error);
+    }
+    // Some room is not yet room to spare.
+    fixture.free.store(100 << 20, Ordering::Relaxed);
+    play(1).await;
+    assert_eq!(fixture.files().len(), 1);
     fixture.free.store(1 << 40, Ordering::Relaxed);
     while fixture.recorder.status().borrow().state != RecorderState::Recording {
         play(1).await;
@@ -238,6 +256,38 @@ async fn a_full_disk_ends_the_file_whole_and_room_begins_another() {
         let measured = repair::mend(&path).unwrap().unwrap();
         assert_eq!(measured.bytes, path.metadata().unwrap().len());
     }
+}
+
+#[tokio::test]
+async fn the_oldest_recordings_make_room_where_they_are_to() {
+    let room = Room::new(3_000, None, WhenFull::DeleteOldest, None);
+    let fixture = Fixture::with_room(tempfile::tempdir().unwrap(), 2, room);
+    fixture.recorder.start();
+    fixture.wait(|status| status.state == RecorderState::Starting).await;
+    fixture.hub.publish(Packet::Config(video_config(1)));
+    for n in 0..10 * 25 {
+        fixture.hub.publish(Packet::Frame(frame(Track::Video, n * 40, n % 25 == 0)));
+    }
+    fixture.wait(|status| status.frames >= 225).await;
+    let before = fixture.files();
+    assert_eq!(before.len(), 5, "{before:?}");
+    // Nothing that is deleted makes more of this disk free: all go but the one that is written.
+    fixture.free.store(1 << 20, Ordering::Relaxed);
+    for n in 250..300 {
+        fixture.hub.publish(Packet::Frame(frame(Track::Video, n * 40, n % 25 == 0)));
+    }
+    let status = fixture.wait(|status| status.state == RecorderState::Failed).await;
+    assert!(status.error.unwrap().contains("less than"), "{:?}", status.free_bytes);
+    let left = fixture.files();
+    assert!(left.len() <= 2 && left.iter().all(|file| !before[..4].contains(file)), "{left:?}");
+    fixture.recorder.stop().await;
+    let manifest = std::fs::read_to_string(fixture.dir().join("manifest.json")).unwrap();
+    let names = |files: &[PathBuf]| -> Vec<String> {
+        files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    };
+    assert!(names(&before[..4]).iter().all(|gone| !manifest.contains(gone)), "{manifest}");
+    let kept: Vec<String> = fixture.recorder.recordings().into_iter().map(|one| one.file).collect();
+    assert_eq!(kept, names(&fixture.files()));
 }
 
 #[tokio::test]

@@ -14,11 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::index::{Index, Recording, sync_dir};
 use super::name::FileName;
 use super::repair::Measured;
+use super::room::{Room, Verdict};
 use super::state::{Action, Append, FileId};
 use crate::clock::Clock;
-
-/// Room that stays free, so that open files can be closed and the box's own state be kept.
-pub(super) const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What the thread is to do, in order.
 #[derive(Debug)]
@@ -26,6 +24,8 @@ pub(super) enum Job {
     Do(Action),
     /// Gives up what is open, as nobody will write on.
     Abandon,
+    /// Removes what is older than it is to be kept.
+    Tidy,
     /// Comes back as [`Report::Flushed`] when all before it is done.
     Flush(oneshot::Sender<()>),
 }
@@ -64,6 +64,11 @@ pub(super) struct Writer {
     pub(super) dir: PathBuf,
     pub(super) index: Index,
     pub(super) clock: Clock,
+    pub(super) room: Room,
+    /// It stopped for want of room, and goes on once there is more of it.
+    pub(super) was_full: bool,
+    /// What recordings that are closed take.
+    pub(super) closed_bytes: u64,
     pub(super) free_bytes: FreeBytes,
     pub(super) reports: mpsc::UnboundedSender<Report>,
     pub(super) open: BTreeMap<FileId, WrittenFile>,
@@ -91,6 +96,7 @@ impl Writer {
                     }
                 }
                 Job::Abandon => self.abandon(),
+                Job::Tidy => self.tidy(),
                 Job::Flush(done) => self.report(Report::Flushed(done)),
             }
         }
@@ -119,10 +125,10 @@ impl Writer {
 
     fn create(&mut self, id: FileId, header: &[u8], epoch: Epoch) -> io::Result<()> {
         make_folder(&self.dir)?;
-        self.require_room()?;
         if self.unmended {
             self.mend();
         }
+        self.make_room()?;
         let name = FileName::new(self.clock.unix_ms(), self.clock.boot_id(), self.next_number()?);
         let file = OpenOptions::new().write(true).create_new(true).open(self.dir.join(name.as_str()))?;
         let measured = Measured { epoch, ..Measured::default() };
@@ -148,14 +154,14 @@ impl Writer {
         Ok(last + 1)
     }
 
-    fn written(&self, append: &Append, longer_ns: i64) -> io::Result<()> {
+    fn written(&mut self, append: &Append, longer_ns: i64) -> io::Result<()> {
         self.report(Report::Written {
             bytes: append.data.len() as u64,
             video_frames: append.video_frames,
             longer_ns,
             free_bytes: (self.free_bytes)(&self.dir).ok(),
         });
-        self.require_room()
+        self.make_room()
     }
 
     fn close(&mut self, id: FileId, index: &[u8], header: &[u8]) -> io::Result<()> {
@@ -166,6 +172,7 @@ impl Writer {
         }
         closed?;
         self.note(&Recording::new(&open.name, &open.measured));
+        self.count();
         self.report(Report::Closed);
         Ok(())
     }
@@ -192,17 +199,64 @@ impl Writer {
     fn mend(&mut self) {
         let open: BTreeSet<_> = self.open.values().map(|open| open.name.clone()).collect();
         match self.index.rebuild(&self.dir, &open) {
-            Ok(()) => self.unmended = false,
+            Ok(()) => {
+                self.unmended = false;
+                self.count();
+            }
             Err(error) => tracing::warn!(%error, "cannot look through the recordings"),
         }
     }
 
-    fn require_room(&self) -> io::Result<()> {
-        match (self.free_bytes)(&self.dir) {
-            Ok(free) if free < RESERVE_BYTES => Err(io::ErrorKind::StorageFull.into()),
-            // where it cannot be asked, writing will tell
-            _ => Ok(()),
+    /// Says whether there is room for more, once the oldest have gone where they are to make room.
+    fn make_room(&mut self) -> io::Result<()> {
+        loop {
+            let open_bytes: u64 = self.open.values().map(|open| open.measured.bytes).sum();
+            let free_bytes = (self.free_bytes)(&self.dir).ok();
+            let used_bytes = self.closed_bytes + open_bytes;
+            match self.room.decide(free_bytes, used_bytes, || self.index.list(), self.was_full) {
+                Verdict::Go => {
+                    self.was_full = false;
+                    return Ok(());
+                }
+                Verdict::Delete(files) => self.remove(&files, "for want of room")?,
+                Verdict::Full(words) => {
+                    self.was_full = true;
+                    return Err(io::Error::new(io::ErrorKind::StorageFull, words));
+                }
+            }
         }
+    }
+
+    fn tidy(&mut self) {
+        let unix_ms = self.clock.synced().then(|| self.clock.unix_ms());
+        let expired = self.room.expired(unix_ms, &self.index.list());
+        if let Err(error) = self.remove(&expired, "as it is older than recordings are kept") {
+            tracing::warn!(%error, "cannot remove old recordings");
+        }
+    }
+
+    /// Removes recordings that are closed; one that has gone already is as good.
+    fn remove(&mut self, files: &[String], reason: &str) -> io::Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        for file in files {
+            match fs::remove_file(self.dir.join(file)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            tracing::info!(file, reason, "removed a recording");
+            self.index.remove(file)?;
+        }
+        self.count();
+        // The names are gone for good with the manifest that does not have them.
+        self.index.write_manifest(&self.dir)
+    }
+
+    /// Counts anew what recordings that are closed take.
+    fn count(&mut self) {
+        let closed = self.index.list().into_iter().filter(|recording| recording.closed);
+        self.closed_bytes = closed.map(|recording| recording.bytes).sum();
     }
 
     /// The index can be rebuilt: a file is never given up for it.
@@ -247,7 +301,7 @@ fn in_words(error: &io::Error, dir: &Path) -> String {
     let dir = dir.display();
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            format!("no room left in {dir} (record.dir): remove recordings or choose a larger disk")
+            format!("no room left in {dir} (record.dir): {error}; remove recordings or choose a larger disk")
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             format!("{dir} (record.dir) cannot be written to: {error}")

@@ -167,7 +167,7 @@ async fn judge(scratch: &Path, run: &Run, place: usize, loss: Loss) -> Result<()
     let durable = Durable::open(&disk.join("data"))?;
     let kept = IntentStore::open(&durable)?.load()?;
     ensure!(kept.recording.on, "the intent to record is gone");
-    let config = RecorderConfig { dir: disk.join("recordings"), segment_s: 10 };
+    let config = RecorderConfig::new(disk.join("recordings"), 10);
     record::spawn(config, Hub::new(), &durable, Clock::new())?.stop().await;
     let left = movies::read_all(&disk.join("recordings"))?;
     for wanted in required.iter().filter(|movie| !movie.video.is_empty()) {

@@ -34,7 +34,7 @@ fn folder(root: &Path) -> PathBuf {
 }
 
 fn recorder(root: &Path, hub: &Hub, durable: &Durable) -> Result<RecorderHandle> {
-    let config = RecorderConfig { dir: folder(root), segment_s: SEGMENT_S };
+    let config = RecorderConfig::new(folder(root), SEGMENT_S);
     record::spawn(config, hub.clone(), durable, Clock::new()).context("starting the recorder")
 }
 
