@@ -75,7 +75,7 @@ pub fn run(config_path: &Path) -> Result<(), DaemonError> {
 fn prepare(config: &Config) -> Result<(), DaemonError> {
     // Another part of the process may have chosen the same already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if let SourceConfig::File { path } = &config.source {
+    if let SourceConfig::File { path, .. } = &config.source {
         let opened = std::fs::File::open(path).and_then(|file| file.metadata());
         let problem = match opened {
             Ok(meta) if meta.is_file() => None,
@@ -185,6 +185,7 @@ fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonE
         source: config.source.clone(),
         video: config.video.clone(),
         audio: config.audio.clone(),
+        name: box_name(config),
         origin_ns: clock.monotonic_ns(),
         trials: Some(config.data_dir.join("encoders.json")),
     };

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use stagebox_agent::capture::{PictureFormat, timecode};
 use stagebox_agent::clock::Clock;
 use stagebox_agent::config::{AudioConfig, SourceConfig, VideoConfig};
 use stagebox_agent::encode::{EncoderHandle, EncoderSetup, MediaSetup, spawn};
 use stagebox_media::aac::AudioSpecificConfig;
 use stagebox_media::h264::{self, AvcConfig};
 use stagebox_media::{Epoch, Frame, Packet, Track};
-use stagebox_protocol::telemetry::EncoderState;
+use stagebox_protocol::telemetry::{EncoderState, SignalState};
 use stagebox_push::{Hub, SubscribeOptions, Subscriber};
 
 const FPS: u32 = 15;
@@ -22,16 +23,27 @@ fn start(source: SourceConfig) -> (EncoderHandle, Subscriber) {
     let video =
         VideoConfig { width: 640, height: 360, fps: FPS, bitrate_kbps: 800, ..VideoConfig::default() };
     let origin_ns = Clock::new().monotonic_ns();
-    let media = MediaSetup { source, video, audio: AudioConfig::default(), origin_ns, trials: None };
+    let media = MediaSetup {
+        source,
+        video,
+        audio: AudioConfig::default(),
+        name: "Stage left".to_owned(),
+        origin_ns,
+        trials: None,
+    };
     let hub = Hub::new();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_stagebox-agent"));
     let subscriber = hub.subscribe(SubscribeOptions { max_bytes: 64 << 20, from_last_keyframe: true });
     (spawn(EncoderSetup { program, media }, hub), subscriber)
 }
 
+fn pattern(script: &[&str]) -> SourceConfig {
+    SourceConfig::Pattern { script: script.iter().map(|line| (*line).to_owned()).collect() }
+}
+
 fn footage() -> SourceConfig {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/media/bigbuckbunny.mp4"));
-    SourceConfig::File { path }
+    SourceConfig::File { path, script: Vec::new() }
 }
 
 /// Reads until there are so many pictures.
@@ -106,7 +118,7 @@ async fn a_file_plays_without_a_seam_beyond_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn click_and_flash_are_at_the_same_instant() {
-    let (encoder, mut subscriber) = start(SourceConfig::Pattern {});
+    let (encoder, mut subscriber) = start(pattern(&[]));
     let packets = read(&mut subscriber, 4 * FPS as usize + 5).await;
     encoder.stop().await;
 
@@ -120,8 +132,18 @@ async fn click_and_flash_are_at_the_same_instant() {
     }
 }
 
-/// Presentation times of the white pictures, decoded by ffmpeg.
+/// Presentation times of the white pictures.
 fn flashes(dir: &std::path::Path, packets: &[Packet]) -> Vec<i64> {
+    let is_white = |picture: &[u8]| {
+        let lower = &picture[picture.len() / 2..];
+        lower.iter().map(|sample| u64::from(*sample)).sum::<u64>() / lower.len() as u64 > 200
+    };
+    let pictures = pictures(dir, packets).into_iter();
+    pictures.filter(|(_, picture)| is_white(picture)).map(|(at, _)| at).collect()
+}
+
+/// The pictures' luma with their presentation times, decoded by ffmpeg.
+fn pictures(dir: &std::path::Path, packets: &[Packet]) -> Vec<(i64, Vec<u8>)> {
     let mut stream = Vec::new();
     let mut times = Vec::new();
     for packet in packets.iter().filter(|packet| packet.track() == Track::Video) {
@@ -142,13 +164,9 @@ fn flashes(dir: &std::path::Path, packets: &[Packet]) -> Vec<i64> {
     let path = dir.join("video.h264");
     std::fs::write(&path, stream).unwrap();
     let raw = ffmpeg(&path, &["-vsync", "0", "-f", "rawvideo", "-pix_fmt", "gray"]);
-    let pictures: Vec<_> = raw.chunks_exact(WIDTH * HEIGHT).collect();
+    let pictures: Vec<_> = raw.chunks_exact(WIDTH * HEIGHT).map(<[u8]>::to_vec).collect();
     assert_eq!(pictures.len(), times.len(), "every picture can be decoded");
-    let is_white = |picture: &[u8]| {
-        let lower = &picture[picture.len() / 2..];
-        lower.iter().map(|sample| u64::from(*sample)).sum::<u64>() / lower.len() as u64 > 200
-    };
-    times.into_iter().zip(pictures).filter(|(_, picture)| is_white(picture)).map(|(at, _)| at).collect()
+    times.into_iter().zip(pictures).collect()
 }
 
 /// Times at which a click begins, decoded by ffmpeg.
@@ -195,7 +213,7 @@ fn ffmpeg(input: &std::path::Path, output: &[&str]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_child_is_replaced_and_time_goes_on() {
-    let (encoder, mut subscriber) = start(SourceConfig::Pattern {});
+    let (encoder, mut subscriber) = start(pattern(&[]));
     let before = read(&mut subscriber, FPS as usize).await;
     kill_child();
     let killed = Instant::now();
@@ -235,11 +253,102 @@ fn kill_child() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_signal_the_slate_stands_and_nothing_else_notices() {
+    let script = ["no cable at 5 s for 2 s", "protected at 7 s for 2 s", "1920x1080@50 at 11 s"];
+    let (encoder, mut subscriber) = start(pattern(&script));
+    let mut status = encoder.status();
+    let told = tokio::spawn(async move {
+        let mut told: Vec<(SignalState, u32, Option<String>)> = Vec::new();
+        while status.changed().await.is_ok() {
+            let signal = status.borrow_and_update().stats.signal.clone();
+            let one = (signal.state, signal.width, signal.reason);
+            if told.last() != Some(&one) && one.1 > 0 {
+                told.push(one);
+            }
+        }
+        told
+    });
+    let mut packets = Vec::new();
+    while packets
+        .last()
+        .is_none_or(|packet| !matches!(packet, Packet::Frame(frame) if frame.pts_ns > 13_000_000_000))
+    {
+        packets.extend(read(&mut subscriber, 1).await);
+    }
+    assert_eq!(encoder.status().borrow().restarts, 0);
+    encoder.stop().await;
+
+    // Not a frame is missing, and decoders are told nothing new.
+    let (video, audio) = (frames(&packets, Track::Video), frames(&packets, Track::Audio));
+    assert_steps(&video, 66_666_667);
+    assert_steps(&audio, 21_333_333);
+    assert!(video.iter().all(|frame| frame.epoch == video[0].epoch));
+
+    let dir = tempfile::tempdir().unwrap();
+    let format = PictureFormat { width: 640, height: 360, fps: FPS };
+    let shows: Vec<(f64, bool)> = pictures(dir.path(), &packets)
+        .into_iter()
+        .map(|(at, luma)| (at as f64 / 1e9, timecode::read(&luma, WIDTH, &format).is_some()))
+        .collect();
+    let all = |from: f64, to: f64, picture: bool| {
+        let mut within = shows.iter().filter(|(at, _)| (from..to).contains(at)).peekable();
+        assert!(within.peek().is_some(), "nothing from {from} to {to} s");
+        let other: Vec<_> = within.filter(|(_, shown)| *shown != picture).collect();
+        assert!(other.is_empty(), "from {from} to {to} s, picture {picture}: {other:?}");
+    };
+    // The slate comes within half a second of the loss, and the picture within a second of the lock.
+    all(3.0, 5.1, true);
+    all(5.5, 9.0, false);
+    all(10.0, 11.1, true);
+    all(12.4, 13.0, true);
+    let (silence, clicks) = (5.3..9.0, clicks(dir.path(), &packets));
+    assert!(clicks.iter().all(|at| !silence.contains(&(*at as f64 / 1e9))), "{clicks:?}");
+    assert!(clicks.len() >= 4, "{clicks:?}");
+
+    let told = told.await.unwrap();
+    let states: Vec<(SignalState, u32)> = told.iter().map(|(state, width, _)| (*state, *width)).collect();
+    assert_eq!(
+        states,
+        [
+            (SignalState::Locked, 640),
+            (SignalState::NoCable, 640),
+            (SignalState::Protected, 640),
+            (SignalState::Locked, 640),
+            (SignalState::Unstable, 1920),
+            (SignalState::Locked, 1920),
+        ]
+    );
+    assert!(told[1].2.as_ref().is_some_and(|reason| reason.contains("cable")), "{told:?}");
+    assert!(told[2].2.as_ref().is_some_and(|reason| reason.contains("HDCP")), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_crashes_costs_a_moment() {
+    let (encoder, mut subscriber) = start(pattern(&["crash at 4 s"]));
+    let mut packets = Vec::new();
+    while packets
+        .last()
+        .is_none_or(|packet| !matches!(packet, Packet::Frame(frame) if frame.pts_ns > 7_000_000_000))
+    {
+        packets.extend(read(&mut subscriber, 1).await);
+    }
+    assert_eq!(
+        encoder.status().borrow().restarts,
+        1,
+        "it crashes once, however often the process is started anew"
+    );
+    encoder.stop().await;
+    let video = frames(&packets, Track::Video);
+    let hole = video.windows(2).map(|pair| pair[1].dts_ns - pair[0].dts_ns).max().unwrap();
+    assert!((70_000_000..2_000_000_000).contains(&hole), "{hole} ns without a picture");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_cannot_play_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notes.txt");
     std::fs::write(&path, "no pictures in here\n".repeat(100)).unwrap();
-    let (encoder, _subscriber) = start(SourceConfig::File { path });
+    let (encoder, _subscriber) = start(SourceConfig::File { path, script: Vec::new() });
     let mut status = encoder.status();
     let failed = tokio::time::timeout(
         Duration::from_secs(20),

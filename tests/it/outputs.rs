@@ -6,9 +6,12 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use stagebox_tests::house::peer::Nginx;
 use stagebox_tests::house::probe::{self, Stream};
-use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, binary, free_port, wait_until};
+use stagebox_tests::house::{
+    Agent, AgentOptions, Cloud, CloudOptions, Process, binary, free_port, wait_until,
+};
+use tokio::net::UnixDatagram;
 use tokio::process::Command;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{FRAME_US, STEP};
 
@@ -142,5 +145,66 @@ async fn stop_does_not_wait_for_a_hung_server() -> Result<()> {
         .context("the box does not end while its servers hang")?;
     main.process.signal(Signal::SIGCONT)?;
     stage.backup.process.signal(Signal::SIGCONT)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_folder_of_recordings_the_box_streams() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let nginx = Nginx::rtmp(directory.path(), "nginx", free_port(0), true).await?;
+    let extra = format!(
+        "[[outputs]]\nrole = \"main\"\nurl = \"rtmp://127.0.0.1:{}/live\"\nkey = \"a\"\n",
+        nginx.port
+    );
+    // What should be the folder is a file: the disk is not mounted, or somebody has tidied up.
+    std::fs::create_dir_all(directory.path().join("box"))?;
+    std::fs::write(directory.path().join("box/recordings"), "no folder")?;
+    let options = AgentOptions { extra, ..AgentOptions::default() };
+    let mut agent = Agent::start_alone(directory.path(), &options)?;
+    press(&agent).await?;
+    main_receives(&nginx, 1).await?;
+    hold(&agent).await?;
+    agent.process.stop(Duration::from_secs(5)).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn systemd_hears_that_the_box_lives() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    // Its configuration; the box itself is started as systemd does.
+    let mut written = Agent::start_alone(directory.path(), &AgentOptions::default())?;
+    written.process.kill().await?;
+    let path = directory.path().join("notify");
+    let systemd = UnixDatagram::bind(&path)?;
+    let mut command = Command::new(binary("stagebox-agent")?);
+    command.arg("--config").arg(directory.path().join("box/agent.toml"));
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000000");
+    let mut agent = Process::start("supervised", &directory.path().join("logs"), command)?;
+    let next = async |limit: Duration| {
+        let mut told = [0; 64];
+        match timeout(limit, systemd.recv(&mut told)).await {
+            Ok(length) => Ok(Some(String::from_utf8_lossy(&told[..length?]).into_owned())),
+            Err(_) => anyhow::Ok(None),
+        }
+    };
+    ensure!(next(STEP).await?.as_deref() == Some("READY=1"), "it does not say that it is ready");
+    for _ in 0..3 {
+        let beat = next(STEP).await?;
+        ensure!(beat.as_deref() == Some("WATCHDOG=1"), "{beat:?}");
+    }
+    agent.signal(Signal::SIGSTOP)?;
+    // What was on its way, and then nothing.
+    while next(Duration::from_millis(200)).await?.is_some() {}
+    let beat = next(Duration::from_millis(1500)).await?;
+    ensure!(beat.is_none(), "a process that is stopped says {beat:?}");
+    agent.signal(Signal::SIGCONT)?;
+    ensure!(next(STEP).await?.as_deref() == Some("WATCHDOG=1"), "it does not go on");
+    agent.signal(Signal::SIGTERM)?;
+    let ends = async {
+        while next(STEP).await?.context("it says nothing of its end")? != "STOPPING=1" {}
+        anyhow::Ok(())
+    };
+    ends.await?;
+    ensure!(agent.wait(STEP).await?.success(), "{}", agent.tail(10));
     Ok(())
 }

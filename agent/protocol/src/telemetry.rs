@@ -135,6 +135,9 @@ pub struct SignalStatus {
     pub fps: f32,
     /// Whether there is sound.
     pub audio: bool,
+    /// Why there is no picture, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Whether a signal can be used.
@@ -143,6 +146,7 @@ pub struct SignalStatus {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "schema", schema(as = BoxSignalState))]
 pub enum SignalState {
+    /// Nothing comes through the cable, if there is one.
     #[default]
     None,
     /// Something is plugged in that is not stable yet.
@@ -150,6 +154,10 @@ pub enum SignalState {
     Locked,
     /// A signal that the box cannot take.
     OutOfRange,
+    /// No cable is plugged in.
+    NoCable,
+    /// The source protects its picture (HDCP).
+    Protected,
     #[serde(other)]
     Unknown,
 }

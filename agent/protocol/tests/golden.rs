@@ -88,6 +88,7 @@ fn telemetry() -> Telemetry {
             height: 720,
             fps: 29.5,
             audio: true,
+            reason: None,
         },
         encoder: EncoderStatus {
             state: EncoderState::Running,

@@ -109,6 +109,7 @@ impl Source for FileSource {
             height: self.format.height,
             fps: self.format.fps as f32,
             audio: state.sound != Lane::Absent,
+            reason: None,
         }
     }
 }

@@ -8,6 +8,9 @@ mod feed;
 mod file;
 mod grid;
 mod pattern;
+mod script;
+mod shown;
+mod slate;
 mod v4l2;
 
 #[cfg(test)]
@@ -23,6 +26,9 @@ use crate::config::{SourceConfig, VideoConfig};
 
 pub use grid::Grid;
 pub use pattern::timecode;
+pub use script::Script;
+pub use shown::{Shown, reason};
+pub(crate) use slate::Slate;
 
 /// Samples a second, of every source.
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -42,6 +48,8 @@ pub struct PictureFormat {
 pub struct Tick {
     /// Counts pictures from the start, one each time.
     pub index: u64,
+    /// When that is, on the stream's timeline: it goes on over restarts of the media process.
+    pub at_ns: i64,
     /// The first sample that belongs to it, counted from the start.
     pub first_sample: u64,
     /// Samples that belong to it.
@@ -53,7 +61,7 @@ pub struct Tick {
 /// What a source has for one tick.
 #[derive(Debug)]
 pub struct Captured {
-    /// `None` says that the last picture still stands.
+    /// `None` says that the last picture still stands, or that there is none.
     pub picture: Option<gst::Buffer>,
     /// Interleaved samples, as many as the tick asks for.
     pub sound: Vec<f32>,
@@ -78,6 +86,8 @@ pub enum CaptureError {
     File { path: PathBuf, problem: String },
     #[error("source.path: {path} stopped playing: {problem}")]
     Stopped { path: PathBuf, problem: String },
+    #[error("source.script[{line}]: {problem}")]
+    Script { line: usize, problem: String },
     #[error("the GStreamer element `{element}` is missing; install the package {package}")]
     Missing { element: &'static str, package: &'static str },
     #[error("cannot build the source: {0}")]
@@ -88,21 +98,32 @@ impl CaptureError {
     /// Whether only another configuration or installation helps.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::File { .. } | Self::Missing { .. })
+        matches!(self, Self::File { .. } | Self::Script { .. } | Self::Missing { .. })
     }
 }
 
 /// Opens the configured source.
 pub fn open(source: &SourceConfig, video: &VideoConfig) -> Result<Box<dyn Source>, CaptureError> {
-    let format = PictureFormat { width: video.width, height: video.height, fps: video.fps };
-    Ok(match source {
-        SourceConfig::File { path } => Box::new(file::FileSource::open(path, format)?),
-        SourceConfig::Pattern {} => Box::new(pattern::Pattern::new(format)?),
-        SourceConfig::V4l2 { device } => Box::new(v4l2::V4l2Source::new(device, format)),
-    })
+    let format = PictureFormat::of(video);
+    let (source, script): (Box<dyn Source>, &[String]) = match source {
+        SourceConfig::File { path, script } => (Box::new(file::FileSource::open(path, format)?), script),
+        SourceConfig::Pattern { script } => (Box::new(pattern::Pattern::new(format)?), script),
+        SourceConfig::V4l2 { device } => (Box::new(v4l2::V4l2Source::new(device, format)), &[]),
+    };
+    if script.is_empty() {
+        return Ok(source);
+    }
+    let script = Script::parse(script).map_err(|(line, problem)| CaptureError::Script { line, problem })?;
+    Ok(Box::new(script::Scripted::new(source, script, format)))
 }
 
 impl PictureFormat {
+    /// As the configuration has it.
+    #[must_use]
+    pub fn of(video: &VideoConfig) -> Self {
+        Self { width: video.width, height: video.height, fps: video.fps }
+    }
+
     /// The caps of raw pictures in this format.
     #[must_use]
     pub fn caps(&self) -> gst::Caps {

@@ -1,4 +1,4 @@
-//! A V4L2 capture device; while it is missing or silent there is black.
+//! A V4L2 capture device, looked for again and again while it is missing.
 
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use super::{CaptureError, Captured, PictureFormat, Source, Tick, element, silenc
 
 /// Seconds after which a device that failed is opened again.
 const RETRY_S: u32 = 1;
-/// Seconds without a picture after which the signal counts as lost.
-const LOST_S: u32 = 2;
+/// Milliseconds without a picture after which the signal counts as lost.
+const LOST_MS: u64 = 250;
 
 pub(super) struct V4l2Source {
     device: PathBuf,
@@ -105,7 +105,8 @@ impl V4l2Source {
     }
 
     fn has_signal(&self, index: u64) -> bool {
-        let lost = u64::from(self.format.fps * LOST_S);
+        // Three pictures, where these are slow.
+        let lost = (u64::from(self.format.fps) * LOST_MS / 1000).max(3);
         matches!(&self.state, State::Open { last_picture: Some(last), .. } if index < last + lost)
     }
 }
@@ -132,9 +133,6 @@ impl Source for V4l2Source {
                 }
             }
         }
-        if tick.index == 0 || (picture.is_none() && !self.has_signal(tick.index)) {
-            picture = Some(self.format.black()?);
-        }
         Ok(Captured { picture, sound: silence(tick) })
     }
 
@@ -151,6 +149,7 @@ impl Source for V4l2Source {
             height: self.format.height,
             fps: self.format.fps as f32,
             audio: false,
+            reason: None,
         }
     }
 

@@ -45,7 +45,7 @@ fn everything_can_be_set() {
         &[],
     )
     .unwrap();
-    assert_eq!(config.source, SourceConfig::File { path: "clip.mp4".into() });
+    assert_eq!(config.source, SourceConfig::File { path: "clip.mp4".into(), script: Vec::new() });
     assert_eq!(config.outputs[0].role, OutputRole::Main);
     assert_eq!(config.record_dir(), Path::new("/media"));
     assert!(!format!("{config:?}").contains("\"s\""), "secrets do not show");
@@ -106,7 +106,7 @@ fn the_environment_overrides_any_key() {
     )
     .unwrap();
     assert_eq!((config.video.fps, config.video.zero_latency), (50, true));
-    assert_eq!(config.source, SourceConfig::File { path: "1234".into() });
+    assert_eq!(config.source, SourceConfig::File { path: "1234".into(), script: Vec::new() });
     assert_eq!(config.outputs[0].key.expose(), "42");
     assert_eq!(config.data_dir, Path::new("/elsewhere"));
 }

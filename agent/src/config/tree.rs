@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use crate::capture::Script;
 use crate::record::{Room, WhenFull};
 use crate::trust::Fingerprint;
 
@@ -29,9 +30,17 @@ pub struct Config {
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum SourceConfig {
     /// A video file, played in a loop as if it were plugged in.
-    File { path: PathBuf },
+    File {
+        path: PathBuf,
+        /// What befalls it, and when: `no signal at 10 s for 5 s`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        script: Vec<String>,
+    },
     /// A test picture with timecode, tone, and a click and flash each second.
-    Pattern {},
+    Pattern {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        script: Vec<String>,
+    },
     /// A V4L2 capture device.
     V4l2 { device: PathBuf },
 }
@@ -149,7 +158,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("/var/lib/stagebox"),
-            source: SourceConfig::Pattern {},
+            source: SourceConfig::Pattern { script: Vec::new() },
             video: VideoConfig::default(),
             audio: AudioConfig::default(),
             record: RecordConfig::default(),
@@ -236,14 +245,20 @@ impl Config {
         self.panel.socket.iter_mut().for_each(&mut resolve);
         self.cloud.iter_mut().filter_map(|cloud| cloud.ca_file.as_mut()).for_each(&mut resolve);
         match &mut self.source {
-            SourceConfig::File { path } => resolve(path),
+            SourceConfig::File { path, .. } => resolve(path),
             SourceConfig::V4l2 { device } => resolve(device),
-            SourceConfig::Pattern {} => {}
+            SourceConfig::Pattern { .. } => {}
         }
     }
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         self.video.validate()?;
+        if let SourceConfig::File { script, .. } | SourceConfig::Pattern { script } = &self.source
+            && let Err((line, problem)) = Script::parse(script)
+        {
+            let line = format!("source.script[{line}]");
+            return Err(ConfigError::invalid(line, problem, "mend the line, or leave the script out"));
+        }
         within("audio.bitrate_kbps", self.audio.bitrate_kbps, 32, 512)?;
         within("record.segment_s", self.record.segment_s, 10, 86_400)?;
         for (field, value, min, max) in [

@@ -10,12 +10,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use stagebox_media::wire::{self, WireMessage};
 use stagebox_media::{Packet, Track};
+use stagebox_protocol::telemetry::{SignalState, SignalStatus};
 
 use super::choice::choose;
 use super::meter::Meter;
 use super::pipeline::EncodePipeline;
 use super::{EXIT_CONFIGURATION, EncodeError, MediaReport, MediaSetup, MediaStats};
-use crate::capture::{self, Grid, Source, Tick};
+use crate::capture::{self, Grid, PictureFormat, Shown, Slate, Source, Tick};
 use crate::clock::{monotonic_ns, unix_ms};
 
 /// Behind by more than this, pictures are left out instead of made up for.
@@ -124,6 +125,9 @@ struct Beat {
     meter: Meter,
     dropped: u64,
     picture: Option<gstreamer::Buffer>,
+    shown: Shown,
+    /// What stands where there is no picture.
+    slate: Slate,
     /// Frames and bytes at the last report.
     reported: (u64, u64),
 }
@@ -138,6 +142,8 @@ impl Beat {
             meter: Meter::default(),
             dropped: 0,
             picture: None,
+            shown: Shown::default(),
+            slate: Slate::new(PictureFormat::of(&setup.video), &setup.name),
             reported: (0, 0),
         }
     }
@@ -158,7 +164,7 @@ impl Beat {
                 self.dropped += next - index;
                 index = next;
             }
-            self.picture(index, source, pipeline)?;
+            self.picture(index, source, pipeline, messages)?;
             pipeline.check()?;
             index += 1;
             if index % u64::from(self.fps) == 0 {
@@ -173,16 +179,27 @@ impl Beat {
         index: u64,
         source: &mut dyn Source,
         pipeline: &EncodePipeline,
+        messages: &Sender<WireMessage>,
     ) -> Result<(), EncodeError> {
         let pts_ns = self.grid.picture_ns(index);
         let samples = self.grid.samples(index);
         let tick = Tick {
             index,
+            at_ns: pts_ns,
             first_sample: samples.start,
             samples: usize::try_from(samples.end - samples.start).unwrap_or(0),
             unix_ms: unix_ms() - (self.now_ns() - pts_ns) / 1_000_000,
         };
-        let captured = source.capture(&tick)?;
+        let mut captured = source.capture(&tick)?;
+        let signal = signal(source);
+        if self.shown.look(pts_ns, &signal) {
+            report(messages, &MediaReport::Signal(self.shown.signal()));
+        }
+        if !self.shown.is_locked() {
+            let reason = self.shown.signal().reason.unwrap_or_default();
+            captured.picture = Some(self.slate.picture(&reason, tick.unix_ms)?);
+            captured.sound.fill(0.0);
+        }
         self.meter.push(&captured.sound);
         pipeline.push_sound(&captured.sound, self.grid.sample_ns(samples.start))?;
         if let Some(picture) = captured.picture {
@@ -222,8 +239,18 @@ impl Beat {
             frames,
             dropped_frames: self.dropped,
             levels: self.meter.take(),
-            signal: source.signal(),
+            signal: self.shown.signal(),
             trouble: source.trouble(),
         }
     }
+}
+
+/// What the source says, with the reason where there is no picture.
+fn signal(source: &dyn Source) -> SignalStatus {
+    let mut signal = source.signal();
+    if signal.state != SignalState::Locked {
+        // What the source knows itself is more than what can be said of any.
+        signal.reason = source.trouble().or_else(|| capture::reason(&signal));
+    }
+    signal
 }

@@ -13,6 +13,8 @@ pub struct MediaSetup {
     pub source: SourceConfig,
     pub video: VideoConfig,
     pub audio: AudioConfig,
+    /// What people call the box: it stands on the slate.
+    pub name: String,
     /// The CLOCK_MONOTONIC moment at which the timeline has its zero: it goes on over restarts of the child.
     pub origin_ns: i64,
     /// Where the outcomes of trial encodes are kept.
@@ -25,6 +27,8 @@ pub struct MediaSetup {
 pub enum MediaReport {
     /// Once a second.
     Stats(MediaStats),
+    /// As soon as it changes.
+    Signal(SignalStatus),
     /// Before it ends by itself.
     Failed {
         error: String,

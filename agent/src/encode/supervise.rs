@@ -210,6 +210,9 @@ impl Supervisor {
             WireMessage::Packet { packet, .. } => self.take_packet(packet),
             WireMessage::Control(json) => match serde_json::from_slice(&json) {
                 Ok(MediaReport::Stats(stats)) => self.publish.send_modify(|status| status.stats = stats),
+                Ok(MediaReport::Signal(signal)) => {
+                    self.publish.send_modify(|status| status.stats.signal = signal);
+                }
                 Ok(MediaReport::Failed { error, configuration }) => {
                     self.last_words = Some((error, configuration));
                 }

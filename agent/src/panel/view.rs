@@ -75,8 +75,8 @@ fn recording(status: &BoxStatus) -> Recording {
 fn input(status: &BoxStatus) -> Input {
     let signal = &status.signal;
     match signal.state {
-        SignalState::None | SignalState::Unknown => Input::NoSignal,
-        SignalState::Unstable | SignalState::OutOfRange => Input::Unstable,
+        SignalState::None | SignalState::NoCable | SignalState::Unknown => Input::NoSignal,
+        SignalState::Unstable | SignalState::OutOfRange | SignalState::Protected => Input::Unstable,
         SignalState::Locked => Input::Locked(VideoMode {
             width: u16::try_from(signal.width).unwrap_or(u16::MAX),
             height: u16::try_from(signal.height).unwrap_or(u16::MAX),
@@ -138,7 +138,17 @@ fn trouble(status: &BoxStatus) -> Option<String> {
         return Some("No server is set".to_owned());
     }
     match status.signal.state {
-        SignalState::OutOfRange => return Some("The picture's format is out of range".to_owned()),
+        SignalState::OutOfRange => {
+            return Some(
+                status
+                    .signal
+                    .reason
+                    .clone()
+                    .unwrap_or_else(|| "The picture's format is out of range".to_owned()),
+            );
+        }
+        SignalState::Protected => return Some("The source protects its picture (HDCP)".to_owned()),
+        SignalState::NoCable if live => return Some("No cable at the input".to_owned()),
         SignalState::None if live => return Some("No picture at the input".to_owned()),
         _ => {}
     }

@@ -101,6 +101,7 @@ impl Source for Pattern {
             height: self.format.height,
             fps: self.format.fps as f32,
             audio: true,
+            reason: None,
         }
     }
 }

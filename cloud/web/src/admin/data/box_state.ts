@@ -38,11 +38,13 @@ const SIGNAL = {
   unstable: "Unstable",
   locked: "Locked",
   out_of_range: "Format not supported",
+  no_cable: "No cable",
+  protected: "Protected (HDCP)",
   unknown: "Unknown",
 } as const;
 
 export function signalText({ signal }: Telemetry): [main: string, more: string] {
-  if (signal.state !== "locked") return [SIGNAL[signal.state] ?? "Unknown", signal.source];
+  if (signal.state !== "locked") return [SIGNAL[signal.state] ?? "Unknown", signal.reason ?? signal.source];
   return [`${signal.width}×${signal.height} · ${trim(signal.fps)} fps`, signal.source];
 }
 

@@ -134,12 +134,14 @@ export interface Telemetry {
     error: string | null;
   };
   signal: {
-    state: "none" | "unstable" | "locked" | "out_of_range" | "unknown";
+    state: "none" | "unstable" | "locked" | "out_of_range" | "no_cable" | "protected" | "unknown";
     source: string;
     width: number;
     height: number;
     fps: number;
     audio: boolean;
+    /** Why there is no picture, and what to do about it. */
+    reason?: string;
   };
   encoder: {
     state: "stopped" | "starting" | "running" | "failed" | "unknown";
