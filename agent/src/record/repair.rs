@@ -6,11 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use bytes::Bytes;
-use stagebox_media::cmaf::{CmafReader, MovieScan};
+use stagebox_media::cmaf::{CmafReader, Marker, MovieScan};
 use stagebox_media::{Epoch, Packet, Track, h264};
 
 /// `ftyp` and `moov` of ours are under two kilobytes.
 const MAX_HEADER_BYTES: u64 = 1024 * 1024;
+/// Between `ftyp` and `moov`.
+const MARKER_BYTES: u64 = 16;
 const MAX_MOOF_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_FRAGMENT_BYTES: u64 = 256 * 1024 * 1024;
 /// A power cut tears one fragment, which is cut at 8 megabytes. More than this is never thrown away.
@@ -56,6 +58,7 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
         None => return Err(broken("it does not begin with ftyp and moov")),
     };
     let header = read(&file, 0, header_end)?;
+    let marker = Marker::read(&header);
     let mut scan = MovieScan::new(header.clone()).map_err(|error| broken(&error.to_string()))?;
     let mut epoch = Epoch::UNKNOWN;
     let mut end = header_end;
@@ -66,8 +69,9 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
         }
         end = fragment.mdat.offset + fragment.mdat.bytes;
     }
-    let closed =
-        box_at(&file, end, length)?.is_some_and(|last| &last.kind == b"mfra" && end + last.bytes == length);
+    let has_tables =
+        box_at(&file, end, length)?.is_some_and(|last| &last.kind == b"moov" && end + last.bytes == length);
+    let closed = has_tables && marker == Some(Marker::Closed { end });
     if let Some(last) = waiting {
         // only the end can be damaged: everything before it was on disk first
         if closed || frames_are_whole(&file, &header, last)? {
@@ -89,11 +93,6 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
         epoch = first_epoch(&file, &header, first)?;
     }
     let bytes = if closed { length } else { close(&file, &scan, end)? };
-    // Its end comes to disk before its durations do.
-    if closed && let Some(timed) = scan.header().filter(|timed| *timed != header) {
-        file.write_all_at(&timed, 0)?;
-        file.sync_all()?;
-    }
     Ok(Some(Measured {
         bytes,
         duration_ns: scan.duration_ns(),
@@ -106,15 +105,15 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
 /// Cuts off what is behind `end` and writes what closing would have written; returns the new length.
 fn close(file: &File, scan: &MovieScan, end: u64) -> io::Result<u64> {
     file.set_len(end)?;
-    let index = scan.index();
-    let mut bytes = end + index.len() as u64;
-    if file.write_all_at(&index, end).is_err() {
-        // a full disk: the file is whole without its index
+    let tables = scan.tables();
+    let has_tables = file.write_all_at(&tables, end).is_ok();
+    if !has_tables {
+        // a full disk: the file plays without them
         file.set_len(end)?;
-        bytes = end;
     }
+    let bytes = if has_tables { end + tables.len() as u64 } else { end };
     file.sync_data()?;
-    if let Some(header) = scan.header() {
+    if let Some(header) = scan.header(has_tables) {
         file.write_all_at(&header, 0)?;
     }
     file.sync_all()?;
@@ -132,13 +131,17 @@ fn remove(path: &Path) -> io::Result<Option<Measured>> {
     Ok(None)
 }
 
-/// Where `moov` ends, if the file begins with `ftyp` and a whole `moov`.
+/// Where `moov` ends, if the file begins with `ftyp`, what tells whether it is closed, and a whole `moov`.
 fn header_end(file: &File, length: u64) -> io::Result<Option<u64>> {
     let Some(ftyp) = box_at(file, 0, length)?.filter(|first| &first.kind == b"ftyp") else { return Ok(None) };
-    let Some(moov) = box_at(file, ftyp.bytes, length)?.filter(|second| &second.kind == b"moov") else {
+    let marker_end = ftyp.bytes + MARKER_BYTES;
+    if marker_end > length || Marker::read(&read(file, 0, marker_end)?).is_none() {
+        return Ok(None);
+    }
+    let Some(moov) = box_at(file, marker_end, length)?.filter(|next| &next.kind == b"moov") else {
         return Ok(None);
     };
-    let end = ftyp.bytes + moov.bytes;
+    let end = marker_end + moov.bytes;
     Ok((end <= MAX_HEADER_BYTES).then_some(end))
 }
 
@@ -168,7 +171,7 @@ fn box_at(file: &File, offset: u64, length: u64) -> io::Result<Option<BoxAt>> {
 
 fn packets(file: &File, header: &Bytes, fragment: FragmentAt) -> io::Result<Option<Vec<Packet>>> {
     let mut reader = CmafReader::new();
-    reader.push(header);
+    reader.push(Marker::Open.set(header));
     reader.push(read(file, fragment.moof.offset, fragment.moof.bytes + fragment.mdat.bytes)?);
     let mut packets = Vec::new();
     loop {

@@ -55,11 +55,11 @@ pub(super) enum Action {
         file: FileId,
         append: Append,
     },
-    /// `header` replaces the first bytes of the file.
+    /// `header` replaces the first bytes of the file once `tables` are at its end: it is an ordinary MP4 then.
     Close {
         file: FileId,
         last: Option<Append>,
-        index: Bytes,
+        tables: Bytes,
         header: Bytes,
     },
 }
@@ -317,7 +317,7 @@ impl OpenFile {
     fn close(self) -> Action {
         let end = self.movie.finish();
         let last = end.last.map(|fragment| Append::new(fragment, end.duration_ns));
-        Action::Close { file: self.id, last, index: end.index, header: end.header }
+        Action::Close { file: self.id, last, tables: end.tables, header: end.header }
     }
 }
 

@@ -113,12 +113,12 @@ impl Writer {
                 // given up before
                 None => Ok(()),
             },
-            Action::Close { file, last, index, header } => {
+            Action::Close { file, last, tables, header } => {
                 if let (Some(append), Some(open)) = (&last, self.open.get_mut(&file)) {
                     let longer_ns = open.append(append)?;
                     self.written(append, longer_ns)?;
                 }
-                self.close(file, &index, &header)
+                self.close(file, &tables, &header)
             }
         }
     }
@@ -164,9 +164,9 @@ impl Writer {
         self.make_room()
     }
 
-    fn close(&mut self, id: FileId, index: &[u8], header: &[u8]) -> io::Result<()> {
+    fn close(&mut self, id: FileId, tables: &[u8], header: &[u8]) -> io::Result<()> {
         let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
-        let closed = open.close(index, header);
+        let closed = open.close(tables, header);
         if closed.is_err() {
             self.unmended = true;
         }
@@ -288,10 +288,10 @@ impl WrittenFile {
         Ok(append.duration_ns - before_ns)
     }
 
-    fn close(&mut self, index: &[u8], header: &[u8]) -> io::Result<()> {
-        self.file.write_all(index)?;
+    fn close(&mut self, tables: &[u8], header: &[u8]) -> io::Result<()> {
+        self.file.write_all(tables)?;
         self.file.sync_data()?;
-        self.measured.bytes += index.len() as u64;
+        self.measured.bytes += tables.len() as u64;
         self.file.write_all_at(header, 0)?;
         self.file.sync_all()
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use stagebox_media::cmaf::CmafReader;
+use stagebox_media::cmaf::{CmafReader, Marker};
 use stagebox_media::{Epoch, Packet, Track, h264};
 use tokio::process::Command;
 
@@ -17,7 +17,7 @@ pub(super) struct Movie {
     pub(super) epoch: Epoch,
     pub(super) video: Vec<Bytes>,
     pub(super) audio: Vec<Bytes>,
-    /// It ends with an index of its keyframes, as a file does that was closed.
+    /// It is an ordinary file, with its tables at the end, as a file is that was closed.
     pub(super) closed: bool,
     /// Its header says how long it is, as the header of a file does that was closed.
     pub(super) timed: bool,
@@ -27,10 +27,12 @@ pub(super) struct Movie {
 
 impl Movie {
     pub(super) fn parse(path: &Path, bytes: &[u8]) -> Self {
-        let (closed, timed) = (ends_with_index(bytes), says_how_long(bytes));
+        let (end, timed) = (tables_at(bytes), says_how_long(bytes));
+        let closed = end.is_some();
         let mut movie = Self { path: path.to_owned(), closed, timed, ..Self::default() };
         let mut reader = CmafReader::new();
-        reader.push(Bytes::copy_from_slice(bytes));
+        // The fragments that it was written in are still there.
+        reader.push(Marker::Open.set(&bytes[..end.unwrap_or(bytes.len())]));
         loop {
             match reader.next() {
                 Ok(Some(Packet::Frame(frame))) => match frame.track {
@@ -57,11 +59,12 @@ pub(super) fn read_all(folder: &Path) -> Result<Vec<Movie>> {
     paths.iter().map(read).collect()
 }
 
-/// ISO/IEC 14496-12, 8.8.11: the last four bytes say how long the index is that they end.
-fn ends_with_index(bytes: &[u8]) -> bool {
-    let Some((rest, length)) = bytes.split_last_chunk::<4>() else { return false };
-    let start = bytes.len().checked_sub(u32::from_be_bytes(*length) as usize);
-    start.and_then(|start| rest.get(start..)).is_some_and(|index| index.get(4..8) == Some(b"mfra"))
+/// Where `moov` begins, if all that is before it is one `mdat`, and all that is behind it the `moov`.
+fn tables_at(bytes: &[u8]) -> Option<usize> {
+    let Some(Marker::Closed { end }) = Marker::read(bytes) else { return None };
+    let end = usize::try_from(end).ok()?;
+    let (length, kind) = bytes.get(end..end + 8)?.split_first_chunk::<4>()?;
+    (kind == b"moov" && end + u32::from_be_bytes(*length) as usize == bytes.len()).then_some(end)
 }
 
 /// ISO/IEC 14496-12, 8.8.2: `mehd` ends with the length of the movie, after a version and flags.

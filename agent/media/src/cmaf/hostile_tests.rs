@@ -26,7 +26,7 @@ fn movie() -> Vec<u8> {
     }
     let end = movie.finish();
     bytes.extend_from_slice(&end.last.unwrap().data);
-    bytes.extend_from_slice(&end.index);
+    bytes.extend_from_slice(&end.tables);
     bytes
 }
 

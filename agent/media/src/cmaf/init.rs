@@ -53,6 +53,8 @@ pub(super) fn movie_header(tracks: &[TrackBox<'_>]) -> Bytes {
     let duration = tracks.iter().map(TrackBox::duration_ms).max().unwrap_or(0);
     let mut out = BytesMut::with_capacity(2048);
     encode(&ftyp, &mut out);
+    // Room for what makes it an ordinary file once it is closed.
+    put_box(b"free", &mut out, |out| out.put_u64(0));
     put_movie_box(tracks, Some(Mehd { fragment_duration: duration }), &mut out);
     out.freeze()
 }
@@ -159,7 +161,7 @@ fn empty_sample_table(format: &TrackFormat) -> Stbl {
     Stbl { stsd: Stsd { codecs: vec![sample_entry(format)] }, stco: Some(Stco::default()), ..Stbl::default() }
 }
 
-fn put_box(kind: &[u8; 4], out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {
+pub(super) fn put_box(kind: &[u8; 4], out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {
     let start = out.len();
     out.put_u32(0);
     out.put_slice(kind);

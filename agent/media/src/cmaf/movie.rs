@@ -1,17 +1,14 @@
 //! Writes video and audio into one fragmented MP4, a file that is whole after every fragment.
 
-use bytes::{Bytes, BytesMut};
-use mp4_atom::{FragmentInfo, Mfra, Mfro, Tfra};
+use bytes::Bytes;
 
-use super::fragment::{Run, encode, write_fragment};
+use super::fragment::{Run, write_fragment};
 use super::init::{TrackBox, default_flags, movie_header};
+use super::places::{ClosedTrack, Marker, Placed, Places, ordinary_movie};
 use super::queue::{Sample, SampleQueue};
 use super::timeline::to_ns;
 use super::{CmafError, TrackFormat};
 use crate::{Frame, Track, TrackConfig};
-
-/// A file of a day at a key frame a second has fewer; more are not indexed.
-pub(super) const MAX_INDEX_ENTRIES: usize = 100_000;
 
 /// One `moof` with its `mdat`, of all tracks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,18 +23,19 @@ pub struct MovieFragment {
 pub struct MovieEnd {
     /// The frames that were not cut yet; to be appended.
     pub last: Option<MovieFragment>,
-    /// An index of the key frames (`mfra`); to be appended.
-    pub index: Bytes,
+    /// The tables of an ordinary file (`moov`); to be appended.
+    pub tables: Bytes,
     /// Length of the movie in nanoseconds.
     pub duration_ns: i64,
-    /// To be written over the header: as long as that, now with the durations.
+    /// To be written over the header once the tables are on disk, and as long as that: it makes the file an ordinary one.
     pub header: Bytes,
 }
 
 /// Turns frames of one video and one audio configuration, or of one of them, into a movie file.
 ///
 /// Write [`Self::header`], then each fragment; the file can be played after
-/// each of them, whether or not it is ever closed.
+/// each of them, whether or not it is ever closed. Closed it is an ordinary
+/// MP4, which editors open.
 #[derive(Debug)]
 pub struct MovieWriter {
     tracks: Vec<MovieTrack>,
@@ -52,7 +50,7 @@ struct MovieTrack {
     queue: SampleQueue,
     /// Tick at which the cut samples end.
     end: u64,
-    index: Vec<FragmentInfo>,
+    places: Places,
 }
 
 impl MovieWriter {
@@ -69,7 +67,7 @@ impl MovieWriter {
         for (id, config) in (1..).zip(configs) {
             let format = TrackFormat::parse(config)?;
             let queue = SampleQueue::new(&format, origin_ns);
-            tracks.push(MovieTrack { id, format, queue, end: 0, index: Vec::new() });
+            tracks.push(MovieTrack { id, format, queue, end: 0, places: Places::default() });
         }
         let mut writer = Self { tracks, sequence: 0, bytes: 0 };
         writer.bytes = writer.header().len() as u64;
@@ -142,10 +140,10 @@ impl MovieWriter {
     pub fn finish(mut self) -> MovieEnd {
         let samples: Vec<_> = self.tracks.iter_mut().map(|track| track.queue.take_all()).collect();
         let last = self.fragment(&samples);
-        let header = self.header();
+        let header = Marker::Closed { end: self.bytes }.set(&self.header());
         let duration_ns = self.duration_ns();
-        let index = key_frame_index(self.tracks.into_iter().map(|track| (track.id, track.index)));
-        MovieEnd { last, index, duration_ns, header }
+        let tracks: Vec<_> = self.tracks.iter().map(MovieTrack::closed).collect();
+        MovieEnd { last, tables: ordinary_movie(&tracks), duration_ns, header }
     }
 
     fn fragment(&mut self, samples: &[Vec<Sample>]) -> Option<MovieFragment> {
@@ -159,47 +157,30 @@ impl MovieWriter {
                 Track::Audio => audio_frames += samples.len() as u32,
             }
             runs.push(Run { track_id: track.id, default_flags: default_flags(&track.format), samples });
-            let traf_number = runs.len() as u32;
-            track.note_key_frames(samples, self.bytes, traf_number);
         }
         if runs.is_empty() {
             return None;
         }
         self.sequence = self.sequence.wrapping_add(1);
         let data = write_fragment(self.sequence, &runs);
+        // Their bytes end the fragment, one track after the other.
+        let payload: usize = samples.iter().flatten().map(|sample| sample.data.len()).sum();
+        let mut position = self.bytes + (data.len() - payload) as u64;
+        for (track, samples) in self.tracks.iter_mut().zip(samples) {
+            for sample in samples {
+                let size = sample.data.len() as u32;
+                let (decode_time, offset, key) = (sample.decode_time, sample.offset, sample.key);
+                track.places.push(&Placed { decode_time, offset, key, position, size });
+                position += u64::from(size);
+            }
+        }
         self.bytes += data.len() as u64;
         Some(MovieFragment { data, video_frames, audio_frames })
     }
 }
 
-/// The random access index (ISO/IEC 14496-12, 8.8.9), which ends with its own length.
-pub(super) fn key_frame_index(tracks: impl Iterator<Item = (u32, Vec<FragmentInfo>)>) -> Bytes {
-    let tfra = tracks.map(|(track_id, entries)| Tfra { track_id, entries }).collect();
-    let mut mfra = Mfra { tfra, mfro: Mfro::default() };
-    let mut out = BytesMut::new();
-    encode(&mfra, &mut out);
-    mfra.mfro.parent_size = out.len() as u32;
-    out.clear();
-    encode(&mfra, &mut out);
-    out.freeze()
-}
-
 impl MovieTrack {
-    /// Audio can be entered anywhere: one entry a fragment does.
-    fn note_key_frames(&mut self, samples: &[Sample], moof_offset: u64, traf_number: u32) {
-        let most = if self.format.track() == Track::Audio { 1 } else { usize::MAX };
-        let keys = samples.iter().enumerate().filter(|(_, sample)| sample.key).take(most);
-        for (position, sample) in keys {
-            if self.index.len() == MAX_INDEX_ENTRIES {
-                return;
-            }
-            self.index.push(FragmentInfo {
-                time: sample.decode_time.saturating_add_signed(i64::from(sample.offset)),
-                moof_offset,
-                traf_number,
-                trun_number: 1,
-                sample_delta: position as u32 + 1,
-            });
-        }
+    fn closed(&self) -> ClosedTrack<'_> {
+        ClosedTrack { id: self.id, format: &self.format, places: &self.places, end_time: self.end }
     }
 }

@@ -1,11 +1,10 @@
 //! Measures a movie file that was never closed, and gives it what closing would have.
 
 use bytes::Bytes;
-use mp4_atom::FragmentInfo;
 
 use super::boxes::child;
 use super::init::{TrackBox, movie_header};
-use super::movie::{MAX_INDEX_ENTRIES, key_frame_index};
+use super::places::{ClosedTrack, Marker, Placed, Places, ordinary_movie};
 use super::reader::fragments::read_fragment;
 use super::reader::tracks::{ReadTrack, read_tracks};
 use super::timeline::to_ns;
@@ -21,23 +20,27 @@ pub struct MovieScan {
     header: Bytes,
     tracks: Vec<ReadTrack>,
     formats: Vec<TrackFormat>,
-    index: Vec<Vec<FragmentInfo>>,
+    places: Vec<Places>,
+    /// Where the fragments end.
+    end: u64,
     video_frames: u64,
     audio_frames: u64,
 }
 
 impl MovieScan {
-    /// Begins with the file's first two boxes, headers included.
+    /// Begins with the file's boxes up to the first fragment, headers included.
     ///
     /// # Errors
     /// They are not what a movie file begins with.
     pub fn new(header: Bytes) -> Result<Self, CmafError> {
+        let header = Marker::Open.set(&header);
         let moov = child(&header, b"moov").ok_or(CmafError::MissingBox { kind: *b"moov" })?;
         let tracks = read_tracks(moov)?;
         let formats =
             tracks.iter().map(|track| TrackFormat::parse(&track.config)).collect::<Result<Vec<_>, _>>()?;
-        let index = vec![Vec::new(); tracks.len()];
-        Ok(Self { header, tracks, formats, index, video_frames: 0, audio_frames: 0 })
+        let places = vec![Places::default(); tracks.len()];
+        let end = header.len() as u64;
+        Ok(Self { header, tracks, formats, places, end, video_frames: 0, audio_frames: 0 })
     }
 
     /// Takes the next fragment: its `moof` box at `offset` of the file, and the bytes of its `mdat` box.
@@ -56,28 +59,19 @@ impl MovieScan {
         if samples.is_empty() || !samples.iter().all(|sample| inside(sample.position, sample.size)) {
             return Err(CmafError::SampleOutOfBounds);
         }
-        let mut place = (usize::MAX, 0, 0);
         for sample in &samples {
-            let (track, traf_number, sample_number) = place;
-            place = if track == sample.track {
-                (track, traf_number, sample_number + 1)
-            } else {
-                (sample.track, traf_number + 1, 1)
-            };
             let is_video = self.tracks[sample.track].config.track == Track::Video;
             *(if is_video { &mut self.video_frames } else { &mut self.audio_frames }) += 1;
-            let entries = &mut self.index[sample.track];
-            if sample.key && (is_video || place.2 == 1) && entries.len() < MAX_INDEX_ENTRIES {
-                entries.push(FragmentInfo {
-                    time: sample.decode_time.saturating_add_signed(sample.offset),
-                    moof_offset: offset,
-                    traf_number: place.1,
-                    trun_number: 1,
-                    sample_delta: place.2,
-                });
-            }
+            self.places[sample.track].push(&Placed {
+                decode_time: sample.decode_time,
+                offset: i32::try_from(sample.offset).unwrap_or(0),
+                key: sample.key,
+                position: sample.position,
+                size: sample.size,
+            });
         }
         self.tracks = tracks;
+        self.end = data.end;
         Ok(())
     }
 
@@ -106,8 +100,10 @@ impl MovieScan {
     }
 
     /// The header with the durations, as long as the one there is; `None` if that is not of this crate's making.
+    ///
+    /// Where the tables are behind the fragments, it makes the file an ordinary one.
     #[must_use]
-    pub fn header(&self) -> Option<Bytes> {
+    pub fn header(&self, has_tables: bool) -> Option<Bytes> {
         let boxes: Vec<_> = self
             .tracks
             .iter()
@@ -115,12 +111,20 @@ impl MovieScan {
             .map(|(track, format)| TrackBox { id: track.id, format, duration: track.next_decode_time })
             .collect();
         let header = movie_header(&boxes);
-        (header.len() == self.header.len()).then_some(header)
+        let marker = if has_tables { Marker::Closed { end: self.end } } else { Marker::Open };
+        (header.len() == self.header.len()).then(|| marker.set(&header))
     }
 
-    /// The index of the key frames (`mfra`), to be appended.
+    /// The tables of an ordinary file (`moov`), to be appended.
     #[must_use]
-    pub fn index(&self) -> Bytes {
-        key_frame_index(self.tracks.iter().map(|track| track.id).zip(self.index.iter().cloned()))
+    pub fn tables(&self) -> Bytes {
+        let tracks = self.tracks.iter().zip(&self.formats).zip(&self.places);
+        let tracks: Vec<_> = tracks
+            .map(|((track, format), places)| {
+                let (id, end_time) = (track.id, track.next_decode_time);
+                ClosedTrack { id, format, places, end_time }
+            })
+            .collect();
+        ordinary_movie(&tracks)
     }
 }

@@ -82,7 +82,7 @@ fn package(track: &mut CmafTrack, frames: &[Frame], cuts: &[bool]) -> (Vec<u8>, 
     (bytes, fragments)
 }
 
-/// Header and index that a scan of the file gives.
+/// Header and tables that a scan of the file gives.
 fn scan(bytes: &[u8], header_bytes: usize) -> (Bytes, Bytes) {
     let mut scan = MovieScan::new(Bytes::copy_from_slice(&bytes[..header_bytes])).unwrap();
     let mut offset = header_bytes;
@@ -97,7 +97,7 @@ fn scan(bytes: &[u8], header_bytes: usize) -> (Bytes, Bytes) {
         }
         offset = end;
     }
-    (scan.header().unwrap(), scan.index())
+    (scan.header(true).unwrap(), scan.tables())
 }
 
 fn decode_times(packets: &[Packet], timescale: u32) -> Vec<i64> {
@@ -179,12 +179,17 @@ proptest! {
         }
         let end = movie.finish();
         bytes.extend(end.last.iter().flat_map(|fragment| fragment.data.to_vec()));
-        bytes.extend(&end.index);
-        prop_assert_eq!(end.header.len(), header.len());
-        bytes[..header.len()].copy_from_slice(&end.header);
-
-        prop_assert_eq!(scan(&bytes, header.len()), (end.header, end.index));
         let packets = read(&bytes, &pieces).unwrap();
+        let fragments_end = bytes.len() as u64;
+        bytes.extend(&end.tables);
+        prop_assert_eq!(end.header.len(), header.len());
+        prop_assert_eq!(Marker::read(&end.header), Some(Marker::Closed { end: fragments_end }));
+        bytes[..header.len()].copy_from_slice(&end.header);
+        // Three boxes, whatever is in them.
+        let kinds: Vec<_> = boxes::children(&bytes).map(|(kind, _)| kind).collect();
+        prop_assert_eq!(kinds, [*b"ftyp", *b"mdat", *b"moov"]);
+
+        prop_assert_eq!(scan(&bytes, header.len()), (end.header, end.tables));
         for (track, config) in [(Track::Video, video_config()), (Track::Audio, audio_config())] {
             let read: Vec<_> = packets.iter().filter(|packet| packet.track() == track).cloned().collect();
             let expected: Vec<_> = std::iter::once(Packet::Config(config))
