@@ -10,6 +10,7 @@ pub mod encode;
 pub mod link;
 mod network;
 pub mod panel;
+pub mod probe;
 pub mod push;
 pub mod record;
 pub mod trust;

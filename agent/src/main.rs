@@ -1,12 +1,14 @@
-//! `stagebox-agent --config FILE` runs the box; `stagebox-agent media` is its capturing and encoding child.
+//! `stagebox-agent --config FILE` runs the box; `stagebox-agent media` is its capturing and encoding child;
+//! `stagebox-agent probe` says what the machine has.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stagebox_agent::daemon;
 use stagebox_agent::encode::{self, EXIT_CONFIGURATION};
+use stagebox_agent::{daemon, probe};
+use stagebox_hw::VideoMode;
 use tracing_subscriber::EnvFilter;
 
 /// The daemon of a Stagebox.
@@ -25,6 +27,34 @@ enum Command {
     /// Captures and encodes for the daemon that started it.
     #[command(hide = true)]
     Media,
+    /// Says what this machine has: board, capture devices, and which encoders work how well.
+    ///
+    /// Ends with 1 if no encoder works.
+    Probe {
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// The picture to try encoders with.
+        #[arg(long, value_name = "WIDTHxHEIGHT@FPS", default_value = "1920x1080@30", value_parser = mode)]
+        mode: VideoMode,
+        /// In kbit/s.
+        #[arg(long, value_name = "KBPS", default_value_t = 6000, value_parser = clap::value_parser!(u32).range(50..=100_000))]
+        bitrate: u32,
+    },
+    /// Tries one encoder, as it is told on standard input.
+    #[command(hide = true)]
+    Trial,
+}
+
+/// `1280x720@50`
+fn mode(text: &str) -> Result<VideoMode, String> {
+    let wrong = || format!("`{text}` is no picture such as 1920x1080@30");
+    let (size, fps) = text.split_once('@').ok_or_else(wrong)?;
+    let (width, height) = size.split_once('x').ok_or_else(wrong)?;
+    let number = |text: &str, most: u32| {
+        text.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(wrong)
+    };
+    Ok(VideoMode { width: number(width, 7680)?, height: number(height, 4320)?, fps: number(fps, 240)? })
 }
 
 fn main() -> ExitCode {
@@ -34,6 +64,10 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     match arguments.command {
         Some(Command::Media) => encode::run_media(),
+        Some(Command::Trial) => probe::run_trial(),
+        Some(Command::Probe { json, mode, bitrate }) => {
+            probe::run(probe::Options { mode, bitrate_kbps: bitrate, json })
+        }
         None => {
             let Some(path) = arguments.config else {
                 eprintln!("stagebox-agent: no configuration; give one with --config FILE");

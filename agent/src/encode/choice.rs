@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use stagebox_hw::{Encoder, VideoMode, board};
-use stagebox_hw_probe::{Cache, Probe, SystemProbe, Wanted, select};
+use stagebox_hw_probe::{Cache, Probe, Wanted, select};
 
 use super::EncodeError;
 use crate::config::VideoConfig;
+use crate::probe::ChildProbe;
 
 /// Chooses the encoder; `trials` is the file where outcomes of trials are kept.
 pub(super) fn choose(video: &VideoConfig, trials: Option<&Path>) -> Result<Encoder, EncodeError> {
     if video.encoder == "auto" {
-        return best(&SystemProbe::default(), video, trials);
+        let program = std::env::current_exe().map_err(|error| EncodeError::Start(error.to_string()))?;
+        return best(&ChildProbe::new(program), video, trials);
     }
     Encoder::ALL.into_iter().find(|encoder| encoder.element() == video.encoder).ok_or_else(|| {
         let known: Vec<_> = Encoder::ALL.iter().map(|encoder| encoder.element()).collect();

@@ -15,6 +15,7 @@ use stagebox_protocol::telemetry::{SignalState, SignalStatus};
 use super::choice::choose;
 use super::meter::Meter;
 use super::pipeline::EncodePipeline;
+use super::stall::Stall;
 use super::{EXIT_CONFIGURATION, EncodeError, MediaReport, MediaSetup, MediaStats};
 use crate::capture::{self, Grid, PictureFormat, Shown, Slate, Source, Tick};
 use crate::clock::{monotonic_ns, unix_ms};
@@ -125,6 +126,7 @@ struct Beat {
     meter: Meter,
     dropped: u64,
     picture: Option<gstreamer::Buffer>,
+    stall: Stall,
     shown: Shown,
     /// What stands where there is no picture.
     slate: Slate,
@@ -142,6 +144,7 @@ impl Beat {
             meter: Meter::default(),
             dropped: 0,
             picture: None,
+            stall: Stall::new(setup.video.fps),
             shown: Shown::default(),
             slate: Slate::new(PictureFormat::of(&setup.video), &setup.name),
             reported: (0, 0),
@@ -166,6 +169,9 @@ impl Beat {
             }
             self.picture(index, source, pipeline, messages)?;
             pipeline.check()?;
+            if self.stall.is_hung(counts.read().0) {
+                return Err(EncodeError::Stalled(pipeline.encoders().0.to_owned()));
+            }
             index += 1;
             if index % u64::from(self.fps) == 0 {
                 let stats = self.stats(source, pipeline, counts);

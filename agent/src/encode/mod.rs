@@ -13,6 +13,7 @@ mod output;
 mod pipeline;
 mod report;
 mod sound_time;
+mod stall;
 mod supervise;
 
 #[cfg(test)]
@@ -40,6 +41,8 @@ pub enum EncodeError {
     Start(String),
     #[error("the encoder failed: {0}")]
     Failed(String),
+    #[error("the encoder {0} takes pictures and gives none: it hangs")]
+    Stalled(String),
     #[error(transparent)]
     Capture(#[from] crate::capture::CaptureError),
     #[error("cannot read the setup from the daemon: {0}")]
@@ -53,7 +56,7 @@ impl EncodeError {
         match self {
             Self::Missing { .. } | Self::UnknownEncoder { .. } | Self::NoEncoder(_) => true,
             Self::Capture(error) => error.is_configuration(),
-            Self::Build(_) | Self::Start(_) | Self::Failed(_) | Self::Setup(_) => false,
+            Self::Build(_) | Self::Start(_) | Self::Failed(_) | Self::Stalled(_) | Self::Setup(_) => false,
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{MediaReport, MediaSetup, MediaStats};
 
 /// A file may take its time to open, and an encoder its trial.
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(60);
 /// A running child says something each second, and many frames.
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a child may take to end when told to.

@@ -59,7 +59,7 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
     };
     let header = read(&file, 0, header_end)?;
     let marker = Marker::read(&header);
-    let mut scan = MovieScan::new(header.clone()).map_err(|error| broken(&error.to_string()))?;
+    let mut scan = MovieScan::new(&header).map_err(|error| broken(&error.to_string()))?;
     let mut epoch = Epoch::UNKNOWN;
     let mut end = header_end;
     let mut waiting: Option<FragmentAt> = None;

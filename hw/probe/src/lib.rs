@@ -48,7 +48,7 @@ pub struct InstalledEncoder {
 }
 
 /// One trial encode.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
     pub encoder: Encoder,
     pub mode: VideoMode,

@@ -91,7 +91,7 @@ impl Places {
         }
         if format.track() == Track::Video && self.keys.len() < self.sizes.len() {
             put_table(b"stss", 0, self.keys.len(), out, |out| {
-                self.keys.iter().for_each(|key| out.put_u32(*key))
+                self.keys.iter().for_each(|key| out.put_u32(*key));
             });
         }
         let mut runs: Vec<(u32, u32)> = Vec::new();
@@ -114,7 +114,11 @@ impl Places {
         let is_long = self.chunks.last().is_some_and(|(at, _)| u32::try_from(*at).is_err());
         put_table(if is_long { b"co64" } else { b"stco" }, 0, self.chunks.len(), out, |out| {
             for (at, _) in &self.chunks {
-                if is_long { out.put_u64(*at) } else { out.put_u32(*at as u32) }
+                if is_long {
+                    out.put_u64(*at);
+                } else {
+                    out.put_u32(*at as u32);
+                }
             }
         });
     }

@@ -32,8 +32,8 @@ impl MovieScan {
     ///
     /// # Errors
     /// They are not what a movie file begins with.
-    pub fn new(header: Bytes) -> Result<Self, CmafError> {
-        let header = Marker::Open.set(&header);
+    pub fn new(header: &[u8]) -> Result<Self, CmafError> {
+        let header = Marker::Open.set(header);
         let moov = child(&header, b"moov").ok_or(CmafError::MissingBox { kind: *b"moov" })?;
         let tracks = read_tracks(moov)?;
         let formats =

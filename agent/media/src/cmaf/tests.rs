@@ -84,7 +84,7 @@ fn package(track: &mut CmafTrack, frames: &[Frame], cuts: &[bool]) -> (Vec<u8>, 
 
 /// Header and tables that a scan of the file gives.
 fn scan(bytes: &[u8], header_bytes: usize) -> (Bytes, Bytes) {
-    let mut scan = MovieScan::new(Bytes::copy_from_slice(&bytes[..header_bytes])).unwrap();
+    let mut scan = MovieScan::new(&bytes[..header_bytes]).unwrap();
     let mut offset = header_bytes;
     let mut moof: Option<(usize, usize)> = None;
     for (kind, body) in boxes::children(&bytes[header_bytes..]) {
