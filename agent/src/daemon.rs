@@ -131,6 +131,7 @@ impl Daemon {
         targets::feed(&config.outputs, link.as_ref().map(LinkHandle::targets), &outputs)?;
         observe(&control, &encoder, &recorder, &outputs);
         come_back(outputs.clone());
+        follow_line(config, &encoder, &outputs);
         health::watch(&control, config.record_dir(), config.record_room(), recorder.clone());
         let options = PanelOptions { socket: config.panel_socket(), device: box_name(config) };
         let panel = panel::spawn(options, control.clone(), link.as_ref().map(LinkHandle::state))?;
@@ -223,6 +224,22 @@ fn come_back(outputs: Vec<Output>) {
     tokio::spawn(async move {
         while network.changed().await.is_ok() {
             outputs.iter().for_each(|output| output.handle.reconnect_now());
+        }
+    });
+}
+
+/// Has the picture's bitrate follow main's line, where the stream is to be protected; a backup never lowers it.
+fn follow_line(config: &Config, encoder: &EncoderHandle, outputs: &[Output]) {
+    let main = outputs.iter().find(|output| output.role == OutputRole::Main);
+    let (Some(range), Some(main)) = (config.rates(), main) else { return };
+    let (bitrate, mut status) = (encoder.bitrate(), main.handle.status());
+    let (clock, mut rate) = (Clock::new(), push::Rate::new(range));
+    tokio::spawn(async move {
+        while status.changed().await.is_ok() {
+            let kbps = rate.look(clock.now(), &status.borrow_and_update());
+            if kbps.is_some() {
+                bitrate.send_replace(kbps);
+            }
         }
     });
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
+use stagebox_tests::house::line::Line;
 use stagebox_tests::house::peer::Nginx;
 use stagebox_tests::house::probe::{self, Stream};
 use stagebox_tests::house::{
@@ -206,5 +207,45 @@ async fn systemd_hears_that_the_box_lives() -> Result<()> {
     };
     ends.await?;
     ensure!(agent.wait(STEP).await?.success(), "{}", agent.tail(10));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bitrate_follows_a_line_that_is_too_thin() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let nginx = Nginx::rtmp(directory.path(), "nginx", free_port(0), true).await?;
+    let line = Line::to(nginx.port).await?;
+    let extra =
+        format!("[[outputs]]\nrole = \"main\"\nurl = \"rtmp://127.0.0.1:{}/live\"\nkey = \"a\"\n", line.port);
+    let video = "protect = \"stream\"\nfloor_kbps = 200".to_owned();
+    let options = AgentOptions { extra, video, bitrate_kbps: 2000, ..AgentOptions::default() };
+    let cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
+    let mut agent = Agent::start(directory.path(), &cloud, &options).await?;
+    wait_until("start_recording", STEP, || async { Ok(agent.command(&cloud, "start_recording").await.ok()) })
+        .await?;
+    press(&agent).await?;
+    main_receives(&nginx, 1).await?;
+    let lowered = async |what: &str, is: &dyn Fn(u64) -> bool| {
+        wait_until(what, STEP, || async {
+            let device = cloud.api.get(&format!("devices/{}", agent.id)).await?;
+            let kbps = device["telemetry"]["encoder"]["lowered_to_kbps"].as_u64().unwrap_or(2000);
+            Ok(is(kbps).then_some(kbps))
+        })
+        .await
+    };
+    // 480 kbit/s, of which sound takes 128.
+    line.slow(0, 60_000);
+    lowered("the picture takes less", &|kbps| kbps <= 500).await?;
+    line.open(0);
+    let low = lowered("it is low", &|kbps| kbps <= 500).await?;
+    lowered("it comes back by steps", &|kbps| kbps > low).await?;
+    hold(&agent).await?;
+    agent.command(&cloud, "stop_recording").await?;
+    agent.process.stop(Duration::from_secs(5)).await?;
+    // Nobody was told anything new: one connection, one file, and the recording has all of it.
+    ensure!(line.count() == 1 && nginx.recorded().len() == 1, "{} connections", line.count());
+    let recordings = probe::recordings(&agent.recordings());
+    ensure!(recordings.len() == 1, "{recordings:?}");
+    whole(&recordings[0].display().to_string(), "recording").await?;
     Ok(())
 }

@@ -174,6 +174,9 @@ pub struct EncoderStatus {
     pub name: String,
     /// What it makes, in kbit/s.
     pub bitrate_kbps: u32,
+    /// What its picture is to take while main's line carries no more, in kbit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lowered_to_kbps: Option<u32>,
     /// Frames a second.
     pub fps: f32,
     /// Frames so far.

@@ -91,6 +91,7 @@ fn telemetry() -> Telemetry {
             reason: None,
         },
         encoder: EncoderStatus {
+            lowered_to_kbps: None,
             state: EncoderState::Running,
             name: "x264enc".into(),
             bitrate_kbps: 3000,

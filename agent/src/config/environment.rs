@@ -10,7 +10,7 @@ const PREFIX: &str = "STAGEBOX_";
 const SECTIONS: [&str; 7] = ["source", "video", "audio", "record", "outputs", "cloud", "panel"];
 
 /// Keys whose values are text even if they look like a number.
-const TEXT_KEYS: [&str; 15] = [
+const TEXT_KEYS: [&str; 16] = [
     "kind",
     "path",
     "device",
@@ -26,6 +26,7 @@ const TEXT_KEYS: [&str; 15] = [
     "socket",
     "data_dir",
     "when_full",
+    "protect",
 ];
 
 /// Applies what concerns this program; returns the names it used, sorted.

@@ -12,7 +12,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use tree::{
-    AudioConfig, CloudConfig, Config, OutputConfig, OutputRole, PanelConfig, RecordConfig, Secret,
+    AudioConfig, CloudConfig, Config, OutputConfig, OutputRole, PanelConfig, Protect, RecordConfig, Secret,
     SourceConfig, VideoConfig,
 };
 

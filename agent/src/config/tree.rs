@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use crate::capture::Script;
+use crate::push::Range;
 use crate::record::{Room, WhenFull};
 use crate::trust::Fingerprint;
 
@@ -62,6 +63,21 @@ pub struct VideoConfig {
     pub zero_latency: bool,
     /// `auto`, or the GStreamer element to encode with.
     pub encoder: String,
+    /// What suffers where main's line carries less than is made.
+    pub protect: Protect,
+    /// The least that the picture is lowered to for the `stream`, in kbit/s; a third of `bitrate_kbps` without it.
+    pub floor_kbps: Option<u32>,
+}
+
+/// What is protected where one encode serves stream and recording.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protect {
+    /// The recording keeps its quality; an output whose line is too slow leaves groups of pictures out.
+    #[default]
+    Recording,
+    /// The bitrate of both follows main's line, and no picture is left out.
+    Stream,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,6 +197,8 @@ impl Default for VideoConfig {
             bframes: 0,
             zero_latency: false,
             encoder: "auto".to_owned(),
+            protect: Protect::default(),
+            floor_kbps: None,
         }
     }
 }
@@ -230,6 +248,17 @@ impl Config {
         let RecordConfig { quota_gib, when_full, keep_days, .. } = self.record;
         let kbps = self.video.bitrate_kbps + self.audio.bitrate_kbps;
         Room::new(kbps, quota_gib.map(|gib| u64::from(gib) << 30), when_full, keep_days)
+    }
+
+    /// Between which rates the picture follows main's line, if it is to.
+    #[must_use]
+    pub fn rates(&self) -> Option<Range> {
+        let VideoConfig { protect, bitrate_kbps, floor_kbps, .. } = self.video;
+        (protect == Protect::Stream).then(|| Range {
+            floor_kbps: floor_kbps.unwrap_or(bitrate_kbps / 3).max(50),
+            ceiling_kbps: bitrate_kbps,
+            sound_kbps: self.audio.bitrate_kbps,
+        })
     }
 
     /// The front panel's socket.
@@ -308,6 +337,7 @@ impl VideoConfig {
         within("video.bitrate_kbps", self.bitrate_kbps, 50, 100_000)?;
         within("video.keyframe_s", self.keyframe_s, 1, 10)?;
         within("video.bframes", self.bframes, 0, 4)?;
+        self.floor_kbps.map_or(Ok(()), |floor| within("video.floor_kbps", floor, 50, self.bitrate_kbps))?;
         for (field, value) in [("video.width", self.width), ("video.height", self.height)] {
             if value % 2 != 0 {
                 return Err(ConfigError::invalid(field, format!("{value} is odd"), "give an even number"));

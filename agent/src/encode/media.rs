@@ -16,7 +16,7 @@ use super::choice::choose;
 use super::meter::Meter;
 use super::pipeline::EncodePipeline;
 use super::stall::Stall;
-use super::{EXIT_CONFIGURATION, EncodeError, MediaReport, MediaSetup, MediaStats};
+use super::{EXIT_CONFIGURATION, EncodeError, MediaOrder, MediaReport, MediaSetup, MediaStats};
 use crate::capture::{self, Grid, PictureFormat, Shown, Slate, Source, Tick};
 use crate::clock::{monotonic_ns, unix_ms};
 
@@ -41,7 +41,7 @@ pub fn run() -> ExitCode {
 }
 
 fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::Infallible, EncodeError> {
-    let setup = read_setup()?;
+    let (setup, orders) = read_setup()?;
     gstreamer::init().map_err(|error| EncodeError::Start(error.to_string()))?;
     let mut source = capture::open(&setup.source, &setup.video)?;
     let counts = Arc::new(Counts::default());
@@ -57,22 +57,30 @@ fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::In
             let _ = deliver.send(WireMessage::Packet { stream: 0, packet });
         }),
     )?;
-    Beat::new(&setup).run(source.as_mut(), &pipeline, &counts, messages)
+    Beat::new(&setup, orders).run(source.as_mut(), &pipeline, &counts, messages)
 }
 
-/// The daemon's first line; from then on its end is watched for.
-fn read_setup() -> Result<MediaSetup, EncodeError> {
+/// The daemon's first line, and what it orders from then on; its end is the child's.
+fn read_setup() -> Result<(MediaSetup, Receiver<MediaOrder>), EncodeError> {
     let mut input = BufReader::new(std::io::stdin());
     let mut line = String::new();
     let setup = |reason: String| EncodeError::Setup(reason);
     input.by_ref().take(1 << 20).read_line(&mut line).map_err(|error| setup(error.to_string()))?;
     let parsed = serde_json::from_str(&line).map_err(|error| setup(error.to_string()))?;
+    let (order, orders) = channel();
     std::thread::spawn(move || {
-        // Nothing more is said; what counts is that the daemon is gone, however it went.
-        let _ = std::io::copy(&mut input, &mut std::io::sink());
+        for line in input.lines() {
+            match line.map(|line| serde_json::from_str(&line)) {
+                // Without a beat nobody needs it.
+                Ok(Ok(told)) => drop(order.send(told)),
+                Ok(Err(error)) => tracing::warn!(%error, "an order of the daemon makes no sense"),
+                Err(_) => break,
+            }
+        }
+        // The daemon is gone, however it went.
         std::process::exit(0);
     });
-    Ok(parsed)
+    Ok((parsed, orders))
 }
 
 fn write(inbox: &Receiver<WireMessage>) {
@@ -126,6 +134,9 @@ struct Beat {
     meter: Meter,
     dropped: u64,
     picture: Option<gstreamer::Buffer>,
+    orders: Receiver<MediaOrder>,
+    lowered_to_kbps: Option<u32>,
+    ceiling_kbps: u32,
     stall: Stall,
     shown: Shown,
     /// What stands where there is no picture.
@@ -135,7 +146,7 @@ struct Beat {
 }
 
 impl Beat {
-    fn new(setup: &MediaSetup) -> Self {
+    fn new(setup: &MediaSetup, orders: Receiver<MediaOrder>) -> Self {
         let start_ns = monotonic_ns() - setup.origin_ns + LEAD_NS;
         Self {
             origin_ns: setup.origin_ns,
@@ -144,6 +155,9 @@ impl Beat {
             meter: Meter::default(),
             dropped: 0,
             picture: None,
+            orders,
+            lowered_to_kbps: None,
+            ceiling_kbps: setup.video.bitrate_kbps,
             stall: Stall::new(setup.video.fps),
             shown: Shown::default(),
             slate: Slate::new(PictureFormat::of(&setup.video), &setup.name),
@@ -169,6 +183,10 @@ impl Beat {
             }
             self.picture(index, source, pipeline, messages)?;
             pipeline.check()?;
+            while let Ok(MediaOrder::Bitrate { kbps }) = self.orders.try_recv() {
+                pipeline.set_bitrate(kbps);
+                self.lowered_to_kbps = Some(kbps).filter(|kbps| *kbps < self.ceiling_kbps);
+            }
             if self.stall.is_hung(counts.read().0) {
                 return Err(EncodeError::Stalled(pipeline.encoders().0.to_owned()));
             }
@@ -242,6 +260,7 @@ impl Beat {
             audio_encoder: audio_encoder.to_owned(),
             fps: (frames - frames_before) as f32,
             bitrate_kbps: u32::try_from((bytes - bytes_before) * 8 / 1000).unwrap_or(u32::MAX),
+            lowered_to_kbps: self.lowered_to_kbps,
             frames,
             dropped_frames: self.dropped,
             levels: self.meter.take(),

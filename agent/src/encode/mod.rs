@@ -20,7 +20,7 @@ mod supervise;
 mod tests;
 
 pub use media::run as run_media;
-pub use report::{MediaReport, MediaSetup, MediaStats};
+pub use report::{MediaOrder, MediaReport, MediaSetup, MediaStats};
 pub use supervise::{EncoderHandle, EncoderSetup, MediaStatus, spawn};
 
 /// Exit code of a child, and of the daemon, that needs another configuration.

@@ -33,6 +33,8 @@ pub(super) struct EncodePipeline {
     sound: gst_app::AppSrc,
     /// Pictures that may wait for the encoder.
     most_waiting: u64,
+    encoder: Encoder,
+    encode: gst::Element,
     video_encoder: String,
     audio_encoder: String,
 }
@@ -49,7 +51,7 @@ impl EncodePipeline {
         let sound_name = sound_encoder.factory().map(|factory| factory.name().to_string());
         let output = Output::new(SoundTime::new(delay), random_epoch);
         let output = Arc::new(Mutex::new((output, deliver)));
-        let pictures = build_video(&pipeline, video, encoder, &output)?;
+        let (pictures, encode) = build_video(&pipeline, video, encoder, &output)?;
         let sound = build_audio(&pipeline, &sound_encoder, &output)?;
         // Timestamps are the stream's own; nothing in here waits for a clock.
         pipeline.set_start_time(gst::ClockTime::NONE);
@@ -63,6 +65,8 @@ impl EncodePipeline {
             pictures,
             sound,
             most_waiting: most_waiting(video),
+            encoder,
+            encode,
             video_encoder: encoder.element().to_owned(),
             audio_encoder: sound_name.unwrap_or_default(),
         })
@@ -88,6 +92,14 @@ impl EncodePipeline {
         stamp(&mut buffer, pts_ns);
         self.sound.push_buffer(buffer).map_err(|error| self.broken(error))?;
         Ok(())
+    }
+
+    /// Has the picture take so many kbit/s from now on, where the encoder can do that while it runs.
+    pub(super) fn set_bitrate(&self, kbps: u32) {
+        if let Some(setting) = self.encoder.bitrate_setting(kbps) {
+            tracing::info!(kbps, "the picture's bitrate");
+            set_text(&self.encode, setting.property, &setting.value);
+        }
     }
 
     /// Whether an element has failed.
@@ -125,8 +137,8 @@ fn build_video(
     video: &VideoConfig,
     encoder: Encoder,
     output: &Arc<Mutex<(Output, Deliver)>>,
-) -> Result<gst_app::AppSrc, EncodeError> {
-    let format = PictureFormat { width: video.width, height: video.height, fps: video.fps };
+) -> Result<(gst_app::AppSrc, gst::Element), EncodeError> {
+    let format = PictureFormat::of(video);
     let source = raw_source(&format.caps());
     let mut chain = vec![source.clone().upcast()];
     if encoder.raw_format() != "I420" {
@@ -138,7 +150,7 @@ fn build_video(
     let package = if encoder.is_hardware() { "of the board's maker" } else { "gstreamer1.0-plugins-ugly" };
     let encode = element("video.encoder", encoder.element(), package)?;
     configure(&encode, video, encoder);
-    chain.push(encode);
+    chain.push(encode.clone());
     chain.push(filter(&caps(encoder.output_caps())?)?);
     let parse = element("video.encoder", "h264parse", "gstreamer1.0-plugins-bad")?;
     // Parameter sets travel as configuration, not in the frames.
@@ -147,7 +159,7 @@ fn build_video(
     chain.push(sink(&caps("video/x-h264,stream-format=avc,alignment=au")?, Track::Video, output));
     pipeline.add_many(&chain)?;
     gst::Element::link_many(&chain)?;
-    Ok(source)
+    Ok((source, encode))
 }
 
 fn build_audio(

@@ -21,6 +21,14 @@ pub struct MediaSetup {
     pub trials: Option<PathBuf>,
 }
 
+/// A further line on the child's standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum MediaOrder {
+    /// The picture is to take so many kbit/s from now on.
+    Bitrate { kbps: u32 },
+}
+
 /// What the child says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
@@ -46,6 +54,8 @@ pub struct MediaStats {
     pub fps: f32,
     /// Both tracks, over the last second.
     pub bitrate_kbps: u32,
+    /// What the picture is to take while that is less than configured.
+    pub lowered_to_kbps: Option<u32>,
     /// Encoded pictures since the child started.
     pub frames: u64,
     /// Pictures that were not encoded because there was no time.

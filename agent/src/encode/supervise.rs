@@ -10,12 +10,12 @@ use stagebox_media::{Epoch, Packet, Track};
 use stagebox_protocol::telemetry::{EncoderState, EncoderStatus};
 use stagebox_push::Hub;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{MediaReport, MediaSetup, MediaStats};
+use super::{MediaOrder, MediaReport, MediaSetup, MediaStats};
 
 /// A file may take its time to open, and an encoder its trial.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -62,6 +62,7 @@ impl MediaStatus {
             state: self.state,
             name: self.stats.encoder.clone(),
             bitrate_kbps: self.stats.bitrate_kbps,
+            lowered_to_kbps: self.stats.lowered_to_kbps,
             fps: self.stats.fps,
             frames: self.stats.frames,
             dropped_frames: self.stats.dropped_frames,
@@ -75,6 +76,7 @@ impl MediaStatus {
 #[derive(Debug)]
 pub struct EncoderHandle {
     status: watch::Receiver<MediaStatus>,
+    bitrate: watch::Sender<Option<u32>>,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -83,6 +85,12 @@ impl EncoderHandle {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<MediaStatus> {
         self.status.clone()
+    }
+
+    /// What the picture is to take, in kbit/s; each child that comes is told.
+    #[must_use]
+    pub fn bitrate(&self) -> watch::Sender<Option<u32>> {
+        self.bitrate.clone()
     }
 
     /// Ends the child; returns when it is gone.
@@ -98,15 +106,25 @@ impl EncoderHandle {
 pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
     let (publish, status) = watch::channel(MediaStatus::default());
     let cancel = CancellationToken::new();
-    let supervisor =
-        Supervisor { setup, hub, publish, cancel: cancel.clone(), last_dts: [i64::MIN; 2], last_words: None };
-    EncoderHandle { status, cancel, task: tokio::spawn(supervisor.run()) }
+    let bitrate = watch::Sender::new(None);
+    let supervisor = Supervisor {
+        setup,
+        hub,
+        publish,
+        bitrate: bitrate.subscribe(),
+        cancel: cancel.clone(),
+        last_dts: [i64::MIN; 2],
+        last_words: None,
+    };
+    EncoderHandle { status, bitrate, cancel, task: tokio::spawn(supervisor.run()) }
 }
 
 struct Supervisor {
     setup: EncoderSetup,
     hub: Hub,
     publish: watch::Sender<MediaStatus>,
+    /// What the picture is to take, where that was said.
+    bitrate: watch::Receiver<Option<u32>>,
     cancel: CancellationToken,
     /// The last frame of each track, over all children.
     last_dts: [i64; 2],
@@ -148,12 +166,14 @@ impl Supervisor {
         };
         let Some(stdout) = child.stdout.take() else { return Some("it has no output".to_owned()) };
         let cancel = self.cancel.clone();
+        let (mut stdin, bitrate) = (child.stdin.take(), self.bitrate.clone());
         let ended = tokio::select! {
             () = cancel.cancelled() => None,
             reason = self.read(stdout) => Some(reason),
+            () = order(stdin.as_mut(), bitrate) => None,
         };
         // The end of its standard input tells the child to go.
-        drop(child.stdin.take());
+        drop(stdin);
         let exit = timeout(END_LIMIT, child.wait()).await;
         if exit.is_err() {
             // Already gone is as good.
@@ -244,5 +264,22 @@ impl Supervisor {
             status.error = None;
             status.configuration = false;
         });
+    }
+}
+
+/// Tells a child what the picture is to take whenever that changes; without an end.
+async fn order(mut stdin: Option<&mut ChildStdin>, mut bitrate: watch::Receiver<Option<u32>>) {
+    loop {
+        let kbps = *bitrate.borrow_and_update();
+        if let (Some(stdin), Some(kbps)) = (&mut stdin, kbps)
+            && let Ok(mut line) = serde_json::to_vec(&MediaOrder::Bitrate { kbps })
+        {
+            line.push(b'\n');
+            // One that takes nothing any more is noticed by its silence.
+            let _ = stdin.write_all(&line).await;
+        }
+        if bitrate.changed().await.is_err() {
+            return std::future::pending().await;
+        }
     }
 }

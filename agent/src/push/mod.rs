@@ -4,6 +4,7 @@
 //! believes. Both outputs send the frames' own timestamps, so that the cloud can merge them.
 
 mod line;
+mod rate;
 mod reach;
 mod report;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use stagebox_media::rtmp::StreamInfo;
 use stagebox_protocol::telemetry::OutputRole;
 use stagebox_push::{Hub, OutputConfig, OutputHandle, Patience, Times};
 
+pub use rate::{Range, Rate};
 pub use report::report;
 
 use crate::trust::Trust;

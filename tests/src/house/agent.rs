@@ -27,6 +27,8 @@ pub struct AgentOptions {
     pub fps: u32,
     pub bitrate_kbps: u32,
     pub preset: String,
+    /// TOML that ends the section `[video]`.
+    pub video: String,
     /// Has the box speak TLS with the cloud: what its configuration says of whom to trust, with `PRINT` for the
     /// print that the cloud told.
     pub tls: Option<String>,
@@ -43,6 +45,7 @@ impl Default for AgentOptions {
             fps: 15,
             bitrate_kbps: 800,
             preset: "veryfast".into(),
+            video: String::new(),
             tls: None,
             extra: String::new(),
         }
@@ -109,11 +112,11 @@ impl Agent {
             Source::File(path) => format!("kind = \"file\"\npath = {path:?}"),
             Source::Pattern => "kind = \"pattern\"".to_owned(),
         };
-        let AgentOptions { width, height, fps, bitrate_kbps, preset, extra, .. } = options;
+        let AgentOptions { width, height, fps, bitrate_kbps, preset, video, extra, .. } = options;
         let config = format!(
             "data_dir = {data:?}\n\
              [source]\n{source}\n\
-             [video]\nwidth = {width}\nheight = {height}\nfps = {fps}\nbitrate_kbps = {bitrate_kbps}\npreset = \"{preset}\"\n\
+             [video]\nwidth = {width}\nheight = {height}\nfps = {fps}\nbitrate_kbps = {bitrate_kbps}\npreset = \"{preset}\"\n{video}\n\
              [record]\ndir = {recordings:?}\n\
              [panel]\nsocket = {socket:?}\n{section}{extra}\n",
             data = own.join("data"),

@@ -3,8 +3,10 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,10 +14,17 @@ use tokio::sync::watch;
 
 use super::CloudOptions;
 
+/// What the kernel may hold of a connection.
+const LINE_BYTES: usize = 32 * 1024;
+/// A slow line lets a little through so often.
+const TRICKLES: Duration = Duration::from_millis(20);
+
 /// What becomes of a connection's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Open,
+    /// So many bytes a second there, and all back.
+    Slow(u32),
     Held,
     Cut,
 }
@@ -30,6 +39,12 @@ pub struct Line {
     task: tokio::task::JoinHandle<()>,
 }
 
+impl Way {
+    fn passes(&self) -> bool {
+        matches!(self, Self::Open | Self::Slow(_))
+    }
+}
+
 impl Line {
     /// A line to a port of this machine.
     ///
@@ -37,6 +52,8 @@ impl Line {
     /// When no port is free.
     pub async fn to(port: u16) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("a port for a line")?;
+        // A thin line holds nothing back that is not on its way.
+        SockRef::from(&listener).set_recv_buffer_size(LINE_BYTES)?;
         let own = listener.local_addr()?.port();
         let connections = Arc::<Mutex<Vec<watch::Sender<Way>>>>::default();
         let all = Arc::clone(&connections);
@@ -78,6 +95,11 @@ impl Line {
         self.set(number, Way::Held);
     }
 
+    /// Lets so many bytes a second through, as a line that is too thin.
+    pub fn slow(&self, number: usize, bytes_per_s: u32) {
+        self.set(number, Way::Slow(bytes_per_s));
+    }
+
     /// Lets everything through again.
     pub fn open(&self, number: usize) {
         self.set(number, Way::Open);
@@ -116,14 +138,22 @@ async fn pump(
     let mut buffer = vec![0; 16 * 1024];
     loop {
         // Whoever ends the line lets nothing more through either.
-        if way.wait_for(|way| *way == Way::Open).await.is_err() {
+        if way.wait_for(Way::passes).await.is_err() {
             return Ok(());
         }
-        let read = from.read(&mut buffer).await?;
+        let most = match *way.borrow() {
+            Way::Slow(bytes_per_s) => (bytes_per_s as usize / 50).clamp(1, buffer.len()),
+            _ => buffer.len(),
+        };
+        let read = from.read(&mut buffer[..most]).await?;
         // What was read while it was held waits too.
-        if read == 0 || way.wait_for(|way| *way == Way::Open).await.is_err() {
+        if read == 0 || way.wait_for(Way::passes).await.is_err() {
             return Ok(());
         }
         to.write_all(&buffer[..read]).await?;
+        let is_slow = matches!(*way.borrow(), Way::Slow(_));
+        if is_slow {
+            tokio::time::sleep(TRICKLES).await;
+        }
     }
 }

@@ -48,6 +48,13 @@ export function signalText({ signal }: Telemetry): [main: string, more: string] 
   return [`${signal.width}×${signal.height} · ${trim(signal.fps)} fps`, signal.source];
 }
 
+export function encoderText(encoder: Telemetry["encoder"]): string {
+  if (encoder.error !== null) return encoder.error;
+  const lowered = encoder.lowered_to_kbps;
+  if (lowered !== undefined) return `lowered to ${lowered} kbit/s: the line of the main output carries no more`;
+  return `${encoder.fps.toFixed(1)} fps · ${encoder.name}`;
+}
+
 function trim(fps: number): string {
   return Number.isInteger(fps) ? String(fps) : fps.toFixed(2);
 }

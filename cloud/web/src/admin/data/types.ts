@@ -147,6 +147,8 @@ export interface Telemetry {
     state: "stopped" | "starting" | "running" | "failed" | "unknown";
     name: string;
     bitrate_kbps: number;
+    /** What its picture is to take while main's line carries no more. */
+    lowered_to_kbps?: number;
     fps: number;
     frames: number;
     dropped_frames: number;
