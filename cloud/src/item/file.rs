@@ -224,7 +224,8 @@ impl Notes<'_> {
             let number = segment.msn / SEGMENTS_OF_BLOCK;
             if self.block.as_ref().is_none_or(|(known, _)| *known != number) {
                 let path = scans_of(&self.event, self.rendition, segment.msn);
-                let noted = self.app.media.get_anew(&path).await?;
+                // Notes that cannot be read are none.
+                let noted = self.app.media.get_anew(&path).await.ok().flatten();
                 self.block = Some((number, noted.map_or_else(Block::default, Block::read)));
             }
             if let Some(scan) = self.block.as_ref().and_then(|(_, block)| block.scan(segment)) {

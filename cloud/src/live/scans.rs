@@ -12,7 +12,7 @@ use stagebox_media::cmaf::SegmentScan;
 use super::rendition::Rendition;
 use super::segment::Segment;
 use crate::id::EventId;
-use crate::media::{Media, MediaError, Worth, scans_path};
+use crate::media::{Media, Worth, scans_path};
 
 /// Segments that one block tells of.
 pub(crate) const SEGMENTS_OF_BLOCK: u64 = 256;
@@ -95,14 +95,6 @@ impl Scans {
         for rendition in renditions {
             self.put(rendition).await;
         }
-    }
-
-    /// Nobody needs a segment any more, and so nobody needs to know what was in those up to it.
-    pub(super) async fn forget(&self, rendition: Rendition, msn: u64) -> Result<(), MediaError> {
-        if (msn + 1).is_multiple_of(SEGMENTS_OF_BLOCK) {
-            self.media.delete(&scans_of(&self.event, rendition, msn)).await?;
-        }
-        Ok(())
     }
 
     /// What is known of the block already, if its first segments came before the server was started anew.
@@ -194,10 +186,6 @@ mod tests {
             let other = Segment { bytes: segment.bytes + 1, ..segment.clone() };
             assert_eq!(block.scan(&other), None, "another segment of this number");
         }
-        scans.forget(RENDITION, 254).await.unwrap();
-        assert_eq!(media.list(&Path::from("live")).await.unwrap().len(), 3);
-        scans.forget(RENDITION, 255).await.unwrap();
-        assert_eq!(media.list(&Path::from("live")).await.unwrap().len(), 2);
     }
 
     #[test]

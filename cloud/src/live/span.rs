@@ -1,14 +1,16 @@
 //! What of an event is being recorded, and the recordings that came of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 
+use super::scans::scans_of;
 use super::spool::{self, Entry};
 use crate::clock::Timestamp;
 use crate::cluster::Hold;
 use crate::id::EventId;
-use crate::media::Worth;
+use crate::media::{self, Worth};
 use crate::recording::{Conversion, Manifest, Pause, Recording, RecordingError, RecordingKind, Recordings};
 
 /// What of an event is being recorded.
@@ -171,13 +173,23 @@ impl Span {
             let title = Some(title.as_str()).filter(|_| conversion != Conversion::Off);
             self.recordings.make_item(&recording.id, title, &manifest, &self.hold).await?;
         }
+        // What is in segments is told by blocks: one of which no segment is held goes along.
+        let (mut held, mut blocks) = (BTreeSet::new(), BTreeSet::new());
         for entry in entries {
-            if let Entry::Segment { rendition, segment } = entry
-                && !self.holds(segment.msn)
-                && !segment.gap
-            {
-                self.recordings.forget_segment(&self.event, rendition, segment.msn).await?;
+            let Entry::Segment { rendition, segment } = entry else { continue };
+            let block = scans_of(&self.event, rendition, segment.msn);
+            if self.holds(segment.msn) {
+                held.insert(block);
+            } else {
+                blocks.insert(block);
+                if !segment.gap {
+                    let path = media::segment_path(&self.event, rendition, segment.msn);
+                    self.recordings.forget_media(&path).await?;
+                }
             }
+        }
+        for block in blocks.difference(&held) {
+            self.recordings.forget_media(block).await?;
         }
         Ok(())
     }

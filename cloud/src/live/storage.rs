@@ -157,7 +157,6 @@ impl Storage {
             }
             Keep::Forget { rendition, msn } => {
                 self.index.forget(rendition, msn).await?;
-                self.scans.forget(rendition, msn).await?;
                 return Ok(self.media.delete(&media::segment_path(&self.event, rendition, msn)).await?);
             }
             Keep::Target { target_duration_s } => {

@@ -8,9 +8,9 @@ use crate::event::{EventError, EventStatus, Events};
 use crate::http::ApiError;
 use crate::id::{EventId, RecordingId, UserId};
 use crate::item::{ItemView, Items, NewItem};
-use crate::live::Rendition;
 use crate::media::{self, Media, MediaError, Worth};
 use crate::store::{Account, Cursor, IndexKey, Page, Scan, Store, StoreError, Versioned};
+use object_store::path::Path;
 
 /// How often an item is tried to be made when others are quicker.
 const TRIES: usize = 8;
@@ -346,14 +346,9 @@ impl Recordings {
         Ok(self.get(id).await?.filter(|known| known.document.removed_at.is_none()))
     }
 
-    /// Removes a segment that belongs to no recording; one that is gone already is as good.
-    pub(crate) async fn forget_segment(
-        &self,
-        event: &EventId,
-        rendition: Rendition,
-        msn: u64,
-    ) -> Result<(), RecordingError> {
-        Ok(self.media.delete(&media::segment_path(event, rendition, msn)).await?)
+    /// Removes what belongs to no recording; what is gone already is as good.
+    pub(crate) async fn forget_media(&self, path: &Path) -> Result<(), RecordingError> {
+        Ok(self.media.delete(path).await?)
     }
 
     /// Reads the list of a recording's segments; `None` if nothing was recorded.

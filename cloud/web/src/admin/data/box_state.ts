@@ -43,9 +43,17 @@ const SIGNAL = {
   unknown: "Unknown",
 } as const;
 
+const ALARM = {
+  silent: "nothing is to be heard",
+  black: "the picture is black",
+  frozen: "the picture stands still",
+  unknown: "something is wrong",
+} as const;
+
 export function signalText({ signal }: Telemetry): [main: string, more: string] {
   if (signal.state !== "locked") return [SIGNAL[signal.state] ?? "Unknown", signal.reason ?? signal.source];
-  return [`${signal.width}×${signal.height} · ${trim(signal.fps)} fps`, signal.source];
+  const alarms = signal.alarms?.map((alarm) => ALARM[alarm] ?? "Something is wrong").join(", ");
+  return [`${signal.width}×${signal.height} · ${trim(signal.fps)} fps`, alarms || signal.source];
 }
 
 export function encoderText(encoder: Telemetry["encoder"]): string {

@@ -142,6 +142,8 @@ export interface Telemetry {
     audio: boolean;
     /** Why there is no picture, and what to do about it. */
     reason?: string;
+    /** What is wrong with a picture or sound that is there. */
+    alarms?: ("silent" | "black" | "frozen" | "unknown")[];
   };
   encoder: {
     state: "stopped" | "starting" | "running" | "failed" | "unknown";
