@@ -99,6 +99,8 @@ struct Daemon {
     outputs: Vec<Output>,
     recorder: RecorderHandle,
     control: Control,
+    /// Tells a backup that stands by whether the box is live.
+    stands_by: Option<watch::Sender<bool>>,
     link: Option<LinkHandle>,
     panel: PanelHandle,
     hub: Hub,
@@ -121,7 +123,12 @@ impl Daemon {
         let outputs: Vec<_> = [OutputRole::Main, OutputRole::Backup]
             .map(|role| Output::spawn(role, output_setup(config, &trust), hub.clone()))
             .into();
-        let machinery = BoxMachinery { outputs: outputs.clone(), recorder: recorder.clone() };
+        let stands_by = machinery::stand_by(&config.backup, &outputs, clock.clone());
+        let machinery = BoxMachinery {
+            outputs: outputs.clone(),
+            recorder: recorder.clone(),
+            stands_by: stands_by.clone(),
+        };
         let control = control::spawn(IntentStore::open(&durable)?, machinery, clock.clone())?;
         let link = config.cloud.clone().map(|cloud| {
             let config = LinkConfig { cloud, trust, software: SOFTWARE.to_owned() };
@@ -135,7 +142,7 @@ impl Daemon {
         health::watch(&control, config.record_dir(), config.record_room(), recorder.clone());
         let options = PanelOptions { socket: config.panel_socket(), device: box_name(config) };
         let panel = panel::spawn(options, control.clone(), link.as_ref().map(LinkHandle::state))?;
-        Ok(Self { encoder, outputs, recorder, control, link, panel, hub })
+        Ok(Self { encoder, outputs, recorder, control, stands_by, link, panel, hub })
     }
 
     /// Returns when the box shall end: told to, or because it cannot work as configured.
@@ -155,6 +162,9 @@ impl Daemon {
 
     /// Ends the streams and the recording, in this order, and waits for nobody else's network.
     async fn stop(self) {
+        if let Some(stands_by) = &self.stands_by {
+            stands_by.send_replace(false);
+        }
         for output in &self.outputs {
             output.handle.set_live(false);
         }
@@ -186,6 +196,7 @@ fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonE
         source: config.source.clone(),
         video: config.video.clone(),
         audio: config.audio.clone(),
+        alarms: config.alarms.clone(),
         name: box_name(config),
         origin_ns: clock.monotonic_ns(),
         trials: Some(config.data_dir.join("encoders.json")),

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use stagebox_agent::capture::{PictureFormat, timecode};
 use stagebox_agent::clock::Clock;
-use stagebox_agent::config::{AudioConfig, SourceConfig, VideoConfig};
+use stagebox_agent::config::{AlarmConfig, AudioConfig, SourceConfig, VideoConfig};
 use stagebox_agent::encode::{EncoderHandle, EncoderSetup, MediaSetup, spawn};
 use stagebox_media::aac::AudioSpecificConfig;
 use stagebox_media::h264::{self, AvcConfig};
 use stagebox_media::{Epoch, Frame, Packet, Track};
-use stagebox_protocol::telemetry::{EncoderState, SignalState};
+use stagebox_protocol::telemetry::{EncoderState, SignalAlarm, SignalState};
 use stagebox_push::{Hub, SubscribeOptions, Subscriber};
 
 const FPS: u32 = 15;
@@ -20,6 +20,10 @@ const WIDTH: usize = 640;
 const HEIGHT: usize = 360;
 
 fn start(source: SourceConfig) -> (EncoderHandle, Subscriber) {
+    start_with(source, AlarmConfig::default())
+}
+
+fn start_with(source: SourceConfig, alarms: AlarmConfig) -> (EncoderHandle, Subscriber) {
     let video =
         VideoConfig { width: 640, height: 360, fps: FPS, bitrate_kbps: 800, ..VideoConfig::default() };
     let origin_ns = Clock::new().monotonic_ns();
@@ -27,6 +31,7 @@ fn start(source: SourceConfig) -> (EncoderHandle, Subscriber) {
         source,
         video,
         audio: AudioConfig::default(),
+        alarms,
         name: "Stage left".to_owned(),
         origin_ns,
         trials: None,
@@ -320,6 +325,23 @@ async fn without_a_signal_the_slate_stands_and_nothing_else_notices() {
     );
     assert!(told[1].2.as_ref().is_some_and(|reason| reason.contains("cable")), "{told:?}");
     assert!(told[2].2.as_ref().is_some_and(|reason| reason.contains("HDCP")), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_black_still_or_silent_is_told() {
+    let script = ["silence at 3 s for 3 s", "black at 7 s for 3 s", "frozen at 11 s for 3 s"];
+    let alarms = AlarmConfig { silence_s: 1, black_s: 1, frozen_s: 1, ..AlarmConfig::default() };
+    let (encoder, _subscriber) = start_with(pattern(&script), alarms);
+    let mut status = encoder.status();
+    for alarm in [SignalAlarm::Silent, SignalAlarm::Black, SignalAlarm::Frozen] {
+        for wanted in [vec![alarm], vec![]] {
+            let told = status.wait_for(|status| status.stats.signal.alarms == wanted);
+            let told = tokio::time::timeout(Duration::from_secs(20), told).await;
+            assert!(told.is_ok(), "{wanted:?} was not told");
+        }
+    }
+    assert_eq!(encoder.status().borrow().stats.signal.state, SignalState::Locked);
+    encoder.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -249,3 +249,41 @@ async fn the_bitrate_follows_a_line_that_is_too_thin() -> Result<()> {
     whole(&recordings[0].display().to_string(), "recording").await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cold_backup_pushes_while_main_does_not() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut main = Nginx::rtmp(directory.path(), "main", free_port(0), true).await?;
+    let backup = Nginx::rtmp(directory.path(), "backup", free_port(0), true).await?;
+    let output = |role: &str, port: u16| {
+        format!("[[outputs]]\nrole = \"{role}\"\nurl = \"rtmp://127.0.0.1:{port}/live\"\nkey = \"a\"\n")
+    };
+    let extra = format!(
+        "{}{}[backup]\npush = \"cold\"\nmain_back_s = 2\n",
+        output("main", main.port),
+        output("backup", backup.port)
+    );
+    let mut agent = Agent::start_alone(directory.path(), &AgentOptions { extra, ..AgentOptions::default() })?;
+    press(&agent).await?;
+    main_receives(&main, 1).await?;
+    // Long enough for a backup that does not stand by.
+    sleep(Duration::from_secs(3)).await;
+    ensure!(backup.recorded().is_empty(), "the backup pushes beside main: {:?}", backup.recorded());
+
+    let port = main.port;
+    main.process.kill().await?;
+    main_receives(&backup, 1).await?;
+    let main = Nginx::rtmp(directory.path(), "main", port, true).await?;
+    main_receives(&main, 2).await?;
+    let length = || backup.recorded()[0].metadata().map(|metadata| metadata.len());
+    wait_until("the backup stands by again", STEP, || async {
+        let before = length()?;
+        sleep(Duration::from_secs(1)).await;
+        Ok((length()? == before).then_some(()))
+    })
+    .await?;
+    ensure!(backup.recorded().len() == 1, "{:?}", backup.recorded());
+    hold(&agent).await?;
+    agent.process.stop(Duration::from_secs(5)).await?;
+    Ok(())
+}

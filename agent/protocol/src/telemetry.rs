@@ -138,6 +138,25 @@ pub struct SignalStatus {
     /// Why there is no picture, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is wrong with a picture or sound that is there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<SignalAlarm>,
+}
+
+/// What can be wrong with a picture or sound that is there, for as long as the box was told to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxSignalAlarm))]
+pub enum SignalAlarm {
+    /// Nothing is to be heard.
+    Silent,
+    /// The picture is black.
+    Black,
+    /// The picture stands still.
+    Frozen,
+    #[serde(other)]
+    Unknown,
 }
 
 /// Whether a signal can be used.

@@ -89,6 +89,7 @@ fn telemetry() -> Telemetry {
             fps: 29.5,
             audio: true,
             reason: None,
+            alarms: Vec::new(),
         },
         encoder: EncoderStatus {
             lowered_to_kbps: None,

@@ -110,6 +110,7 @@ impl Source for FileSource {
             fps: self.format.fps as f32,
             audio: state.sound != Lane::Absent,
             reason: None,
+            alarms: Vec::new(),
         }
     }
 }

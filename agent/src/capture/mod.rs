@@ -4,6 +4,7 @@
 //! what there is now, as a frame synchroniser does. A source that drifts,
 //! stutters or is gone can therefore neither stretch nor tear the timeline.
 
+mod alarms;
 mod feed;
 mod file;
 mod grid;
@@ -24,6 +25,7 @@ use stagebox_protocol::telemetry::SignalStatus;
 
 use crate::config::{SourceConfig, VideoConfig};
 
+pub use alarms::Alarms;
 pub use grid::Grid;
 pub use pattern::timecode;
 pub use script::Script;

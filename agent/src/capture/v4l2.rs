@@ -150,6 +150,7 @@ impl Source for V4l2Source {
             fps: self.format.fps as f32,
             audio: false,
             reason: None,
+            alarms: Vec::new(),
         }
     }
 

@@ -7,10 +7,11 @@ use super::ConfigError;
 const PREFIX: &str = "STAGEBOX_";
 
 /// Sections that this program knows; variables of others belong to other programs.
-const SECTIONS: [&str; 7] = ["source", "video", "audio", "record", "outputs", "cloud", "panel"];
+const SECTIONS: [&str; 9] =
+    ["source", "video", "audio", "alarms", "record", "outputs", "backup", "cloud", "panel"];
 
 /// Keys whose values are text even if they look like a number.
-const TEXT_KEYS: [&str; 16] = [
+const TEXT_KEYS: [&str; 17] = [
     "kind",
     "path",
     "device",
@@ -27,6 +28,7 @@ const TEXT_KEYS: [&str; 16] = [
     "data_dir",
     "when_full",
     "protect",
+    "push",
 ];
 
 /// Applies what concerns this program; returns the names it used, sorted.

@@ -3,6 +3,7 @@
 //! Any key can be overridden from the environment: `STAGEBOX_VIDEO__FPS=25`,
 //! `STAGEBOX_DATA_DIR=/data`; list entries by number, `STAGEBOX_OUTPUTS__0__URL`.
 
+mod defaults;
 mod environment;
 mod tree;
 
@@ -12,8 +13,8 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use tree::{
-    AudioConfig, CloudConfig, Config, OutputConfig, OutputRole, PanelConfig, Protect, RecordConfig, Secret,
-    SourceConfig, VideoConfig,
+    AlarmConfig, AudioConfig, BackupConfig, BackupPush, CloudConfig, Config, OutputConfig, OutputRole,
+    PanelConfig, Protect, RecordConfig, Secret, SourceConfig, VideoConfig,
 };
 
 /// Why a configuration was refused; each says where and what would do.

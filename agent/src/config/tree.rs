@@ -19,9 +19,11 @@ pub struct Config {
     pub source: SourceConfig,
     pub video: VideoConfig,
     pub audio: AudioConfig,
+    pub alarms: AlarmConfig,
     pub record: RecordConfig,
     /// Fixed stream targets; without any, the cloud names them.
     pub outputs: Vec<OutputConfig>,
+    pub backup: BackupConfig,
     pub cloud: Option<CloudConfig>,
     pub panel: PanelConfig,
 }
@@ -86,6 +88,18 @@ pub struct AudioConfig {
     pub bitrate_kbps: u32,
 }
 
+/// When somebody is told that nothing is to be seen or heard: seconds, or 0 for never.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlarmConfig {
+    pub silence_s: u32,
+    /// What is below this is silence, in dB below full scale.
+    pub silence_dbfs: i32,
+    pub black_s: u32,
+    /// Slides stand still: off where not given.
+    pub frozen_s: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecordConfig {
@@ -101,6 +115,27 @@ pub struct RecordConfig {
     pub keep_days: Option<u32>,
     /// What is done when there is no room: `stop` until there is, or `delete_oldest`.
     pub when_full: WhenFull,
+}
+
+/// When the backup output pushes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupConfig {
+    /// `hot`: always, beside main; `cold`: only while main does not.
+    pub push: BackupPush,
+    /// Seconds for which main has to send again before a cold backup stands by again.
+    pub main_back_s: u32,
+}
+
+/// Whether the backup output pushes beside main.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackupPush {
+    /// Nothing is lost when main fails, at twice the upload.
+    #[default]
+    Hot,
+    /// Half the upload, and some seconds are lost when main fails.
+    Cold,
 }
 
 /// Which of a broadcast's two servers an output feeds.
@@ -167,58 +202,6 @@ impl Secret {
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            data_dir: PathBuf::from("/var/lib/stagebox"),
-            source: SourceConfig::Pattern { script: Vec::new() },
-            video: VideoConfig::default(),
-            audio: AudioConfig::default(),
-            record: RecordConfig::default(),
-            outputs: Vec::new(),
-            cloud: None,
-            panel: PanelConfig::default(),
-        }
-    }
-}
-
-impl Default for VideoConfig {
-    fn default() -> Self {
-        Self {
-            width: 1280,
-            height: 720,
-            fps: 30,
-            bitrate_kbps: 3000,
-            preset: "veryfast".to_owned(),
-            keyframe_s: 2,
-            bframes: 0,
-            zero_latency: false,
-            encoder: "auto".to_owned(),
-            protect: Protect::default(),
-            floor_kbps: None,
-        }
-    }
-}
-
-impl Default for AudioConfig {
-    fn default() -> Self {
-        Self { bitrate_kbps: 128 }
-    }
-}
-
-impl Default for RecordConfig {
-    fn default() -> Self {
-        Self {
-            dir: None,
-            segment_s: 1800,
-            segment_mib: None,
-            quota_gib: None,
-            keep_days: None,
-            when_full: WhenFull::default(),
-        }
     }
 }
 
@@ -289,6 +272,18 @@ impl Config {
             return Err(ConfigError::invalid(line, problem, "mend the line, or leave the script out"));
         }
         within("audio.bitrate_kbps", self.audio.bitrate_kbps, 32, 512)?;
+        for (field, seconds) in [
+            ("alarms.silence_s", self.alarms.silence_s),
+            ("alarms.black_s", self.alarms.black_s),
+            ("alarms.frozen_s", self.alarms.frozen_s),
+        ] {
+            within(field, seconds, 0, 3_600)?;
+        }
+        if !(-100..=-10).contains(&self.alarms.silence_dbfs) {
+            let problem = format!("{} is out of range", self.alarms.silence_dbfs);
+            return Err(ConfigError::invalid("alarms.silence_dbfs", problem, "give -100 to -10"));
+        }
+        within("backup.main_back_s", self.backup.main_back_s, 1, 3_600)?;
         within("record.segment_s", self.record.segment_s, 10, 86_400)?;
         for (field, value, min, max) in [
             ("record.segment_mib", self.record.segment_mib, 16, 3_700),

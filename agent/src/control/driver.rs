@@ -101,7 +101,9 @@ pub fn spawn(store: IntentStore, machinery: impl Machinery, clock: Clock) -> Res
     let state = State::resume(store.load()?, &mut actions);
     let (messages, inbox) = mpsc::channel(64);
     let (publish, status) = watch::channel(BoxStatus::default());
+    let (tell_kept, kept) = mpsc::unbounded_channel();
     let driver = Driver {
+        tell_kept,
         state,
         store,
         machinery,
@@ -111,11 +113,13 @@ pub fn spawn(store: IntentStore, machinery: impl Machinery, clock: Clock) -> Res
         askers: HashMap::new(),
         next_ticket: 0,
     };
-    tokio::spawn(driver.run(inbox, actions));
+    tokio::spawn(driver.run(inbox, kept, actions));
     Ok(Control { messages, status })
 }
 
 struct Driver<M> {
+    /// Told by whoever keeps a record.
+    tell_kept: mpsc::UnboundedSender<Input>,
     state: State,
     store: IntentStore,
     machinery: M,
@@ -127,31 +131,37 @@ struct Driver<M> {
 }
 
 impl<M: Machinery> Driver<M> {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Message>, resumed: Vec<Action>) {
-        self.perform(resumed).await;
+    async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Message>,
+        mut kept: mpsc::UnboundedReceiver<Input>,
+        resumed: Vec<Action>,
+    ) {
+        self.perform(resumed);
         let mut period = tokio::time::interval(STATUS_PERIOD);
         loop {
             self.publish_status();
             let deadline = self.state.next_deadline();
             tokio::select! {
                 message = inbox.recv() => match message {
-                    Some(message) => self.take(message).await,
+                    Some(message) => self.take(message),
                     None => return,
                 },
+                Some(input) = kept.recv() => self.handle(input),
                 () = sleep_until(deadline) => self.state.on_deadline(self.clock.now()),
                 _ = period.tick() => {}
             }
         }
     }
 
-    async fn take(&mut self, message: Message) {
+    fn take(&mut self, message: Message) {
         match message {
             Message::Asked(request, reply) => {
                 tracing::info!(command = request.command.name(), origin = ?request.origin, "command");
                 let ticket = self.next_ticket;
                 self.next_ticket += 1;
                 self.askers.insert(ticket, reply);
-                self.handle(Input::Asked { ticket, request }).await;
+                self.handle(Input::Asked { ticket, request });
             }
             Message::Observed(observation) => self.observe(observation),
             // Who has gone away does not need to know.
@@ -159,24 +169,26 @@ impl<M: Machinery> Driver<M> {
         }
     }
 
-    async fn handle(&mut self, input: Input) {
+    fn handle(&mut self, input: Input) {
         let mut actions = Vec::new();
         self.state.handle(self.now(), input, &mut actions);
-        self.perform(actions).await;
+        self.perform(actions);
     }
 
-    async fn perform(&mut self, actions: Vec<Action>) {
-        let mut actions = std::collections::VecDeque::from(actions);
-        while let Some(action) = actions.pop_front() {
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
             match action {
                 Action::Keep(record) => {
-                    let input = match self.store.keep(&record).await {
-                        Ok(()) => Input::Kept,
-                        Err(error) => Input::NotKept { reason: error.to_string() },
-                    };
-                    let mut then = Vec::new();
-                    self.state.handle(self.now(), input, &mut then);
-                    actions.extend(then);
+                    // Beside everything else: a disk that hangs must not keep the box from answering, or from stopping.
+                    let (store, tell) = (self.store.clone(), self.tell_kept.clone());
+                    tokio::spawn(async move {
+                        let input = match store.keep(&record).await {
+                            Ok(()) => Input::Kept,
+                            Err(error) => Input::NotKept { reason: error.to_string() },
+                        };
+                        // A box that has ended does not need to know.
+                        let _ = tell.send(input);
+                    });
                 }
                 Action::SetLive(live) => self.machinery.set_live(live),
                 Action::SetRecording(recording) => self.machinery.set_recording(recording),

@@ -131,7 +131,17 @@ impl State {
                 tracing::warn!(command = request.command.name(), "too many commands at once");
                 out.push(Action::Reply { ticket, outcome });
             }
-            Input::Asked { ticket, request } => self.waiting.push_back((ticket, request)),
+            Input::Asked { ticket, request } => {
+                // Its turn comes, but what is to stop does not wait for a disk that hangs.
+                let is_due = !is_expired(now, &request)
+                    && request.id.as_ref().is_none_or(|id| self.remembered(id).is_none());
+                if let (true, Phase::Keeping { .. }, Some(action)) =
+                    (is_due, &self.phase, stops(&request.command))
+                {
+                    out.push(action);
+                }
+                self.waiting.push_back((ticket, request));
+            }
             Input::Kept => self.kept(out),
             Input::NotKept { reason } => self.not_kept(&reason, out),
         }
@@ -169,10 +179,7 @@ impl State {
             out.push(Action::Reply { ticket, outcome: before });
             return;
         }
-        if let Some(expires_at) = request.expires_at
-            && now.wall_is_true
-            && Timestamp::from_unix_ms(now.unix_ms) > expires_at
-        {
+        if let Some(expires_at) = request.expires_at.filter(|_| is_expired(now, &request)) {
             let error = format!("the command expired at {expires_at}");
             out.push(Action::Reply { ticket, outcome: Outcome::Rejected { code: 408, error } });
             return;
@@ -245,6 +252,21 @@ impl State {
             (code, Some(error)) => Outcome::Rejected { code, error: error.clone() },
             (_, None) => Outcome::Done,
         })
+    }
+}
+
+/// Whether it is too late for it, by a clock that is right.
+fn is_expired(now: Now, request: &Request) -> bool {
+    let is_over = |expires_at| Timestamp::from_unix_ms(now.unix_ms) > expires_at;
+    now.wall_is_true && request.expires_at.is_some_and(is_over)
+}
+
+/// What a command stops.
+fn stops(command: &Command) -> Option<Action> {
+    match command {
+        Command::StopStream => Some(Action::SetLive(false)),
+        Command::StopRecording => Some(Action::SetRecording(false)),
+        _ => None,
     }
 }
 

@@ -16,8 +16,8 @@ pub enum StoreError {
     Shape(#[from] serde_json::Error),
 }
 
-/// Keeps the record, each time until it is on disk.
-#[derive(Debug)]
+/// Keeps the record, each time until it is on disk; clones are the same.
+#[derive(Debug, Clone)]
 pub struct IntentStore {
     durable: Durable,
     tree: sled::Tree,

@@ -79,7 +79,8 @@ fn what_is_to_stop_stops_whatever_the_disk_does() {
 fn commands_wait_for_the_one_being_kept() {
     let mut state = State::resume(Record::default(), &mut Vec::new());
     ask(&mut state, 1, request(Command::StartStream));
-    assert_eq!(ask(&mut state, 2, request(Command::StopStream)), []);
+    // Stop stops at once, and has its turn.
+    assert_eq!(ask(&mut state, 2, request(Command::StopStream)), [Action::SetLive(false)]);
     let actions = handle(&mut state, Input::Kept);
     assert!(matches!(
         &actions[..],

@@ -8,7 +8,7 @@ use nix::sys::statvfs::statvfs;
 use stagebox_protocol::telemetry::StorageStatus;
 
 use crate::control::{Control, Observation};
-use crate::record::{RecorderHandle, Room};
+use crate::record::{RecorderHandle, Recording, Room};
 
 const PERIOD: Duration = Duration::from_secs(2);
 
@@ -23,7 +23,12 @@ pub(super) fn watch(control: &Control, dir: PathBuf, room: Room, recorder: Recor
             let (place, recorder) = (dir.clone(), recorder.clone());
             // A dead disk may hang: nothing else waits for it.
             let looked = tokio::task::spawn_blocking(move || {
-                let used_bytes = recorder.recordings().iter().map(|recording| recording.bytes).sum();
+                // The index has the length of what is written once that is closed.
+                let length = |recording: &Recording| match recording.closed {
+                    true => recording.bytes,
+                    false => std::fs::metadata(place.join(&recording.file)).map_or(0, |file| file.len()),
+                };
+                let used_bytes = recorder.recordings().iter().map(length).sum();
                 (storage(&place, room, used_bytes), temperature_c(), Cpu::read())
             });
             let Ok((storage, temperature_c, times)) = looked.await else {

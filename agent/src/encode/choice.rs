@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use stagebox_hw::{Encoder, VideoMode, board};
-use stagebox_hw_probe::{Cache, Probe, Wanted, select};
+use stagebox_hw_probe::{Cache, Probe, SystemProbe, Wanted, select};
 
 use super::EncodeError;
 use crate::config::VideoConfig;
@@ -19,6 +19,14 @@ pub(super) fn choose(video: &VideoConfig, trials: Option<&Path>) -> Result<Encod
         let known: Vec<_> = Encoder::ALL.iter().map(|encoder| encoder.element()).collect();
         EncodeError::UnknownEncoder { name: video.encoder.clone(), known: known.join(", ") }
     })
+}
+
+/// Forgets that an encoder has proven itself: it hangs now, and has to prove itself again.
+pub(super) fn forget(encoder: &str, trials: Option<&Path>) {
+    let encoder = Encoder::ALL.into_iter().find(|known| known.element() == encoder);
+    if let (Some(encoder), Some(trials)) = (encoder, trials) {
+        Cache::open(trials, &SystemProbe::default().machine().kernel_release).forget(encoder);
+    }
 }
 
 fn best(probe: &dyn Probe, video: &VideoConfig, trials: Option<&Path>) -> Result<Encoder, EncodeError> {

@@ -10,14 +10,14 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use stagebox_media::wire::{self, WireMessage};
 use stagebox_media::{Packet, Track};
-use stagebox_protocol::telemetry::{SignalState, SignalStatus};
+use stagebox_protocol::telemetry::{SignalAlarm, SignalState, SignalStatus};
 
-use super::choice::choose;
+use super::choice::{choose, forget};
 use super::meter::Meter;
 use super::pipeline::EncodePipeline;
 use super::stall::Stall;
 use super::{EXIT_CONFIGURATION, EncodeError, MediaOrder, MediaReport, MediaSetup, MediaStats};
-use crate::capture::{self, Grid, PictureFormat, Shown, Slate, Source, Tick};
+use crate::capture::{self, Alarms, Captured, Grid, PictureFormat, Shown, Slate, Source, Tick};
 use crate::clock::{monotonic_ns, unix_ms};
 
 /// Behind by more than this, pictures are left out instead of made up for.
@@ -57,7 +57,14 @@ fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::In
             let _ = deliver.send(WireMessage::Packet { stream: 0, packet });
         }),
     )?;
-    Beat::new(&setup, orders).run(source.as_mut(), &pipeline, &counts, messages)
+    let ended = Beat::new(&setup, orders).run(source.as_mut(), &pipeline, &counts, messages);
+    if let Err(EncodeError::Stalled(encoder)) = &ended {
+        forget(encoder, setup.trials.as_deref());
+        // A driver that hangs is not asked to stop: the process ends, and takes it along.
+        std::mem::forget(pipeline);
+        std::mem::forget(source);
+    }
+    ended
 }
 
 /// The daemon's first line, and what it orders from then on; its end is the child's.
@@ -137,8 +144,12 @@ struct Beat {
     orders: Receiver<MediaOrder>,
     lowered_to_kbps: Option<u32>,
     ceiling_kbps: u32,
+    format: PictureFormat,
     stall: Stall,
     shown: Shown,
+    alarms: Alarms,
+    /// Those that were told last.
+    raised: Vec<SignalAlarm>,
     /// What stands where there is no picture.
     slate: Slate,
     /// Frames and bytes at the last report.
@@ -158,8 +169,11 @@ impl Beat {
             orders,
             lowered_to_kbps: None,
             ceiling_kbps: setup.video.bitrate_kbps,
+            format: PictureFormat::of(&setup.video),
             stall: Stall::new(setup.video.fps),
             shown: Shown::default(),
+            alarms: Alarms::new(&setup.alarms),
+            raised: Vec::new(),
             slate: Slate::new(PictureFormat::of(&setup.video), &setup.name),
             reported: (0, 0),
         }
@@ -216,8 +230,12 @@ impl Beat {
         };
         let mut captured = source.capture(&tick)?;
         let signal = signal(source);
-        if self.shown.look(pts_ns, &signal) {
-            report(messages, &MediaReport::Signal(self.shown.signal()));
+        let is_news = self.shown.look(pts_ns, &signal);
+        self.look(pts_ns, &captured);
+        let raised = self.alarms.raised();
+        if is_news || raised != self.raised {
+            self.raised = raised;
+            report(messages, &MediaReport::Signal(self.signal()));
         }
         if !self.shown.is_locked() {
             let reason = self.shown.signal().reason.unwrap_or_default();
@@ -235,6 +253,26 @@ impl Beat {
             self.dropped += 1;
         }
         Ok(())
+    }
+
+    /// Looks for what is black, stands still or is not to be heard.
+    fn look(&mut self, at_ns: i64, captured: &Captured) {
+        if !self.shown.is_locked() {
+            return self.alarms.forget();
+        }
+        if self.shown.signal().audio {
+            self.alarms.sound(at_ns, &captured.sound);
+        }
+        let map = captured.picture.as_ref().and_then(|picture| picture.map_readable().ok());
+        let (width, height) = (self.format.width as usize, self.format.height as usize);
+        // I420 has its luma first, and rows of a multiple of four bytes.
+        self.alarms
+            .picture(at_ns, map.as_ref().map(|map| (&map[..], width.next_multiple_of(4), width, height)));
+    }
+
+    /// The signal as it is shown, with what is wrong with it.
+    fn signal(&self) -> SignalStatus {
+        SignalStatus { alarms: self.raised.clone(), ..self.shown.signal() }
     }
 
     /// Sleeps until the picture's time; says how late it is.
@@ -264,7 +302,7 @@ impl Beat {
             frames,
             dropped_frames: self.dropped,
             levels: self.meter.take(),
-            signal: self.shown.signal(),
+            signal: self.signal(),
             trouble: source.trouble(),
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use stagebox_protocol::telemetry::{AudioLevel, SignalStatus};
 
-use crate::config::{AudioConfig, SourceConfig, VideoConfig};
+use crate::config::{AlarmConfig, AudioConfig, SourceConfig, VideoConfig};
 
 /// The first line on the child's standard input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,7 @@ pub struct MediaSetup {
     pub source: SourceConfig,
     pub video: VideoConfig,
     pub audio: AudioConfig,
+    pub alarms: AlarmConfig,
     /// What people call the box: it stands on the slate.
     pub name: String,
     /// The CLOCK_MONOTONIC moment at which the timeline has its zero: it goes on over restarts of the child.

@@ -27,7 +27,7 @@ impl Stall {
         }
         self.went_in += 1;
         let limit_s = if self.came_out == 0 { START_S } else { LIMIT_S };
-        self.went_in > (self.fps * limit_s).max(LOOKS_AHEAD)
+        self.went_in > (self.fps * limit_s).max(LOOKS_AHEAD).min(self.fps * START_S)
     }
 }
 
@@ -47,6 +47,7 @@ mod tests {
         assert_eq!([hangs_after(30, 0), hangs_after(60, 0)], [301, 601]);
         // The look that sees the last picture come out counts none.
         assert_eq!([hangs_after(15, 500), hangs_after(60, 500)], [122, 182]);
+        assert_eq!(hangs_after(1, 50), 12, "slow pictures are not waited for for minutes");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use stagebox_protocol::panel::{
     text,
 };
 use stagebox_protocol::telemetry::{
-    BoxStatus, EncoderState, LiveState, OutputRole, OutputState, OutputStatus, RecordingState, SignalState,
+    BoxStatus, EncoderState, LiveState, OutputRole, OutputState, OutputStatus, RecordingState, SignalAlarm,
+    SignalState,
 };
 
 /// Less than this is left for a recording: worth a word on the panel.
@@ -160,8 +161,20 @@ fn trouble(status: &BoxStatus) -> Option<String> {
         return Some(why(name, &output.error));
     }
     let recording = matches!(status.recording.state, RecordingState::Recording | RecordingState::Starting);
-    let left_s = status.storage.remaining_s.filter(|left_s| recording && *left_s < LOW_STORAGE_S)?;
-    Some(format!("Storage for {} min", left_s / 60))
+    if let Some(left_s) = status.storage.remaining_s.filter(|left_s| recording && *left_s < LOW_STORAGE_S) {
+        return Some(format!("Storage for {} min", left_s / 60));
+    }
+    let alarms = status.signal.alarms.iter().filter(|_| live && status.signal.state == SignalState::Locked);
+    alarms.filter_map(alarm).next().map(str::to_owned)
+}
+
+fn alarm(alarm: &SignalAlarm) -> Option<&'static str> {
+    match alarm {
+        SignalAlarm::Silent => Some("Nothing is to be heard"),
+        SignalAlarm::Black => Some("The picture is black"),
+        SignalAlarm::Frozen => Some("The picture stands still"),
+        SignalAlarm::Unknown => None,
+    }
 }
 
 fn seconds(ms: u64) -> u32 {

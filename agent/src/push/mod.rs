@@ -7,6 +7,7 @@ mod line;
 mod rate;
 mod reach;
 mod report;
+mod standby;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use stagebox_push::{Hub, OutputConfig, OutputHandle, Patience, Times};
 
 pub use rate::{Range, Rate};
 pub use report::report;
+pub use standby::Standby;
 
 use crate::trust::Trust;
 use line::Line;

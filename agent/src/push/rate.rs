@@ -17,6 +17,8 @@ const CARRIED_PERCENT: u32 = 85;
 const STEP_PERCENT: u32 = 5;
 /// What waits at the begin of a connection was made before it.
 const SETTLES: Duration = Duration::from_secs(5);
+/// Main that has been trying for so long carries nothing that could be followed.
+const GIVEN_UP: Duration = Duration::from_secs(30);
 /// What was lowered takes a while to show.
 const SHOWS: Duration = Duration::from_secs(2);
 /// The line has to be calm for so long before more is tried.
@@ -50,9 +52,18 @@ impl Rate {
     /// Takes what main says of itself; the new rate, where that changes.
     pub fn look(&mut self, now: Instant, main: &OutputStatus) -> Option<u32> {
         let dropped = main.dropped_frames > std::mem::replace(&mut self.dropped_frames, main.dropped_frames);
-        let is_settled =
-            main.state == OutputState::Sending && now.saturating_duration_since(main.since) >= SETTLES;
-        if !is_settled {
+        let lasted = now.saturating_duration_since(main.since);
+        // What nobody watches need not be low: the recording has all of it again.
+        let is_over = match main.state {
+            OutputState::Off => true,
+            OutputState::Sending => false,
+            OutputState::Connecting | OutputState::Waiting => lasted >= GIVEN_UP,
+        };
+        if is_over && self.kbps != self.range.ceiling_kbps {
+            (self.kbps, self.changed_at) = (self.range.ceiling_kbps, None);
+            return Some(self.kbps);
+        }
+        if main.state != OutputState::Sending || lasted < SETTLES {
             self.calm_since = None;
             return None;
         }
@@ -149,9 +160,13 @@ mod tests {
             assert_eq!(rate.look(start + Duration::from_millis(ms), &status(start, 900, 2000)), None);
         }
         let waiting = OutputStatus { state: OutputState::Waiting, ..status(start, 0, 4000) };
-        assert_eq!(rate.look(start + Duration::from_secs(60), &waiting), None);
+        assert_eq!(rate.look(start + Duration::from_secs(20), &waiting), None);
         let dropping = OutputStatus { dropped_frames: 30, ..status(start, 2900, 300) };
         assert_eq!(rate.look(start + Duration::from_secs(61), &dropping), Some(2100));
+        // The stream is over, or main gives nothing to follow: the recording is as good as it can be.
+        let off = OutputStatus { state: OutputState::Off, ..status(start + Duration::from_secs(62), 0, 0) };
+        assert_eq!(rate.look(start + Duration::from_secs(62), &off), Some(3000));
+        assert_eq!(rate.look(start + Duration::from_secs(63), &off), None);
     }
 
     proptest! {

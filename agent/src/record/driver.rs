@@ -101,6 +101,7 @@ pub(super) fn spawn_on(
         room: config.room,
         was_full: false,
         closed_bytes: 0,
+        removal: None,
         open: BTreeMap::new(),
         unmended: true,
     };

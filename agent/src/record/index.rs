@@ -31,6 +31,9 @@ pub struct Recording {
     pub epoch: Option<String>,
     /// Nothing will be added.
     pub closed: bool,
+    /// The box knew what time it was when the file began.
+    #[serde(default)]
+    pub clock_synced: bool,
 }
 
 #[derive(Serialize)]
@@ -56,6 +59,7 @@ impl Recording {
             audio_frames: measured.audio_frames,
             epoch: (measured.epoch.0 != 0).then(|| format!("{:016x}", measured.epoch.0)),
             closed: true,
+            clock_synced: false,
         }
     }
 
@@ -134,7 +138,8 @@ impl Index {
         match repair::mend(path) {
             Ok(Some(measured)) => {
                 tracing::info!(file = %name, frames = measured.video_frames, "measured a recording");
-                let noted = self.put(&Recording::new(name, &measured));
+                let clock_synced = self.get(name.as_str()).is_some_and(|known| known.clock_synced);
+                let noted = self.put(&Recording { clock_synced, ..Recording::new(name, &measured) });
                 noted.inspect_err(|error| tracing::error!(%error, "cannot note a recording")).is_ok()
             }
             Ok(None) => {

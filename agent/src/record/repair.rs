@@ -69,9 +69,13 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
         }
         end = fragment.mdat.offset + fragment.mdat.bytes;
     }
-    let has_tables =
-        box_at(&file, end, length)?.is_some_and(|last| &last.kind == b"moov" && end + last.bytes == length);
-    let closed = has_tables && marker == Some(Marker::Closed { end });
+    let ends_with = |kind: &[u8; 4]| -> io::Result<bool> {
+        Ok(box_at(&file, end, length)?.is_some_and(|last| &last.kind == kind && end + last.bytes == length))
+    };
+    let closed = match marker {
+        Some(marker) => marker == Marker::Closed { end } && ends_with(b"moov")?,
+        None => ends_with(b"mfra")?,
+    };
     if let Some(last) = waiting {
         // only the end can be damaged: everything before it was on disk first
         if closed || frames_are_whole(&file, &header, last)? {
@@ -92,7 +96,7 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
     if let Some(first) = fragment_at(&file, header_end, length)? {
         epoch = first_epoch(&file, &header, first)?;
     }
-    let bytes = if closed { length } else { close(&file, &scan, end)? };
+    let bytes = if closed { length } else { close(&file, &scan, end, marker.is_some())? };
     Ok(Some(Measured {
         bytes,
         duration_ns: scan.duration_ns(),
@@ -103,12 +107,12 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
 }
 
 /// Cuts off what is behind `end` and writes what closing would have written; returns the new length.
-fn close(file: &File, scan: &MovieScan, end: u64) -> io::Result<u64> {
+fn close(file: &File, scan: &MovieScan, end: u64, has_marker: bool) -> io::Result<u64> {
     file.set_len(end)?;
     let tables = scan.tables();
-    let has_tables = file.write_all_at(&tables, end).is_ok();
+    let has_tables = has_marker && file.write_all_at(&tables, end).is_ok();
     if !has_tables {
-        // a full disk: the file plays without them
+        // a full disk, or a file that has no place for the marker: it plays without them
         file.set_len(end)?;
     }
     let bytes = if has_tables { end + tables.len() as u64 } else { end };
@@ -134,14 +138,14 @@ fn remove(path: &Path) -> io::Result<Option<Measured>> {
 /// Where `moov` ends, if the file begins with `ftyp`, what tells whether it is closed, and a whole `moov`.
 fn header_end(file: &File, length: u64) -> io::Result<Option<u64>> {
     let Some(ftyp) = box_at(file, 0, length)?.filter(|first| &first.kind == b"ftyp") else { return Ok(None) };
-    let marker_end = ftyp.bytes + MARKER_BYTES;
-    if marker_end > length || Marker::read(&read(file, 0, marker_end)?).is_none() {
-        return Ok(None);
-    }
-    let Some(moov) = box_at(file, marker_end, length)?.filter(|next| &next.kind == b"moov") else {
+    let marked = ftyp.bytes + MARKER_BYTES;
+    let has_marker = marked <= length && Marker::read(&read(file, 0, marked)?).is_some();
+    // Files of before there was a marker have none.
+    let at = if has_marker { marked } else { ftyp.bytes };
+    let Some(moov) = box_at(file, at, length)?.filter(|next| &next.kind == b"moov") else {
         return Ok(None);
     };
-    let end = marker_end + moov.bytes;
+    let end = at + moov.bytes;
     Ok((end <= MAX_HEADER_BYTES).then_some(end))
 }
 

@@ -105,6 +105,8 @@ impl Room {
     }
 
     /// The recordings that are older than they are kept; `unix_ms` is `None` while the box does not know the time.
+    ///
+    /// One of which nobody knows when it began stays.
     pub(super) fn expired(&self, unix_ms: Option<i64>, recordings: &[Recording]) -> Vec<String> {
         let (Some(days), Some(now)) = (self.keep_days, unix_ms) else { return Vec::new() };
         let oldest = now.saturating_sub(i64::from(days) * 86_400_000);
@@ -112,7 +114,7 @@ impl Room {
             // How long a recording is kept counts from its end.
             let end =
                 recording.started_unix_ms().map(|start| start.saturating_add_unsigned(recording.duration_ms));
-            recording.closed && end.is_some_and(|end| end < oldest)
+            recording.closed && recording.clock_synced && end.is_some_and(|end| end < oldest)
         };
         recordings.iter().filter(is_over).map(|recording| recording.file.clone()).collect()
     }
@@ -137,6 +139,7 @@ mod tests {
             audio_frames: 1,
             epoch: None,
             closed,
+            clock_synced: true,
         }
     }
 
@@ -194,6 +197,9 @@ mod tests {
         assert_eq!(room.expired(at(8, 2), &all), [all[0].file.clone()]);
         assert_eq!(room.expired(at(28, 0), &all).len(), 2, "one is still written");
         assert_eq!(room.expired(None, &all).len(), 0);
+        // A box whose clock was not set has given the file a name of long ago.
+        let unsure: Vec<_> = all.iter().map(|one| Recording { clock_synced: false, ..one.clone() }).collect();
+        assert_eq!(room.expired(at(28, 0), &unsure).len(), 0);
         assert_eq!(Room::new(3_000, None, WhenFull::Stop, None).expired(at(28, 0), &all).len(), 0);
     }
 

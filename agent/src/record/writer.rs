@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 use stagebox_durable::make_folder;
@@ -17,6 +18,11 @@ use super::repair::Measured;
 use super::room::{Room, Verdict};
 use super::state::{Action, Append, FileId};
 use crate::clock::Clock;
+
+/// How long the room of a removed recording may take to show.
+const SHOWS: Duration = Duration::from_secs(10);
+/// While it is waited for, at least this has to be free.
+const LEAST_FREE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What the thread is to do, in order.
 #[derive(Debug)]
@@ -69,6 +75,8 @@ pub(super) struct Writer {
     pub(super) was_full: bool,
     /// What recordings that are closed take.
     pub(super) closed_bytes: u64,
+    /// The last removal for want of room: until when its room may take to show, and how much is free then at least.
+    pub(super) removal: Option<(Instant, u64)>,
     pub(super) free_bytes: FreeBytes,
     pub(super) reports: mpsc::UnboundedSender<Report>,
     pub(super) open: BTreeMap<FileId, WrittenFile>,
@@ -81,6 +89,8 @@ pub(super) struct WrittenFile {
     name: FileName,
     file: File,
     measured: Measured,
+    /// The box knew what time it was when it gave the name.
+    clock_synced: bool,
 }
 
 impl Writer {
@@ -132,12 +142,13 @@ impl Writer {
         let name = FileName::new(self.clock.unix_ms(), self.clock.boot_id(), self.next_number()?);
         let file = OpenOptions::new().write(true).create_new(true).open(self.dir.join(name.as_str()))?;
         let measured = Measured { epoch, ..Measured::default() };
-        let mut written = WrittenFile { name: name.clone(), file, measured };
+        let clock_synced = self.clock.synced();
+        let mut written = WrittenFile { name: name.clone(), file, measured, clock_synced };
         written.file.write_all(header)?;
         written.measured.bytes = header.len() as u64;
         written.file.sync_all()?;
         sync_dir(&self.dir)?;
-        let recording = Recording { closed: false, ..Recording::new(&name, &written.measured) };
+        let recording = Recording { closed: false, clock_synced, ..Recording::new(&name, &written.measured) };
         self.open.insert(id, written);
         self.note(&recording);
         self.report(Report::Opened { file: name });
@@ -171,7 +182,10 @@ impl Writer {
             self.unmended = true;
         }
         closed?;
-        self.note(&Recording::new(&open.name, &open.measured));
+        self.note(&Recording {
+            clock_synced: open.clock_synced,
+            ..Recording::new(&open.name, &open.measured)
+        });
         self.count();
         self.report(Report::Closed);
         Ok(())
@@ -215,10 +229,26 @@ impl Writer {
             let used_bytes = self.closed_bytes + open_bytes;
             match self.room.decide(free_bytes, used_bytes, || self.index.list(), self.was_full) {
                 Verdict::Go => {
-                    self.was_full = false;
+                    (self.was_full, self.removal) = (false, None);
                     return Ok(());
                 }
-                Verdict::Delete(files) => self.remove(&files, "for want of room")?,
+                Verdict::Delete(files) => {
+                    let (now, free) = (self.clock.now(), free_bytes.unwrap_or(0));
+                    match self.removal {
+                        // Some file systems give room back a while after a file has gone.
+                        Some((until, _)) if now < until && free >= LEAST_FREE_BYTES => return Ok(()),
+                        Some((_, wanted)) if free < wanted => {
+                            self.was_full = true;
+                            let words = "removing recordings makes no room: something else fills the disk";
+                            return Err(io::Error::new(io::ErrorKind::StorageFull, words));
+                        }
+                        _ => {}
+                    }
+                    let before = self.closed_bytes;
+                    self.remove(&files, "for want of room")?;
+                    let freed = before.saturating_sub(self.closed_bytes);
+                    self.removal = Some((now + SHOWS, free + freed / 2));
+                }
                 Verdict::Full(words) => {
                     self.was_full = true;
                     return Err(io::Error::new(io::ErrorKind::StorageFull, words));

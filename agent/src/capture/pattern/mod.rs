@@ -102,6 +102,7 @@ impl Source for Pattern {
             fps: self.format.fps as f32,
             audio: true,
             reason: None,
+            alarms: Vec::new(),
         }
     }
 }
