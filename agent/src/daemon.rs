@@ -86,7 +86,10 @@ fn prepare(config: &Config) -> Result<(), DaemonError> {
             return Err(DaemonError::Source { path: path.clone(), problem });
         }
     }
-    // A folder of recordings that is not there is no reason not to stream: the recorder says so, and tries again.
+    // A folder of recordings that cannot be made is no reason not to stream: the recorder says so, and tries again.
+    if let Err(error) = make_folder(&config.record_dir()) {
+        tracing::warn!(dir = %config.record_dir().display(), %error, "cannot make the folder of recordings (record.dir)");
+    }
     make_folder(&config.data_dir).map_err(|error| DaemonError::Folder {
         field: "data_dir",
         path: config.data_dir.clone(),
