@@ -131,6 +131,7 @@ impl Daemon {
             outputs: outputs.clone(),
             recorder: recorder.clone(),
             stands_by: stands_by.clone(),
+            retry_encoder: encoder.retry(),
         };
         let control = control::spawn(IntentStore::open(&durable)?, machinery, clock.clone())?;
         let link = config.cloud.clone().map(|cloud| {
@@ -203,6 +204,7 @@ fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonE
         name: box_name(config),
         origin_ns: clock.monotonic_ns(),
         trials: Some(config.data_dir.join("encoders.json")),
+        avoid: Vec::new(),
     };
     Ok(EncoderSetup { program, media })
 }

@@ -35,6 +35,7 @@ fn start_with(source: SourceConfig, alarms: AlarmConfig) -> (EncoderHandle, Subs
         name: "Stage left".to_owned(),
         origin_ns,
         trials: None,
+        avoid: Vec::new(),
     };
     let hub = Hub::new();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_stagebox-agent"));

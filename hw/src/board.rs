@@ -164,6 +164,12 @@ impl Board {
             .ok_or_else(|| BoardError::Unknown { name: name_or_path.to_owned(), known })
     }
 
+    /// The speed preset that this board gives to an encoder in software.
+    #[must_use]
+    pub fn preset(&self, encoder: Encoder) -> Option<String> {
+        self.encoders.iter().find(|rule| rule.element == encoder).and_then(|rule| rule.preset.clone())
+    }
+
     fn check(&self) -> Result<(), BoardError> {
         let refuse =
             |field, problem: String| Err(BoardError::Field { board: self.name.clone(), field, problem });

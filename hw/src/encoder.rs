@@ -173,13 +173,12 @@ pub fn assess(board: &Board, observed: &Observed) -> Vec<(Encoder, Verdict)> {
 /// (see [`next_trial`]), and software that is too slow comes last of all.
 #[must_use]
 pub fn rank(board: &Board, observed: &Observed) -> Vec<EncoderCandidate> {
-    let preset = |encoder| {
-        board.encoders.iter().find(|rule| rule.element == encoder).and_then(|rule| rule.preset.clone())
-    };
     let mut candidates: Vec<EncoderCandidate> = assess(board, observed)
         .into_iter()
         .filter_map(|(encoder, verdict)| match verdict {
-            Verdict::Candidate(proof) => Some(EncoderCandidate { encoder, preset: preset(encoder), proof }),
+            Verdict::Candidate(proof) => {
+                Some(EncoderCandidate { encoder, preset: board.preset(encoder), proof })
+            }
             _ => None,
         })
         .collect();

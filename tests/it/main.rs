@@ -6,6 +6,7 @@ mod accounts_shared;
 mod acme;
 mod disk;
 mod duties;
+mod encoders;
 mod foreign;
 mod hush;
 mod jobs;

@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("stagebox-powercut", &[]),
     ("stagebox-powercut-preload", &["stagebox-powercut"]),
+    ("stagebox-faulty-encoder", &[]),
 ];
 
 /// Nothing of the product may depend on the tests.

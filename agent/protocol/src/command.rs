@@ -19,6 +19,8 @@ pub enum Command {
     Identify {
         duration_ms: u32,
     },
+    /// Try encoders that failed while they ran once more, beside the one that stands in for them.
+    RetryEncoder,
 }
 
 /// How long a box identifies itself when nothing else is said.
@@ -85,8 +87,15 @@ fn write<T: Serialize>(args: &T) -> Map<String, Value> {
 
 impl Command {
     /// Every name of version 1.
-    pub const NAMES: [&'static str; 6] =
-        ["start_stream", "stop_stream", "start_recording", "stop_recording", "reconnect", "identify"];
+    pub const NAMES: [&'static str; 7] = [
+        "start_stream",
+        "stop_stream",
+        "start_recording",
+        "stop_recording",
+        "reconnect",
+        "identify",
+        "retry_encoder",
+    ];
 
     /// The last level of the command's topic.
     #[must_use]
@@ -98,6 +107,7 @@ impl Command {
             Self::StopRecording => "stop_recording",
             Self::Reconnect { .. } => "reconnect",
             Self::Identify { .. } => "identify",
+            Self::RetryEncoder => "retry_encoder",
         }
     }
 
@@ -105,7 +115,11 @@ impl Command {
     #[must_use]
     pub fn args(&self) -> Map<String, Value> {
         match self {
-            Self::StartStream | Self::StopStream | Self::StartRecording | Self::StopRecording => Map::new(),
+            Self::StartStream
+            | Self::StopStream
+            | Self::StartRecording
+            | Self::StopRecording
+            | Self::RetryEncoder => Map::new(),
             Self::Reconnect { output } => write(&ReconnectArgs { output: *output }),
             Self::Identify { duration_ms } => write(&IdentifyArgs { duration_ms: *duration_ms }),
         }
@@ -133,6 +147,7 @@ impl Command {
                 }
                 Ok(Self::Identify { duration_ms })
             }
+            "retry_encoder" => read::<NoArgs>("retry_encoder", args).map(|_| Self::RetryEncoder),
             _ => Err(Rejection::UnknownCommand { name: name.chars().take(64).collect() }),
         }
     }

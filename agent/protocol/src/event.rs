@@ -67,6 +67,11 @@ pub enum EventBody {
     EncoderRestarted {
         error: String,
     },
+    /// An encoder failed while it ran, and another one stands in for it.
+    EncoderDegraded {
+        /// What failed, and how.
+        reason: String,
+    },
     /// A command that could not be answered where it asked to be.
     CommandRefused {
         command: String,
@@ -106,6 +111,7 @@ impl EventBody {
             Self::OutputConnected { .. } => "output_connected",
             Self::OutputLost { .. } => "output_lost",
             Self::EncoderRestarted { .. } => "encoder_restarted",
+            Self::EncoderDegraded { .. } => "encoder_degraded",
             Self::CommandRefused { .. } => "command_refused",
             Self::EventsLost { .. } => "events_lost",
             Self::Unknown(event) => &event.kind,

@@ -206,6 +206,9 @@ pub struct EncoderStatus {
     pub restarts: u32,
     /// Why it failed.
     pub error: Option<String>,
+    /// Which encoder failed while it ran, so that this one stands in for it, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
 }
 
 /// Whether an encoder runs.

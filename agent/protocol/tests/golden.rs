@@ -101,6 +101,7 @@ fn telemetry() -> Telemetry {
             dropped_frames: 0,
             restarts: 1,
             error: None,
+            degraded: None,
         },
         outputs: vec![output],
         audio: vec![
@@ -119,7 +120,7 @@ fn envelope(command: &Command) -> CommandEnvelope {
     CommandEnvelope { id: "cmd_01".parse().unwrap(), issued_at: ts(), expires_at: None, args: command.args() }
 }
 
-fn commands() -> [Command; 8] {
+fn commands() -> [Command; 9] {
     [
         Command::StartStream,
         Command::StopStream,
@@ -129,6 +130,7 @@ fn commands() -> [Command; 8] {
         Command::Reconnect { output: Some(OutputRole::Backup) },
         Command::Identify { duration_ms: IDENTIFY_MS },
         Command::Identify { duration_ms: 1 },
+        Command::RetryEncoder,
     ]
 }
 
@@ -145,6 +147,7 @@ fn events() -> Vec<EventBody> {
         EventBody::OutputConnected { role: OutputRole::Main },
         EventBody::OutputLost { role: OutputRole::Backup, error: "timed out".into() },
         EventBody::EncoderRestarted { error: "exit status 1".into() },
+        EventBody::EncoderDegraded { reason: "vah264enc failed twice: reset".into() },
         EventBody::CommandRefused { command: "identify".into(), code: 403, error: "elsewhere".into() },
         EventBody::EventsLost { count: 12 },
     ]

@@ -32,7 +32,7 @@ impl Default for VideoConfig {
             height: 720,
             fps: 30,
             bitrate_kbps: 3000,
-            preset: "veryfast".to_owned(),
+            preset: None,
             keyframe_s: 2,
             bframes: 0,
             zero_latency: false,

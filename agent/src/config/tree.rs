@@ -55,8 +55,8 @@ pub struct VideoConfig {
     pub height: u32,
     pub fps: u32,
     pub bitrate_kbps: u32,
-    /// The encoder's speed preset, by x264's names.
-    pub preset: String,
+    /// The speed preset of an encoder in software, by x264's names; the board's own without it.
+    pub preset: Option<String>,
     /// Seconds from one keyframe to the next.
     pub keyframe_s: u32,
     /// Consecutive B-frames.
@@ -338,11 +338,13 @@ impl VideoConfig {
                 return Err(ConfigError::invalid(field, format!("{value} is odd"), "give an even number"));
             }
         }
-        if !PRESETS.contains(&self.preset.as_str()) {
-            let problem = format!("there is no preset `{}`", self.preset);
-            return Err(ConfigError::invalid("video.preset", problem, format!("use one of {PRESETS:?}")));
+        match &self.preset {
+            Some(preset) if !PRESETS.contains(&preset.as_str()) => {
+                let problem = format!("there is no preset `{preset}`");
+                Err(ConfigError::invalid("video.preset", problem, format!("use one of {PRESETS:?}")))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -35,6 +35,8 @@ pub trait Machinery: Send + 'static {
     fn set_recording(&mut self, recording: bool);
     /// Connects what waits, now: one output or all.
     fn reconnect(&mut self, output: Option<OutputRole>);
+    /// Has encoders that failed prove themselves once more.
+    fn retry_encoder(&mut self);
 }
 
 /// What a part of the box says about itself.
@@ -193,6 +195,7 @@ impl<M: Machinery> Driver<M> {
                 Action::SetLive(live) => self.machinery.set_live(live),
                 Action::SetRecording(recording) => self.machinery.set_recording(recording),
                 Action::Reconnect(output) => self.machinery.reconnect(output),
+                Action::RetryEncoder => self.machinery.retry_encoder(),
                 Action::Reply { ticket, outcome } => {
                     // Before the answer, so that who gets it sees what it did.
                     self.publish_status();

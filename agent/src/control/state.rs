@@ -66,6 +66,7 @@ pub enum Action {
     SetLive(bool),
     SetRecording(bool),
     Reconnect(Option<OutputRole>),
+    RetryEncoder,
     Reply {
         ticket: Ticket,
         outcome: Outcome,
@@ -192,6 +193,10 @@ impl State {
             Command::StopRecording => self.intend(now, What::Recording, false, origin, id, ticket, out),
             Command::Reconnect { output } => {
                 out.push(Action::Reconnect(output));
+                self.done(id, ticket, out);
+            }
+            Command::RetryEncoder => {
+                out.push(Action::RetryEncoder);
                 self.done(id, ticket, out);
             }
             Command::Identify { duration_ms } => {

@@ -161,6 +161,10 @@ impl Machinery for Fake {
     fn reconnect(&mut self, output: Option<OutputRole>) {
         self.note(format!("reconnect {output:?}"));
     }
+
+    fn retry_encoder(&mut self) {
+        self.note("retry encoder".to_owned());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

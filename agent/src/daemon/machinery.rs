@@ -1,12 +1,13 @@
 //! Carries out what the control wants, without ever waiting.
 #![allow(clippy::disallowed_methods, reason = "a driver: it sleeps until a deadline that the core gave")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stagebox_protocol::telemetry::OutputRole;
 use stagebox_protocol::{BoxStatus, Command, CommandId, Origin, Outcome, Timestamp};
 use stagebox_push::OutputState;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
 use crate::config::{BackupConfig, BackupPush};
@@ -20,6 +21,8 @@ pub(super) struct BoxMachinery {
     pub(super) recorder: RecorderHandle,
     /// For a backup that stands by: whether the box is live. Absent for one that pushes beside main.
     pub(super) stands_by: Option<watch::Sender<bool>>,
+    /// Has encoders that failed prove themselves once more.
+    pub(super) retry_encoder: Arc<Notify>,
 }
 
 impl Machinery for BoxMachinery {
@@ -44,6 +47,10 @@ impl Machinery for BoxMachinery {
             .iter()
             .filter(|output| role.is_none_or(|role| output.role == role))
             .for_each(|output| output.handle.reconnect_now());
+    }
+
+    fn retry_encoder(&mut self) {
+        self.retry_encoder.notify_one();
     }
 }
 

@@ -16,7 +16,9 @@ use super::choice::{choose, forget};
 use super::meter::Meter;
 use super::pipeline::EncodePipeline;
 use super::stall::Stall;
-use super::{EXIT_CONFIGURATION, EncodeError, MediaOrder, MediaReport, MediaSetup, MediaStats};
+use super::{
+    EXIT_CONFIGURATION, EncodeError, EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats,
+};
 use crate::capture::{self, Alarms, Captured, Grid, PictureFormat, Shown, Slate, Source, Tick};
 use crate::clock::{monotonic_ns, unix_ms};
 
@@ -33,7 +35,12 @@ pub fn run() -> ExitCode {
     let Err(error) = capture_and_encode(&messages);
     let configuration = error.is_configuration();
     tracing::error!("{error}");
-    report(&messages, &MediaReport::Failed { error: error.to_string(), configuration });
+    let encoder = match &error {
+        EncodeError::Stalled(_) => Some(EncoderFailure::Hung),
+        error if error.is_encoder() => Some(EncoderFailure::Ended),
+        _ => None,
+    };
+    report(&messages, &MediaReport::Failed { error: error.to_string(), encoder, configuration });
     drop(messages);
     // The daemon learns the reason before the process ends.
     let _ = writer.join();
@@ -46,11 +53,12 @@ fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::In
     let mut source = capture::open(&setup.source, &setup.video)?;
     let counts = Arc::new(Counts::default());
     let (counted, deliver) = (counts.clone(), messages.clone());
-    let encoder = choose(&setup.video, setup.trials.as_deref())?;
+    let chosen = choose(&setup.video, &setup.avoid, setup.trials.as_deref())?;
+    report(messages, &MediaReport::Encoder(chosen.encoder));
     let pipeline = EncodePipeline::start(
         &setup.video,
         &setup.audio,
-        encoder,
+        chosen,
         Box::new(move |packet| {
             counted.add(&packet);
             // If the writer is gone, so is the process.
@@ -59,7 +67,7 @@ fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::In
     )?;
     let ended = Beat::new(&setup, orders).run(source.as_mut(), &pipeline, &counts, messages);
     if let Err(EncodeError::Stalled(encoder)) = &ended {
-        forget(encoder, setup.trials.as_deref());
+        forget(*encoder, setup.trials.as_deref());
         // A driver that hangs is not asked to stop: the process ends, and takes it along.
         std::mem::forget(pipeline);
         std::mem::forget(source);
@@ -202,7 +210,7 @@ impl Beat {
                 self.lowered_to_kbps = Some(kbps).filter(|kbps| *kbps < self.ceiling_kbps);
             }
             if self.stall.is_hung(counts.read().0) {
-                return Err(EncodeError::Stalled(pipeline.encoders().0.to_owned()));
+                return Err(EncodeError::Stalled(pipeline.encoder()));
             }
             index += 1;
             if index % u64::from(self.fps) == 0 {

@@ -6,12 +6,14 @@
 //! costs a moment of picture, never a connection or a file.
 
 mod choice;
+mod fallback;
 mod interleave;
 mod media;
 mod meter;
 mod output;
 mod pipeline;
 mod report;
+mod retry;
 mod sound_time;
 mod stall;
 mod supervise;
@@ -20,8 +22,10 @@ mod supervise;
 mod tests;
 
 pub use media::run as run_media;
-pub use report::{MediaOrder, MediaReport, MediaSetup, MediaStats};
+pub use report::{EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats};
 pub use supervise::{EncoderHandle, EncoderSetup, MediaStatus, spawn};
+
+use stagebox_hw::Encoder;
 
 /// Exit code of a child, and of the daemon, that needs another configuration.
 pub const EXIT_CONFIGURATION: u8 = 2;
@@ -41,8 +45,8 @@ pub enum EncodeError {
     Start(String),
     #[error("the encoder failed: {0}")]
     Failed(String),
-    #[error("the encoder {0} takes pictures and gives none: it hangs")]
-    Stalled(String),
+    #[error("the encoder {0} hangs: it takes pictures and gives none")]
+    Stalled(Encoder),
     #[error(transparent)]
     Capture(#[from] crate::capture::CaptureError),
     #[error("cannot read the setup from the daemon: {0}")]
@@ -50,6 +54,11 @@ pub enum EncodeError {
 }
 
 impl EncodeError {
+    /// Whether another encoder may do what this one did not.
+    fn is_encoder(&self) -> bool {
+        matches!(self, Self::Build(_) | Self::Start(_) | Self::Failed(_) | Self::Stalled(_))
+    }
+
     /// Whether only another configuration or installation helps.
     #[must_use]
     pub fn is_configuration(&self) -> bool {

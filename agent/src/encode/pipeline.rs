@@ -12,6 +12,7 @@ use stagebox_hw::encoder::EncodeTarget;
 use stagebox_media::{Packet, Track};
 
 use super::EncodeError;
+use super::choice::Chosen;
 use super::output::{Encoded, Output, random_epoch};
 use super::sound_time::SoundTime;
 use crate::capture::{CHANNELS, PictureFormat, SAMPLE_RATE};
@@ -33,9 +34,8 @@ pub(super) struct EncodePipeline {
     sound: gst_app::AppSrc,
     /// Pictures that may wait for the encoder.
     most_waiting: u64,
-    encoder: Encoder,
+    chosen: Chosen,
     encode: gst::Element,
-    video_encoder: String,
     audio_encoder: String,
 }
 
@@ -43,7 +43,7 @@ impl EncodePipeline {
     pub(super) fn start(
         video: &VideoConfig,
         audio: &AudioConfig,
-        encoder: Encoder,
+        chosen: Chosen,
         deliver: Deliver,
     ) -> Result<Self, EncodeError> {
         let pipeline = gst::Pipeline::new();
@@ -51,12 +51,12 @@ impl EncodePipeline {
         let sound_name = sound_encoder.factory().map(|factory| factory.name().to_string());
         let output = Output::new(SoundTime::new(delay), random_epoch);
         let output = Arc::new(Mutex::new((output, deliver)));
-        let (pictures, encode) = build_video(&pipeline, video, encoder, &output)?;
+        let (pictures, encode) = build_video(&pipeline, video, &chosen, &output)?;
         let sound = build_audio(&pipeline, &sound_encoder, &output)?;
         // Timestamps are the stream's own; nothing in here waits for a clock.
         pipeline.set_start_time(gst::ClockTime::NONE);
         if pipeline.set_state(gst::State::Playing).is_err() {
-            let reason = failure(&pipeline).unwrap_or_else(|| format!("{encoder} does not say why"));
+            let reason = failure(&pipeline).unwrap_or_else(|| format!("{} does not say why", chosen.encoder));
             let _ = pipeline.set_state(gst::State::Null);
             return Err(EncodeError::Start(reason));
         }
@@ -65,9 +65,8 @@ impl EncodePipeline {
             pictures,
             sound,
             most_waiting: most_waiting(video),
-            encoder,
+            chosen,
             encode,
-            video_encoder: encoder.element().to_owned(),
             audio_encoder: sound_name.unwrap_or_default(),
         })
     }
@@ -96,7 +95,7 @@ impl EncodePipeline {
 
     /// Has the picture take so many kbit/s from now on, where the encoder can do that while it runs.
     pub(super) fn set_bitrate(&self, kbps: u32) {
-        if let Some(setting) = self.encoder.bitrate_setting(kbps) {
+        if let Some(setting) = self.chosen.encoder.bitrate_setting(kbps) {
             tracing::info!(kbps, "the picture's bitrate");
             set_text(&self.encode, setting.property, &setting.value);
         }
@@ -110,8 +109,13 @@ impl EncodePipeline {
         }
     }
 
+    /// The encoder in use.
+    pub(super) fn encoder(&self) -> Encoder {
+        self.chosen.encoder
+    }
+
     pub(super) fn encoders(&self) -> (&str, &str) {
-        (&self.video_encoder, &self.audio_encoder)
+        (self.chosen.encoder.element(), &self.audio_encoder)
     }
 
     fn broken(&self, error: gst::FlowError) -> EncodeError {
@@ -135,9 +139,10 @@ fn most_waiting(video: &VideoConfig) -> u64 {
 fn build_video(
     pipeline: &gst::Pipeline,
     video: &VideoConfig,
-    encoder: Encoder,
+    chosen: &Chosen,
     output: &Arc<Mutex<(Output, Deliver)>>,
 ) -> Result<(gst_app::AppSrc, gst::Element), EncodeError> {
+    let encoder = chosen.encoder;
     let format = PictureFormat::of(video);
     let source = raw_source(&format.caps());
     let mut chain = vec![source.clone().upcast()];
@@ -149,7 +154,7 @@ fn build_video(
     }
     let package = if encoder.is_hardware() { "of the board's maker" } else { "gstreamer1.0-plugins-ugly" };
     let encode = element("video.encoder", encoder.element(), package)?;
-    configure(&encode, video, encoder);
+    configure(&encode, video, chosen);
     chain.push(encode.clone());
     chain.push(filter(&caps(encoder.output_caps())?)?);
     let parse = element("video.encoder", "h264parse", "gstreamer1.0-plugins-bad")?;
@@ -189,11 +194,12 @@ fn sound_encoder(audio: &AudioConfig) -> Result<(gst::Element, i64), EncodeError
     Err(EncodeError::Missing { field: "audio", element: element.to_owned(), package })
 }
 
-fn configure(encode: &gst::Element, video: &VideoConfig, encoder: Encoder) {
+fn configure(encode: &gst::Element, video: &VideoConfig, chosen: &Chosen) {
+    let encoder = chosen.encoder;
     let target = EncodeTarget {
         bitrate_kbps: video.bitrate_kbps,
         gop_frames: video.fps * video.keyframe_s,
-        preset: Some(video.preset.clone()),
+        preset: chosen.preset.clone(),
     };
     for setting in encoder.settings(&target) {
         if setting.property == "tune" && !video.zero_latency {
@@ -201,7 +207,7 @@ fn configure(encode: &gst::Element, video: &VideoConfig, encoder: Encoder) {
         }
         set_text(encode, setting.property, &setting.value);
     }
-    if encoder == Encoder::X264enc && video.bframes > 0 {
+    if !encoder.is_hardware() && video.bframes > 0 {
         set_text(encode, "bframes", &video.bframes.to_string());
     }
 }

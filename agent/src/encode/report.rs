@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use stagebox_hw::Encoder;
 use stagebox_protocol::telemetry::{AudioLevel, SignalStatus};
 
 use crate::config::{AlarmConfig, AudioConfig, SourceConfig, VideoConfig};
@@ -20,6 +21,9 @@ pub struct MediaSetup {
     pub origin_ns: i64,
     /// Where the outcomes of trial encodes are kept.
     pub trials: Option<PathBuf>,
+    /// Encoders that failed while they ran.
+    #[serde(default)]
+    pub avoid: Vec<Encoder>,
 }
 
 /// A further line on the child's standard input.
@@ -30,6 +34,16 @@ pub enum MediaOrder {
     Bitrate { kbps: u32 },
 }
 
+/// How an encoder failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EncoderFailure {
+    /// It ended, and perhaps the process with it: that may be a moment of the driver's.
+    Ended,
+    /// It takes pictures and gives none; trying that again costs seconds of picture.
+    Hung,
+}
+
 /// What the child says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
@@ -38,9 +52,13 @@ pub enum MediaReport {
     Stats(MediaStats),
     /// As soon as it changes.
     Signal(SignalStatus),
+    /// Before the encoder is started: if the process dies of it, that is known.
+    Encoder(Encoder),
     /// Before it ends by itself.
     Failed {
         error: String,
+        /// The encoder is to blame, and how.
+        encoder: Option<EncoderFailure>,
         /// Starting it again does not help.
         configuration: bool,
     },

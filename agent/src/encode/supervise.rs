@@ -3,19 +3,23 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use stagebox_hw::Encoder;
 use stagebox_media::wire::{Decoder, WireMessage};
 use stagebox_media::{Epoch, Packet, Track};
 use stagebox_protocol::telemetry::{EncoderState, EncoderStatus};
 use stagebox_push::Hub;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{MediaOrder, MediaReport, MediaSetup, MediaStats};
+use super::fallback::Fallback;
+use super::retry::{Retry, retry};
+use super::{EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats};
 
 /// A file may take its time to open, and an encoder its trial.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -52,6 +56,8 @@ pub struct MediaStatus {
     pub error: Option<String>,
     /// The failure will stay until configuration or installation change.
     pub configuration: bool,
+    /// Which encoder does not encode although it should, and why.
+    pub degraded: Option<String>,
 }
 
 impl MediaStatus {
@@ -68,6 +74,7 @@ impl MediaStatus {
             dropped_frames: self.stats.dropped_frames,
             restarts: self.restarts,
             error: self.error.clone().or_else(|| self.stats.trouble.clone()),
+            degraded: self.degraded.clone(),
         }
     }
 }
@@ -77,6 +84,7 @@ impl MediaStatus {
 pub struct EncoderHandle {
     status: watch::Receiver<MediaStatus>,
     bitrate: watch::Sender<Option<u32>>,
+    retry: Arc<Notify>,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -93,6 +101,13 @@ impl EncoderHandle {
         self.bitrate.clone()
     }
 
+    /// Has the encoders that failed while they ran prove themselves, beside the one that encodes; the best that does
+    /// takes over.
+    #[must_use]
+    pub fn retry(&self) -> Arc<Notify> {
+        self.retry.clone()
+    }
+
     /// Ends the child; returns when it is gone.
     pub async fn stop(self) {
         self.cancel.cancel();
@@ -107,6 +122,16 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
     let (publish, status) = watch::channel(MediaStatus::default());
     let cancel = CancellationToken::new();
     let bitrate = watch::Sender::new(None);
+    let (asked, restart) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let fallback = Arc::new(Mutex::new(Fallback::default()));
+    tokio::spawn(cancel.clone().run_until_cancelled_owned(retry(Retry {
+        program: setup.program.clone(),
+        video: setup.media.video.clone(),
+        fallback: fallback.clone(),
+        asked: asked.clone(),
+        restart: restart.clone(),
+        publish: publish.clone(),
+    })));
     let supervisor = Supervisor {
         setup,
         hub,
@@ -115,8 +140,11 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
         cancel: cancel.clone(),
         last_dts: [i64::MIN; 2],
         last_words: None,
+        encoder: None,
+        fallback,
+        restart,
     };
-    EncoderHandle { status, bitrate, cancel, task: tokio::spawn(supervisor.run()) }
+    EncoderHandle { status, bitrate, retry: asked, cancel, task: tokio::spawn(supervisor.run()) }
 }
 
 struct Supervisor {
@@ -128,8 +156,30 @@ struct Supervisor {
     cancel: CancellationToken,
     /// The last frame of each track, over all children.
     last_dts: [i64; 2],
-    /// What the present child said before it ended, and whether its configuration is to blame.
-    last_words: Option<(String, bool)>,
+    /// What the present child said before it ended.
+    last_words: Option<LastWords>,
+    /// What the present child encodes with, once it has chosen.
+    encoder: Option<Encoder>,
+    fallback: Arc<Mutex<Fallback>>,
+    /// A better encoder is there than the one in use.
+    restart: Arc<Notify>,
+}
+
+struct LastWords {
+    error: String,
+    /// The encoder is to blame.
+    encoder: Option<EncoderFailure>,
+    /// Only another configuration helps.
+    configuration: bool,
+}
+
+/// How a child ended.
+enum Ended {
+    /// The box wanted it.
+    Stopped,
+    /// The next one is to choose its encoder anew.
+    Restart,
+    Failed(String),
 }
 
 impl Supervisor {
@@ -137,16 +187,22 @@ impl Supervisor {
         let mut failures = 0;
         loop {
             let started = Instant::now();
-            self.last_words = None;
+            (self.last_words, self.encoder) = (None, None);
             self.publish.send_modify(|status| status.state = EncoderState::Starting);
-            let Some(error) = self.run_child().await else { return };
+            let error = match self.run_child().await {
+                Ended::Stopped => return,
+                Ended::Restart => continue,
+                Ended::Failed(error) => error,
+            };
             failures = if started.elapsed() >= WELL_AFTER { 1 } else { failures + 1 };
             tracing::warn!("the media process ended: {error}");
-            let configuration = self.last_words.as_ref().is_some_and(|(_, configuration)| *configuration);
+            let configuration = self.last_words.as_ref().is_some_and(|words| words.configuration);
+            let degraded = self.blame(&error);
             self.publish.send_modify(|status| {
                 status.state = EncoderState::Failed;
                 status.error = Some(error);
                 status.configuration = configuration;
+                status.degraded = degraded;
                 status.restarts += 1;
                 status.stats.levels.clear();
             });
@@ -158,19 +214,40 @@ impl Supervisor {
         }
     }
 
-    /// Runs one child to its end and says why it ended; `None` if it was told to.
-    async fn run_child(&mut self) -> Option<String> {
+    /// Has the encoder give way if it is to blame once too often; what does not encode although it should.
+    fn blame(&self, error: &str) -> Option<String> {
+        let failure = match &self.last_words {
+            Some(words) => words.encoder,
+            // A driver that takes its process along says nothing.
+            None => Some(EncoderFailure::Ended),
+        };
+        let mut fallback = self.fallback.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(encoder), Some(failure)) = (self.encoder, failure)
+            && fallback.failed(encoder, failure, error, Instant::now().into_std())
+        {
+            tracing::warn!(%encoder, "another encoder takes over");
+        }
+        fallback.degraded()
+    }
+
+    /// Runs one child to its end.
+    async fn run_child(&mut self) -> Ended {
         let mut child = match self.start().await {
             Ok(child) => child,
-            Err(error) => return Some(format!("cannot start {}: {error}", self.setup.program.display())),
+            Err(error) => {
+                return Ended::Failed(format!("cannot start {}: {error}", self.setup.program.display()));
+            }
         };
-        let Some(stdout) = child.stdout.take() else { return Some("it has no output".to_owned()) };
-        let cancel = self.cancel.clone();
+        let Some(stdout) = child.stdout.take() else {
+            return Ended::Failed("it has no output".to_owned());
+        };
+        let (cancel, restart) = (self.cancel.clone(), self.restart.clone());
         let (mut stdin, bitrate) = (child.stdin.take(), self.bitrate.clone());
         let ended = tokio::select! {
-            () = cancel.cancelled() => None,
-            reason = self.read(stdout) => Some(reason),
-            () = order(stdin.as_mut(), bitrate) => None,
+            () = cancel.cancelled() => Ended::Stopped,
+            () = restart.notified() => Ended::Restart,
+            reason = self.read(stdout) => Ended::Failed(reason),
+            () = order(stdin.as_mut(), bitrate) => Ended::Stopped,
         };
         // The end of its standard input tells the child to go.
         drop(stdin);
@@ -179,12 +256,11 @@ impl Supervisor {
             // Already gone is as good.
             let _ = child.kill().await;
         }
-        let reason = ended?;
-        Some(match (&self.last_words, exit) {
-            (Some((words, _)), _) => words.clone(),
-            (None, Ok(Ok(status))) => format!("{reason} ({status})"),
-            (None, _) => reason,
-        })
+        match (ended, &self.last_words, exit) {
+            (Ended::Failed(_), Some(words), _) => Ended::Failed(words.error.clone()),
+            (Ended::Failed(reason), None, Ok(Ok(status))) => Ended::Failed(format!("{reason} ({status})")),
+            (ended, ..) => ended,
+        }
     }
 
     async fn start(&self) -> std::io::Result<Child> {
@@ -194,7 +270,8 @@ impl Supervisor {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let mut line = serde_json::to_vec(&self.setup.media)?;
+        let avoid = self.fallback.lock().unwrap_or_else(PoisonError::into_inner).avoided();
+        let mut line = serde_json::to_vec(&MediaSetup { avoid, ..self.setup.media.clone() })?;
         line.push(b'\n');
         if let Some(stdin) = &mut child.stdin {
             stdin.write_all(&line).await?;
@@ -233,8 +310,9 @@ impl Supervisor {
                 Ok(MediaReport::Signal(signal)) => {
                     self.publish.send_modify(|status| status.stats.signal = signal);
                 }
-                Ok(MediaReport::Failed { error, configuration }) => {
-                    self.last_words = Some((error, configuration));
+                Ok(MediaReport::Encoder(encoder)) => self.encoder = Some(encoder),
+                Ok(MediaReport::Failed { error, encoder, configuration }) => {
+                    self.last_words = Some(LastWords { error, encoder, configuration });
                 }
                 Err(error) => tracing::warn!("a report of the media process makes no sense: {error}"),
             },

@@ -16,6 +16,11 @@ pub fn between(before: &BoxStatus, after: &BoxStatus) -> Vec<EventBody> {
             error: error.unwrap_or_else(|| "no reason was given".into()),
         });
     }
+    if let Some(reason) = &after.encoder.degraded
+        && after.encoder.degraded != before.encoder.degraded
+    {
+        events.push(EventBody::EncoderDegraded { reason: reason.clone() });
+    }
     recording(before, after, &mut events);
     live(before, after, &mut events);
     outputs(before, after, &mut events);

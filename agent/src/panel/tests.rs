@@ -42,6 +42,10 @@ impl Machinery for Fake {
     fn reconnect(&mut self, _: Option<OutputRole>) {
         self.0.lock().unwrap().push("reconnect".to_owned());
     }
+
+    fn retry_encoder(&mut self) {
+        self.0.lock().unwrap().push("retry encoder".to_owned());
+    }
 }
 
 /// A box with a real control and a real socket.

@@ -164,6 +164,9 @@ fn trouble(status: &BoxStatus) -> Option<String> {
     if let Some(left_s) = status.storage.remaining_s.filter(|left_s| recording && *left_s < LOW_STORAGE_S) {
         return Some(format!("Storage for {} min", left_s / 60));
     }
+    if live && status.encoder.degraded.is_some() {
+        return Some(format!("{} stands in", status.encoder.name));
+    }
     let alarms = status.signal.alarms.iter().filter(|_| live && status.signal.state == SignalState::Locked);
     alarms.filter_map(alarm).next().map(str::to_owned)
 }

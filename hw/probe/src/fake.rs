@@ -16,6 +16,13 @@ pub struct FakeProbe {
 }
 
 impl FakeProbe {
+    /// Is this machine.
+    #[must_use]
+    pub fn with_machine(mut self, machine: Machine) -> Self {
+        self.machine = machine;
+        self
+    }
+
     /// Installs an encoder whose trials go as told.
     #[must_use]
     pub fn with_encoder(mut self, encoder: Encoder, outcome: TrialOutcome) -> Self {

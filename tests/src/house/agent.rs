@@ -1,5 +1,6 @@
 //! The box as a process.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,8 @@ pub struct AgentOptions {
     /// Has the box speak TLS with the cloud: what its configuration says of whom to trust, with `PRINT` for the
     /// print that the cloud told.
     pub tls: Option<String>,
+    /// What the process and its children find in their environment.
+    pub environment: Vec<(String, OsString)>,
     /// TOML that follows what [`Agent::start`] writes itself.
     pub extra: String,
 }
@@ -47,6 +50,7 @@ impl Default for AgentOptions {
             preset: "veryfast".into(),
             video: String::new(),
             tls: None,
+            environment: Vec::new(),
             extra: String::new(),
         }
     }
@@ -58,6 +62,7 @@ pub struct Agent {
     pub process: Process,
     pub id: String,
     directory: PathBuf,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Agent {
@@ -83,7 +88,7 @@ impl Agent {
             text("secret"),
         );
         Self::write(directory, options, &section)?;
-        Self::launch(directory, &text("id"))
+        Self::launch(directory, &text("id"), &options.environment)
     }
 
     /// Starts a box that knows no cloud.
@@ -92,7 +97,7 @@ impl Agent {
     /// When the process cannot be started.
     pub fn start_alone(directory: &Path, options: &AgentOptions) -> Result<Self> {
         Self::write(directory, options, "")?;
-        Self::launch(directory, "")
+        Self::launch(directory, "", &options.environment)
     }
 
     /// Starts the box again with the data that it had.
@@ -100,9 +105,9 @@ impl Agent {
     /// # Errors
     /// When the process cannot be started.
     pub fn restart(self) -> Result<Self> {
-        let Self { process, id, directory } = self;
+        let Self { process, id, directory, environment } = self;
         drop(process);
-        Self::launch(&directory, &id)
+        Self::launch(&directory, &id, &environment)
     }
 
     fn write(directory: &Path, options: &AgentOptions, section: &str) -> Result<()> {
@@ -126,11 +131,13 @@ impl Agent {
         fs::write(own.join("agent.toml"), config).context("writing agent.toml")
     }
 
-    fn launch(directory: &Path, id: &str) -> Result<Self> {
+    fn launch(directory: &Path, id: &str, environment: &[(String, OsString)]) -> Result<Self> {
         let mut command = Command::new(binary("stagebox-agent")?);
         command.arg("--config").arg(directory.join("box/agent.toml"));
+        command.envs(environment.iter().cloned());
         let process = Process::start("box", &directory.join("logs"), command)?;
-        Ok(Self { process, id: id.to_owned(), directory: directory.to_owned() })
+        let environment = environment.to_vec();
+        Ok(Self { process, id: id.to_owned(), directory: directory.to_owned(), environment })
     }
 
     /// The panel's socket.

@@ -60,7 +60,8 @@ export function encoderText(encoder: Telemetry["encoder"]): string {
   if (encoder.error !== null) return encoder.error;
   const lowered = encoder.lowered_to_kbps;
   if (lowered !== undefined) return `lowered to ${lowered} kbit/s: the line of the main output carries no more`;
-  return `${encoder.fps.toFixed(1)} fps · ${encoder.name}`;
+  const makes = `${encoder.fps.toFixed(1)} fps · ${encoder.name}`;
+  return encoder.degraded === undefined ? makes : `${makes} stands in: ${encoder.degraded}`;
 }
 
 function trim(fps: number): string {
@@ -97,4 +98,5 @@ export const COMMAND_WORDS: Record<CommandName, string> = {
   stop_recording: "Stop recording",
   reconnect: "Reconnect",
   identify: "Identify",
+  retry_encoder: "Try the encoder again",
 };

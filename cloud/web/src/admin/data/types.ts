@@ -156,6 +156,8 @@ export interface Telemetry {
     dropped_frames: number;
     restarts: number;
     error: string | null;
+    /** Which encoder failed while it ran, so that this one stands in for it. */
+    degraded?: string;
   };
   outputs: Output[];
   audio: { peak_dbfs: number; rms_dbfs: number }[];
@@ -188,7 +190,8 @@ export type CommandName =
   | "start_recording"
   | "stop_recording"
   | "reconnect"
-  | "identify";
+  | "identify"
+  | "retry_encoder";
 
 /** A condition that an operator should know of, as long as it lasts. */
 export interface Alarm {
