@@ -123,8 +123,8 @@ impl Daemon {
         };
         let recorder = record::spawn(recorder_config, hub.clone(), &durable, clock.clone())?;
         let trust = trust(config)?;
-        let outputs: Vec<_> = [OutputRole::Main, OutputRole::Backup]
-            .map(|role| Output::spawn(role, output_setup(config, &trust), hub.clone()))
+        let outputs: Vec<_> = OutputRole::ALL
+            .map(|role| Output::spawn(role, output_setup(config, role, &trust), hub.clone()))
             .into();
         let stands_by = machinery::stand_by(&config.backup, &outputs, clock.clone());
         let machinery = BoxMachinery {
@@ -139,7 +139,7 @@ impl Daemon {
             link::spawn(config, &durable, clock, control.clone())
         });
         let link = link.transpose()?;
-        targets::feed(&config.outputs, link.as_ref().map(LinkHandle::targets), &outputs)?;
+        targets::feed(config, link.as_ref().map(LinkHandle::targets), &outputs)?;
         observe(&control, &encoder, &recorder, &outputs);
         come_back(outputs.clone());
         follow_line(config, &encoder, &outputs);
@@ -209,12 +209,12 @@ fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonE
     Ok(EncoderSetup { program, media })
 }
 
-fn output_setup(config: &Config, cloud: &Trust) -> push::Setup {
+fn output_setup(config: &Config, role: OutputRole, cloud: &Trust) -> push::Setup {
     let kbps = config.video.bitrate_kbps + config.audio.bitrate_kbps;
     push::Setup {
         bitrate_kbps: kbps + kbps * OVERHEAD_PERCENT / 100,
         stream: targets::stream_info(config),
-        trust: targets::believed(&config.outputs, cloud),
+        trust: targets::believed(config, role, cloud),
     }
 }
 

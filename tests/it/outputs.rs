@@ -14,7 +14,7 @@ use tokio::net::UnixDatagram;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use super::{FRAME_US, STEP};
+use super::{FRAME_US, STEP, Stage, wait_segments};
 
 /// The panel's button, over the panel's own socket.
 pub(crate) async fn press(agent: &Agent) -> Result<()> {
@@ -285,5 +285,51 @@ async fn a_cold_backup_pushes_while_main_does_not() -> Result<()> {
     ensure!(backup.recorded().len() == 1, "{:?}", backup.recorded());
     hold(&agent).await?;
     agent.process.stop(Duration::from_secs(5)).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_server_is_the_boxs_own() -> Result<()> {
+    let servers = tempfile::tempdir()?;
+    let mut third = Nginx::rtmp(servers.path(), "third", free_port(0), true).await?;
+    let extra = format!(
+        "[[outputs]]\nrole = \"third\"\nurl = \"rtmp://127.0.0.1:{}/live\"\nkey = \"c\"\n",
+        third.port
+    );
+    let options = AgentOptions { extra, ..AgentOptions::default() };
+    // The cloud names main and backup all the same.
+    let cloud = CloudOptions { extra: "[live]\ntranscode = false\n".into(), ..CloudOptions::default() };
+    let stage = Stage::set(&cloud, &options).await?;
+    stage.command("start_stream").await?;
+    stage.cloud.api.wait_receiving(&stage.event, "main", STEP).await?;
+    stage.cloud.api.set_status(&stage.event, "started").await?;
+    let end = wait_segments(&stage.cloud, &stage.event, 0, 2).await?;
+    main_receives(&third, 1).await?;
+    let path = format!("devices/{}", stage.agent.id);
+    let live = async |state: &str, third: &str| {
+        wait_until(&format!("{state}, and the third server {third}"), STEP, || async {
+            let telemetry = stage.cloud.api.get(&path).await?["telemetry"].clone();
+            let outputs = telemetry["outputs"].as_array().cloned().unwrap_or_default();
+            let roles: Vec<_> = outputs.iter().filter_map(|output| output["role"].as_str()).collect();
+            ensure!(!roles.contains(&"fourth"), "{roles:?}");
+            let is_so = |role: &str, state: &str| {
+                outputs.iter().any(|output| output["role"] == role && output["state"] == state)
+            };
+            let all = is_so("main", "sending") && is_so("backup", "sending") && is_so("third", third);
+            Ok((telemetry["live"]["state"] == state && all).then_some(()))
+        })
+        .await
+    };
+    live("live", "sending").await?;
+    let file = third.recorded()[0].display().to_string();
+    third.process.kill().await?;
+    let packets = probe::packets(&file, Stream::Video, None).await?;
+    ensure!(packets[0].dts_us < 1_000_000, "its times begin at {} us", packets[0].dts_us);
+    ensure!(probe::gaps(&packets, FRAME_US).is_empty(), "{packets:?}");
+
+    live("degraded", "waiting").await?;
+    wait_segments(&stage.cloud, &stage.event, end, 2).await?;
+    let publishes = stage.cloud.process.output().matches("publishing").count();
+    ensure!(publishes <= 2, "main or backup began again: {publishes} publishes");
     Ok(())
 }

@@ -20,9 +20,15 @@ type Outcomes = BTreeMap<PathBuf, (u64, u64)>;
 
 /// A shared machine can stop for seconds: files in which something fails are tried once more, against a new server,
 /// and both tries are told.
-pub(crate) async fn run() -> Result<()> {
+pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloud/web");
-    let files = test_files(&web.join("e2e"))?;
+    let mut files = test_files(&web.join("e2e"))?;
+    files.retain(|file| only.is_none_or(|part| file.to_string_lossy().contains(part)));
+    ensure!(
+        !files.is_empty(),
+        "--only {}: no file of tests in cloud/web/e2e has this in its name",
+        only.unwrap_or_default()
+    );
     let mut outcomes = Outcomes::new();
     let mut failed = once(&web, files, &mut outcomes).await?;
     if !failed.is_empty() {

@@ -42,7 +42,11 @@ enum Command {
         rest: Vec<String>,
     },
     /// The whole job in Chromium.
-    Browser,
+    Browser {
+        /// Only the files of tests whose names have this in them.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// The whole job for as long as asked, with a part killed every little while.
     Soak {
         #[arg(long, default_value_t = 120)]
@@ -75,7 +79,7 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Demo { seconds, data, .. } => demo::run(seconds, data).await,
             Command::Panel { socket, rest } => panel::run(socket, &rest).await,
-            Command::Browser => browser::run().await,
+            Command::Browser { only } => browser::run(only.as_deref()).await,
             Command::Soak { powercuts: Some(cuts), seed, part, .. } => {
                 soak::cut_power(cuts, seed, part).await
             }

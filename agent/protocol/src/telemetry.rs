@@ -226,17 +226,42 @@ pub enum EncoderState {
     Unknown,
 }
 
-/// Which of a box's two outputs.
+/// Which of a box's four outputs: two of a broadcast, and two of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "schema", schema(as = BoxOutputRole))]
 pub enum OutputRole {
     Main,
+    /// The same stream once more, beside main or in its place.
     Backup,
+    /// A server of its own, by the box's configuration alone.
+    Third,
+    Fourth,
 }
 
-/// One of a box's two outputs.
+impl OutputRole {
+    pub const ALL: [Self; 4] = [Self::Main, Self::Backup, Self::Third, Self::Fourth];
+
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Backup => "backup",
+            Self::Third => "third",
+            Self::Fourth => "fourth",
+        }
+    }
+
+    /// Whether it feeds the broadcast of the cloud, which merges main and backup.
+    #[must_use]
+    pub fn is_of_broadcast(self) -> bool {
+        matches!(self, Self::Main | Self::Backup)
+    }
+}
+
+/// One of a box's outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "schema", schema(as = BoxOutput))]

@@ -13,8 +13,8 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use tree::{
-    AlarmConfig, AudioConfig, BackupConfig, BackupPush, CloudConfig, Config, OutputConfig, OutputRole,
-    PanelConfig, Protect, RecordConfig, Secret, SourceConfig, VideoConfig,
+    AlarmConfig, AudioConfig, BackupConfig, BackupPush, CloudConfig, Config, OutputConfig, PanelConfig,
+    Protect, RecordConfig, Secret, SourceConfig, VideoConfig,
 };
 
 /// Why a configuration was refused; each says where and what would do.

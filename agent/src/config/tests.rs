@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use super::{Config, ConfigError, OutputRole, SourceConfig};
+use stagebox_protocol::telemetry::OutputRole;
+
+use super::{Config, ConfigError, SourceConfig};
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -63,7 +65,7 @@ fn unknown_keys_are_named() {
         ("[source]\nkind = \"pattern\"\npath = \"x\"", "path"),
         ("[source]\nkind = \"file\"", "path"),
         ("[source]\nkind = \"hdmi\"", "hdmi"),
-        ("[[outputs]]\nrole = \"third\"\nurl = \"rtmp://h/live\"\nkey = \"k\"", "third"),
+        ("[[outputs]]\nrole = \"fifth\"\nurl = \"rtmp://h/live\"\nkey = \"k\"", "fifth"),
     ] {
         let message = parse(text, &[]).unwrap_err().to_string();
         assert!(message.contains(named) && message.contains("box.toml"), "{message}");

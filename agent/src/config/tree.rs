@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use stagebox_protocol::telemetry::OutputRole;
 
 use super::ConfigError;
 use crate::capture::Script;
@@ -21,7 +22,7 @@ pub struct Config {
     pub audio: AudioConfig,
     pub alarms: AlarmConfig,
     pub record: RecordConfig,
-    /// Fixed stream targets; without any, the cloud names them.
+    /// Fixed stream targets; without a main or backup among them, the cloud names those two.
     pub outputs: Vec<OutputConfig>,
     pub backup: BackupConfig,
     pub cloud: Option<CloudConfig>,
@@ -138,14 +139,6 @@ pub enum BackupPush {
     Cold,
 }
 
-/// Which of a broadcast's two servers an output feeds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputRole {
-    Main,
-    Backup,
-}
-
 /// A fixed stream target.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -219,6 +212,12 @@ const PRESETS: [&str; 10] = [
 ];
 
 impl Config {
+    /// Whether main and backup are fixed here, rather than named by the cloud.
+    #[must_use]
+    pub fn fixes_broadcast(&self) -> bool {
+        self.outputs.iter().any(|output| output.role.is_of_broadcast())
+    }
+
     /// Where recordings go.
     #[must_use]
     pub fn record_dir(&self) -> PathBuf {
@@ -297,7 +296,7 @@ impl Config {
                 return Err(ConfigError::invalid(
                     format!("outputs[{index}].role"),
                     "there is an output of this role already",
-                    "give one `main` and one `backup` at most",
+                    "give each of `main`, `backup`, `third` and `fourth` once at most",
                 ));
             }
             scheme(&format!("outputs[{index}].url"), &output.url, &["rtmp", "rtmps"])?;

@@ -23,8 +23,12 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// Puts an output's status in its place: main first.
+    /// Puts an output's status in its place: main first. One of the box's own that pushes nowhere is not spoken of.
     pub(super) fn set_output(&mut self, status: OutputStatus) {
+        if status.url.is_none() && !status.role.is_of_broadcast() {
+            self.outputs.retain(|output| output.role != status.role);
+            return;
+        }
         match self.outputs.iter_mut().find(|output| output.role == status.role) {
             Some(output) => *output = status,
             None => {

@@ -27,7 +27,7 @@ pub(super) struct BoxMachinery {
 
 impl Machinery for BoxMachinery {
     fn set_live(&mut self, live: bool) {
-        let is_own = |output: &&Output| self.stands_by.is_none() || output.role == OutputRole::Main;
+        let is_own = |output: &&Output| self.stands_by.is_none() || output.role != OutputRole::Backup;
         self.outputs.iter().filter(is_own).for_each(|output| output.handle.set_live(live));
         if let Some(told) = &self.stands_by {
             told.send_replace(live);

@@ -6,27 +6,23 @@ use stagebox_push::{StreamKey, Target};
 use tokio::sync::watch;
 
 use super::DaemonError;
-use crate::config;
+use crate::config::Config;
 use crate::link::Targets;
 use crate::push::Output;
 use crate::trust::Trust;
 
 /// Gives the outputs their targets, and follows the cloud if the configuration has none.
 pub(super) fn feed(
-    fixed: &[config::OutputConfig],
+    config: &Config,
     cloud: Option<watch::Receiver<Option<Targets>>>,
     outputs: &[Output],
 ) -> Result<(), DaemonError> {
-    for output in fixed {
-        let (role, name) = match output.role {
-            config::OutputRole::Main => (OutputRole::Main, "main"),
-            config::OutputRole::Backup => (OutputRole::Backup, "backup"),
-        };
+    for output in &config.outputs {
         let target = Target::parse(&output.url, StreamKey::new(output.key.expose()))
-            .map_err(|source| DaemonError::Target { role: name, source })?;
-        set(outputs, role, Some(target));
+            .map_err(|source| DaemonError::Target { role: output.role.name(), source })?;
+        set(outputs, output.role, Some(target));
     }
-    if let Some(cloud) = cloud.filter(|_| fixed.is_empty()) {
+    if let Some(cloud) = cloud.filter(|_| !config.fixes_broadcast()) {
         tokio::spawn(follow(cloud, outputs.to_vec()));
     }
     Ok(())
@@ -59,13 +55,13 @@ fn set(outputs: &[Output], role: OutputRole, target: Option<Target>) {
     }
 }
 
-/// Whom to believe of the servers: where the cloud names them, as one believes the cloud.
-pub(super) fn believed(fixed: &[config::OutputConfig], cloud: &Trust) -> Trust {
-    if fixed.is_empty() { cloud.clone() } else { Trust::default() }
+/// Whom to believe of a server: where the cloud names it, as one believes the cloud.
+pub(super) fn believed(config: &Config, role: OutputRole, cloud: &Trust) -> Trust {
+    if role.is_of_broadcast() && !config.fixes_broadcast() { cloud.clone() } else { Trust::default() }
 }
 
 /// What a server is told of the stream.
-pub(super) fn stream_info(config: &config::Config) -> StreamInfo {
+pub(super) fn stream_info(config: &Config) -> StreamInfo {
     StreamInfo {
         encoder: super::SOFTWARE.to_owned(),
         width: config.video.width,

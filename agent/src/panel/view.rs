@@ -153,12 +153,9 @@ fn trouble(status: &BoxStatus) -> Option<String> {
         SignalState::None if live => return Some("No picture at the input".to_owned()),
         _ => {}
     }
-    let waiting = [(OutputRole::Main, "Main"), (OutputRole::Backup, "Backup")]
-        .into_iter()
-        .filter_map(|(role, name)| find(status, role).map(|output| (name, output)))
-        .find(|(_, output)| live && output.state == OutputState::Waiting);
-    if let Some((name, output)) = waiting {
-        return Some(why(name, &output.error));
+    let waiting = status.outputs.iter().find(|output| live && output.state == OutputState::Waiting);
+    if let Some(output) = waiting {
+        return Some(why(capital(output.role), &output.error));
     }
     let recording = matches!(status.recording.state, RecordingState::Recording | RecordingState::Starting);
     if let Some(left_s) = status.storage.remaining_s.filter(|left_s| recording && *left_s < LOW_STORAGE_S) {
@@ -169,6 +166,15 @@ fn trouble(status: &BoxStatus) -> Option<String> {
     }
     let alarms = status.signal.alarms.iter().filter(|_| live && status.signal.state == SignalState::Locked);
     alarms.filter_map(alarm).next().map(str::to_owned)
+}
+
+fn capital(role: OutputRole) -> &'static str {
+    match role {
+        OutputRole::Main => "Main",
+        OutputRole::Backup => "Backup",
+        OutputRole::Third => "Third",
+        OutputRole::Fourth => "Fourth",
+    }
 }
 
 fn alarm(alarm: &SignalAlarm) -> Option<&'static str> {

@@ -1,7 +1,8 @@
-//! RTMP outputs: encoded frames to a main and a backup server.
+//! RTMP outputs: encoded frames to a main and a backup server, and to two more.
 //!
-//! How an output works is stagebox-push's; here is what a box adds: which of the two an output is, and whom it
-//! believes. Both outputs send the frames' own timestamps, so that the cloud can merge them.
+//! How an output works is stagebox-push's; here is what a box adds: which of them an output is, and whom it
+//! believes. Main and backup send the frames' own timestamps, so that the cloud can merge them; the others' times
+//! begin at zero with each connection, as servers expect that know nothing of a box.
 
 mod line;
 mod rate;
@@ -45,15 +46,11 @@ impl Output {
     #[must_use]
     pub fn spawn(role: OutputRole, setup: Setup, hub: Hub) -> Self {
         let Setup { bitrate_kbps, stream, trust } = setup;
-        let name = match role {
-            OutputRole::Main => "main",
-            OutputRole::Backup => "backup",
-        };
         let config = OutputConfig {
-            name: name.to_owned(),
+            name: role.name().to_owned(),
             bitrate_kbps,
             stream,
-            times: Times::Own,
+            times: if role.is_of_broadcast() { Times::Own } else { Times::FromZero },
             patience: Patience::EAGER,
         };
         Self { role, handle: stagebox_push::spawn(config, Line::new(trust), hub) }

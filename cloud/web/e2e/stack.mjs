@@ -96,15 +96,43 @@ export const playback = (page) =>
 export async function plays(page, seconds = 5, withinMs = 25_000) {
   await until("a picture", async () => (await playback(page)).frames > 0, withinMs);
   const from = await playback(page);
-  return until(
-    `${seconds} s of playback`,
-    async () => {
-      const now = await playback(page);
-      return now.time - from.time >= seconds && now.frames > from.frames && now.audio > from.audio ? now : undefined;
-    },
-    seconds * 1000 + 15_000,
-  );
+  try {
+    return await until(
+      `${seconds} s of playback`,
+      async () => {
+        const now = await playback(page);
+        return now.time - from.time >= seconds && now.frames > from.frames && now.audio > from.audio ? now : undefined;
+      },
+      seconds * 1000 + 15_000,
+    );
+  } catch (error) {
+    throw new Error(`${error.message}; at first ${JSON.stringify(from)}, at last ${JSON.stringify(await stalled(page))}`);
+  }
 }
+
+/** What a player that does not play has, for whoever looks for the reason. */
+const stalled = async (page) => {
+  const played = await playback(page);
+  const state = await page.evaluate(() => {
+    const video = window.stagebox?.video;
+    const ranges = (of) => Array.from({ length: of.length }, (_, at) => [of.start(at), of.end(at)]);
+    return video && {
+      ready: video.readyState,
+      network: video.networkState,
+      seeking: video.seeking,
+      rate: video.playbackRate,
+      buffered: ranges(video.buffered),
+      error: video.error?.message,
+      requests: performance.getEntriesByType("resource").slice(-6).map((one) => [
+        one.name.replace(/.*\//, ""),
+        one.responseStatus,
+        Math.round(one.duration),
+        Math.round(performance.now() - one.responseEnd),
+      ]),
+    };
+  });
+  return { ...played, ...state };
+};
 
 /** Signs in through the form, at the address under which the page is to know the server. */
 export async function signIn(page, at = url) {

@@ -14,12 +14,15 @@ const onAir = (event, what) =>
 
 /** Waits until viewers' players can fetch `count` whole segments after the `cut`th change of what is shown. */
 async function whole(base, count, { cut = 0, headers = {} } = {}) {
-  const there = async () => {
-    const answer = await ask(`${base}/source/index.m3u8?plain=1`, headers);
+  const there = async (rendition) => {
+    const answer = await ask(`${base}/${rendition}/index.m3u8?plain=1`, headers);
     const runs = answer.ok ? (await answer.text()).split("#EXT-X-DISCONTINUITY\n") : [];
     return (runs[cut]?.match(/\.m4s$/gm)?.length ?? 0) >= count;
   };
-  await until(`${count} segments`, there, 20_000);
+  // A segment of one rendition can be whole a moment before the other's.
+  for (const rendition of ["source", "audio"]) {
+    await until(`${count} segments of ${rendition}`, () => there(rendition), 20_000);
+  }
 }
 
 const cuts = (list) => list.segments.filter((segment) => segment.discontinuity).length;

@@ -111,7 +111,7 @@ export interface Job {
 }
 
 export interface Output {
-  role: "main" | "backup";
+  role: "main" | "backup" | "third" | "fourth";
   state: "off" | "connecting" | "sending" | "waiting" | "unknown";
   url: string | null;
   bitrate_kbps: number;
