@@ -7,6 +7,7 @@ pub mod control;
 pub mod daemon;
 pub mod durable;
 pub mod encode;
+pub mod healing;
 pub mod link;
 mod network;
 pub mod panel;

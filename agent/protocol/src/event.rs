@@ -72,6 +72,21 @@ pub enum EventBody {
         /// What failed, and how.
         reason: String,
     },
+    /// The box does something by itself about a trouble that stays.
+    SelfHealing {
+        step: HealingStep,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The trouble is over, for a minute already.
+    SelfHealed {
+        /// The last thing that was done about it.
+        step: HealingStep,
+    },
+    /// The trouble stays, and nothing is left to try for now.
+    SelfHealingExhausted {
+        reason: String,
+    },
     /// A command that could not be answered where it asked to be.
     CommandRefused {
         command: String,
@@ -85,6 +100,24 @@ pub enum EventBody {
     /// A kind of a newer contract, kept as it came.
     #[serde(untagged)]
     Unknown(UnknownEvent),
+}
+
+/// What a box does by itself about a trouble that stays; each costs more than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealingStep {
+    /// Closes the capture and opens it again.
+    RestartCapture,
+    /// Has the source believe that it was plugged in anew.
+    ToggleEdid,
+    /// Passes over the encoder.
+    NextEncoder,
+    /// Starts the agent anew.
+    RestartAgent,
+    /// Starts the machine anew.
+    Reboot,
+    #[serde(other)]
+    Unknown,
 }
 
 /// An event of a kind that this version does not know.
@@ -112,6 +145,9 @@ impl EventBody {
             Self::OutputLost { .. } => "output_lost",
             Self::EncoderRestarted { .. } => "encoder_restarted",
             Self::EncoderDegraded { .. } => "encoder_degraded",
+            Self::SelfHealing { .. } => "self_healing",
+            Self::SelfHealed { .. } => "self_healed",
+            Self::SelfHealingExhausted { .. } => "self_healing_exhausted",
             Self::CommandRefused { .. } => "command_refused",
             Self::EventsLost { .. } => "events_lost",
             Self::Unknown(event) => &event.kind,

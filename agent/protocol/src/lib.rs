@@ -30,7 +30,7 @@ pub mod topic;
 pub use {
     command::{Command, CommandEnvelope, CommandResponse, Origin, Outcome, ResponseStatus},
     desired::{BoxState, Desired, DesiredState, Reported},
-    event::{Ack, BoxEvent, EventBody},
+    event::{Ack, BoxEvent, EventBody, HealingStep},
     id::{BootId, BoxId, CommandId, OutboxId},
     status::{Presence, Status},
     telemetry::{BoxStatus, OutputRole, Telemetry},

@@ -148,6 +148,12 @@ fn events() -> Vec<EventBody> {
         EventBody::OutputLost { role: OutputRole::Backup, error: "timed out".into() },
         EventBody::EncoderRestarted { error: "exit status 1".into() },
         EventBody::EncoderDegraded { reason: "vah264enc failed twice: reset".into() },
+        EventBody::SelfHealing {
+            step: HealingStep::ToggleEdid,
+            reason: "no picture comes through the cable".into(),
+        },
+        EventBody::SelfHealed { step: HealingStep::RestartAgent },
+        EventBody::SelfHealingExhausted { reason: "source.device: no such device".into() },
         EventBody::CommandRefused { command: "identify".into(), code: 403, error: "elsewhere".into() },
         EventBody::EventsLost { count: 12 },
     ]
