@@ -270,6 +270,12 @@ fn observe(control: &Control, encoder: &EncoderHandle, recorder: &RecorderHandle
             audio: status.stats.levels.clone(),
         }
     });
+    let (told, mut levels) = (control.clone(), encoder.levels());
+    tokio::spawn(async move {
+        while levels.changed().await.is_ok() {
+            told.observe_levels(levels.borrow_and_update().clone());
+        }
+    });
     forward(control, recorder.status(), |status| Observation::Recording(status.into()));
     for output in outputs {
         let role = output.role;

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts processes and measures them")]
 
 mod api;
+mod av;
 mod capture;
 mod cpu;
 mod crowd;
@@ -47,6 +48,9 @@ struct Arguments {
     /// Runs of each side; the median counts.
     #[arg(long, default_value_t = 3)]
     runs: usize,
+    /// How long sound and picture are compared (av).
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=120))]
+    minutes: u32,
     /// Be the ingest server that is measured.
     #[arg(long, hide = true)]
     sink: Option<SocketAddr>,
@@ -71,6 +75,7 @@ const NAMES: &[&str] = &[
     "streams",
     "storm",
     "glass",
+    "av",
     "start",
     "failover",
     "item",
@@ -81,7 +86,8 @@ const NAMES: &[&str] = &[
     "queue",
 ];
 
-async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
+async fn measure(name: &str, arguments: &Arguments) -> Result<Vec<Figure>> {
+    let runs = arguments.runs.max(1);
     match name {
         "box" => capture::measure(runs).await,
         "ingest" => ingest::measure(runs).await,
@@ -99,6 +105,7 @@ async fn measure(name: &str, runs: usize) -> Result<Vec<Figure>> {
         "postgres-million" => postgres::million(runs).await,
         "queue" => queue::measure(runs).await,
         "glass" => glass::measure(runs).await,
+        "av" => av::measure(arguments.minutes).await,
         "start" => start::measure(runs).await,
         "failover" => failover::measure(runs).await,
         "item" => item::measure().await,
@@ -129,9 +136,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         .context("--json: the file cannot be created")?;
     println!("{}", figure::HEAD);
     for name in names {
-        for figure in
-            measure(name, arguments.runs.max(1)).await.with_context(|| format!("figure '{name}'"))?
-        {
+        for figure in measure(name, arguments).await.with_context(|| format!("figure '{name}'"))? {
             println!("{figure}");
             if let Some(json) = &mut json {
                 writeln!(json, "{}", serde_json::to_string(&figure)?).context("--json: writing")?;

@@ -9,8 +9,10 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use stagebox_protocol::telemetry::{SignalState, SignalStatus};
 
+use super::adjust::{lacks, pick};
 use super::feed::Feed;
 use super::{CHANNELS, CaptureError, Captured, PictureFormat, SAMPLE_RATE, Source, Tick, element};
+use crate::config::ChannelPair;
 
 /// How long a file may take to show its first picture.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -32,6 +34,8 @@ struct Decoder {
     state: Mutex<State>,
     changed: Condvar,
     ahead_pictures: usize,
+    /// The channels that are wanted; all of them mixed without it.
+    pair: Option<ChannelPair>,
 }
 
 struct State {
@@ -42,6 +46,8 @@ struct State {
     complete: bool,
     stopped: bool,
     trouble: Option<String>,
+    /// The wanted channels are not there.
+    sound_trouble: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +58,11 @@ enum Lane {
 }
 
 impl FileSource {
-    pub(super) fn open(path: &Path, format: PictureFormat) -> Result<Self, CaptureError> {
+    pub(super) fn open(
+        path: &Path,
+        format: PictureFormat,
+        pair: Option<ChannelPair>,
+    ) -> Result<Self, CaptureError> {
         let unreadable = |problem: String| CaptureError::File { path: path.to_owned(), problem };
         let meta = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
         if !meta.is_file() {
@@ -67,9 +77,11 @@ impl FileSource {
                 complete: false,
                 stopped: false,
                 trouble: None,
+                sound_trouble: None,
             }),
             changed: Condvar::new(),
             ahead_pictures: (format.fps as usize).div_ceil(2).max(4),
+            pair,
         });
         let pipeline = build(path, format, &decoder)?;
         let mut source =
@@ -108,10 +120,14 @@ impl Source for FileSource {
             width: self.format.width,
             height: self.format.height,
             fps: self.format.fps as f32,
-            audio: state.sound != Lane::Absent,
+            audio: state.sound != Lane::Absent && state.sound_trouble.is_none(),
             reason: None,
             alarms: Vec::new(),
         }
+    }
+
+    fn sound_trouble(&self) -> Option<String> {
+        self.decoder.lock().sound_trouble.clone()
     }
 }
 
@@ -165,8 +181,17 @@ impl Decoder {
         self.changed.notify_all();
     }
 
-    fn push_sound(&self, at_ns: u64, samples: Vec<f32>) {
+    /// Hands decoded sound of so many channels on, once there is room.
+    fn push_sound(&self, at_ns: u64, mut samples: Vec<f32>, channels: usize) {
+        let mut sound_trouble = None;
+        if let Some(pair) = self.pair {
+            samples = pick(&samples, channels, pair).unwrap_or_else(|| {
+                sound_trouble = Some(lacks(pair, channels));
+                vec![0.0; samples.len() / channels.max(1) * CHANNELS]
+            });
+        }
         let mut state = self.lock();
+        state.sound_trouble = sound_trouble;
         while !state.stopped && state.feed.samples_waiting() >= AHEAD_SAMPLES {
             state = self.wait(state);
         }
@@ -298,12 +323,14 @@ fn picture_chain(format: PictureFormat, decoder: &Arc<Decoder>) -> Result<Vec<gs
 }
 
 fn sound_chain(decoder: &Arc<Decoder>) -> Result<Vec<gst::Element>, CaptureError> {
-    let caps = gst::Caps::builder("audio/x-raw")
+    let mut caps = gst::Caps::builder("audio/x-raw")
         .field("format", "F32LE")
         .field("layout", "interleaved")
-        .field("rate", i32::try_from(SAMPLE_RATE).unwrap_or(i32::MAX))
-        .field("channels", CHANNELS as i32)
-        .build();
+        .field("rate", i32::try_from(SAMPLE_RATE).unwrap_or(i32::MAX));
+    if decoder.pair.is_none() {
+        caps = caps.field("channels", CHANNELS as i32);
+    }
+    let caps = caps.build();
     let (samples, end) = (decoder.clone(), decoder.clone());
     let callbacks = gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
@@ -311,7 +338,8 @@ fn sound_chain(decoder: &Arc<Decoder>) -> Result<Vec<gst::Element>, CaptureError
             let map = sample.buffer().and_then(|buffer| buffer.map_readable().ok());
             if let (Some(at), Some(map)) = (running_ns(&sample), map) {
                 let (values, _) = map.as_chunks::<4>();
-                samples.push_sound(at, values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect());
+                let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+                samples.push_sound(at, values, channels_of(&sample));
             }
             Ok(gst::FlowSuccess::Ok)
         })
@@ -325,6 +353,12 @@ fn sound_chain(decoder: &Arc<Decoder>) -> Result<Vec<gst::Element>, CaptureError
         .callbacks(callbacks)
         .build();
     Ok(vec![element("audioconvert", BASE)?, element("audioresample", BASE)?, sink.upcast()])
+}
+
+/// How many channels a sample of sound has.
+pub(super) fn channels_of(sample: &gst::Sample) -> usize {
+    let channels = sample.caps().and_then(|caps| caps.structure(0)?.get::<i32>("channels").ok());
+    channels.and_then(|channels| usize::try_from(channels).ok()).unwrap_or(CHANNELS)
 }
 
 /// Where a sample lies in its pass.

@@ -4,16 +4,24 @@
 //! what there is now, as a frame synchroniser does. A source that drifts,
 //! stutters or is gone can therefore neither stretch nor tear the timeline.
 
+mod adjust;
 mod alarms;
+mod alsa;
+mod drift;
 mod feed;
 mod file;
+mod follow;
 mod grid;
 mod pattern;
+mod resample;
 mod script;
 mod shown;
 mod slate;
+mod sound;
 mod v4l2;
 
+#[cfg(test)]
+mod follow_tests;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +31,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use stagebox_protocol::telemetry::SignalStatus;
 
-use crate::config::{SourceConfig, VideoConfig};
+use crate::config::{AudioConfig, SourceConfig, VideoConfig};
 
 pub use alarms::Alarms;
 pub use grid::Grid;
@@ -79,6 +87,10 @@ pub trait Source: Send {
     fn trouble(&self) -> Option<String> {
         None
     }
+    /// Why there is no sound where there should be some, if the source knows.
+    fn sound_trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a source cannot play.
@@ -104,19 +116,27 @@ impl CaptureError {
     }
 }
 
-/// Opens the configured source.
-pub fn open(source: &SourceConfig, video: &VideoConfig) -> Result<Box<dyn Source>, CaptureError> {
+/// Opens the configured source; `origin_ns` is the CLOCK_MONOTONIC moment at which the stream's timeline has its zero.
+pub fn open(
+    source: &SourceConfig,
+    video: &VideoConfig,
+    audio: &AudioConfig,
+    origin_ns: i64,
+) -> Result<Box<dyn Source>, CaptureError> {
     let format = PictureFormat::of(video);
     let (source, script): (Box<dyn Source>, &[String]) = match source {
-        SourceConfig::File { path, script } => (Box::new(file::FileSource::open(path, format)?), script),
+        SourceConfig::File { path, script } => {
+            (Box::new(file::FileSource::open(path, format, audio.channels)?), script)
+        }
         SourceConfig::Pattern { script } => (Box::new(pattern::Pattern::new(format)?), script),
         SourceConfig::V4l2 { device } => (Box::new(v4l2::V4l2Source::new(device, format)), &[]),
     };
-    if script.is_empty() {
-        return Ok(source);
-    }
     let script = Script::parse(script).map_err(|(line, problem)| CaptureError::Script { line, problem })?;
-    Ok(Box::new(script::Scripted::new(source, script, format)))
+    let source: Box<dyn Source> = match script.is_empty() {
+        true => source,
+        false => Box::new(script::Scripted::new(source, script.clone(), format)),
+    };
+    Ok(sound::join(source, &script, audio, format, origin_ns))
 }
 
 impl PictureFormat {

@@ -10,6 +10,9 @@ use super::{CaptureError, Captured, PictureFormat, Source, Tick, silence};
 /// Whoever changes the picture's size has no picture for so long.
 const RELOCK_MS: u64 = 400;
 
+/// What a clock can be off.
+const MOST_PPM: f64 = 1_000.0;
+
 /// Faults with their times.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Script(Vec<Step>);
@@ -37,6 +40,10 @@ enum Fault {
     Frozen,
     /// The media process dies as it does when a driver fails.
     Crash,
+    /// The clock of its sound is fast by so many millionths.
+    Clock {
+        ppm: f64,
+    },
 }
 
 const NAMES: [(&str, Fault); 9] = [
@@ -62,6 +69,21 @@ impl Script {
         steps.collect::<Result<_, _>>().map(Self)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What the clock of the source's sound is off at this moment, in ppm, where that is set.
+    pub(super) fn clock(&self, at_ms: u64) -> Option<f64> {
+        self.active(at_ms)
+            .find_map(|step| if let Fault::Clock { ppm } = step.fault { Some(ppm) } else { None })
+    }
+
+    /// Whether that is set at any time.
+    pub(crate) fn has_clock(&self) -> bool {
+        self.0.iter().any(|step| matches!(step.fault, Fault::Clock { .. }))
+    }
+
     fn active(&self, at_ms: u64) -> impl Iterator<Item = &Step> {
         self.0
             .iter()
@@ -70,8 +92,12 @@ impl Script {
 }
 
 fn step(line: &str) -> Result<Step, String> {
-    let (what, when) =
-        line.split_once(" at ").ok_or("say what happens and when, such as `no signal at 10 s for 5 s`")?;
+    let (what, when) = match line.split_once(" at ") {
+        Some(parts) => parts,
+        // A clock is what it is from the start.
+        None if line.starts_with("clock ") => (line, "0 s"),
+        None => return Err("say what happens and when, such as `no signal at 10 s for 5 s`".to_owned()),
+    };
     let (from, lasts) = match when.split_once(" for ") {
         Some((from, lasts)) => (from, Some(ms(lasts)?)),
         None => (when, None),
@@ -94,6 +120,13 @@ fn fault(what: &str) -> Result<Fault, String> {
     if let Some((_, fault)) = NAMES.iter().find(|(name, _)| *name == what) {
         return Ok(*fault);
     }
+    if let Some(off) = what.strip_prefix("clock ") {
+        let ppm = off.trim().strip_suffix("ppm").and_then(|number| number.trim().parse::<f64>().ok());
+        let ppm = ppm.filter(|ppm| ppm.abs() <= MOST_PPM);
+        return ppm.map(|ppm| Fault::Clock { ppm }).ok_or(format!(
+            "`{off}` is no such clock: say how much it is off, such as `clock +200 ppm`, at most {MOST_PPM} either way"
+        ));
+    }
     let mode = || {
         let (size, fps) = what.split_once('@').map_or((what, None), |(size, fps)| (size, Some(fps)));
         let (width, height) = size.split_once('x')?;
@@ -106,7 +139,10 @@ fn fault(what: &str) -> Result<Fault, String> {
     };
     mode().ok_or_else(|| {
         let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-        format!("there is no `{what}`: use a size such as `1920x1080@60`, or one of {}", names.join(", "))
+        format!(
+            "there is no `{what}`: use a size such as `1920x1080@60`, `clock +200 ppm`, or one of {}",
+            names.join(", ")
+        )
     })
 }
 
@@ -176,6 +212,10 @@ impl Source for Scripted {
     fn trouble(&self) -> Option<String> {
         self.inner.trouble()
     }
+
+    fn sound_trouble(&self) -> Option<String> {
+        self.inner.sound_trouble()
+    }
 }
 
 #[cfg(test)]
@@ -210,13 +250,27 @@ mod tests {
             ("no signal at noon", "`noon` is no time"),
             ("black at 3 s for ever", "`ever` is no time"),
             ("black at -1 s", "is no time"),
-            ("rain at 3 s", "there is no `rain`: use a size such as `1920x1080@60`, or one of no cable,"),
+            (
+                "rain at 3 s",
+                "there is no `rain`: use a size such as `1920x1080@60`, `clock +200 ppm`, or one of no cable,",
+            ),
+            ("clock fast", "`fast` is no such clock: say how much it is off, such as `clock +200 ppm`"),
+            ("clock +1001 ppm at 3 s", "at most 1000 either way"),
             ("1920x at 3 s", "there is no `1920x`"),
             ("1920x1080@0 at 3 s", "there is no"),
         ] {
             let (number, error) = script(&["crash at 1 s", line]).unwrap_err();
             assert!(number == 1 && error.contains(words), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn a_clock_is_off_when_and_by_what_is_written() {
+        let clock = script(&["clock +200 ppm at 10 s for 60 s", "clock -35.5 ppm"]).unwrap();
+        let off: Vec<_> = [0, 10_000, 69_999, 70_000].map(|at_ms| clock.clock(at_ms)).into();
+        assert_eq!(off, [Some(-35.5), Some(200.0), Some(200.0), Some(-35.5)]);
+        let none = script(&["silence at 1 s"]).unwrap();
+        assert!(clock.has_clock() && !none.has_clock() && none.clock(1_000).is_none());
     }
 
     #[test]

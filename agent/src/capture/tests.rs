@@ -116,7 +116,7 @@ fn the_timecode_is_black_and_white_to_readers_that_see_colours() {
 fn a_missing_file_is_named_with_its_field() {
     gstreamer::init().unwrap();
     let format = PictureFormat { width: 640, height: 360, fps: 15 };
-    let Err(error) = super::file::FileSource::open(Path::new("/nowhere/clip.mp4"), format) else {
+    let Err(error) = super::file::FileSource::open(Path::new("/nowhere/clip.mp4"), format, None) else {
         panic!("there is no such file")
     };
     let message = error.to_string();

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::AudioConfig;
 use super::tree::{
-    AlarmConfig, AudioConfig, BackupConfig, BackupPush, Config, PanelConfig, Protect, RecordConfig,
-    SourceConfig, VideoConfig,
+    AlarmConfig, BackupConfig, BackupPush, Config, PanelConfig, Protect, RecordConfig, SourceConfig,
+    VideoConfig,
 };
 use crate::record::WhenFull;
 
@@ -46,12 +47,6 @@ impl Default for VideoConfig {
 impl Default for BackupConfig {
     fn default() -> Self {
         Self { push: BackupPush::default(), main_back_s: 30 }
-    }
-}
-
-impl Default for AudioConfig {
-    fn default() -> Self {
-        Self { bitrate_kbps: 128 }
     }
 }
 

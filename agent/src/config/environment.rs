@@ -11,10 +11,11 @@ const SECTIONS: [&str; 9] =
     ["source", "video", "audio", "alarms", "record", "outputs", "backup", "cloud", "panel"];
 
 /// Keys whose values are text even if they look like a number.
-const TEXT_KEYS: [&str; 17] = [
+const TEXT_KEYS: [&str; 18] = [
     "kind",
     "path",
     "device",
+    "channels",
     "preset",
     "encoder",
     "dir",
@@ -65,6 +66,12 @@ fn value(key: &str, text: &str) -> Value {
     }
     if let Ok(number) = text.parse::<i64>() {
         return Value::Integer(number);
+    }
+    // Not what Rust takes for a number too: `inf`, `1e3`.
+    if text.chars().all(|letter| letter.is_ascii_digit() || "+-.".contains(letter))
+        && let Ok(number) = text.parse::<f64>()
+    {
+        return Value::Float(number);
     }
     match text {
         "true" => Value::Boolean(true),

@@ -3,6 +3,7 @@
 //! Any key can be overridden from the environment: `STAGEBOX_VIDEO__FPS=25`,
 //! `STAGEBOX_DATA_DIR=/data`; list entries by number, `STAGEBOX_OUTPUTS__0__URL`.
 
+mod audio;
 mod defaults;
 mod environment;
 mod tree;
@@ -12,9 +13,10 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub use audio::{AudioConfig, ChannelPair};
 pub use tree::{
-    AlarmConfig, AudioConfig, BackupConfig, BackupPush, CloudConfig, Config, OutputConfig, PanelConfig,
-    Protect, RecordConfig, Secret, SourceConfig, VideoConfig,
+    AlarmConfig, BackupConfig, BackupPush, CloudConfig, Config, OutputConfig, PanelConfig, Protect,
+    RecordConfig, Secret, SourceConfig, VideoConfig,
 };
 
 /// Why a configuration was refused; each says where and what would do.

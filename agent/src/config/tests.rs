@@ -2,7 +2,7 @@ use std::path::Path;
 
 use stagebox_protocol::telemetry::OutputRole;
 
-use super::{Config, ConfigError, SourceConfig};
+use super::{ChannelPair, Config, ConfigError, SourceConfig};
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -29,6 +29,11 @@ fn everything_can_be_set() {
         bitrate_kbps = 800
         [audio]
         bitrate_kbps = 96
+        device = "hw:1,0"
+        channels = "3/4"
+        delay_ms = 80
+        gain_db = -6
+        mute = true
         [record]
         dir = "/media"
         segment_s = 60
@@ -48,6 +53,8 @@ fn everything_can_be_set() {
     )
     .unwrap();
     assert_eq!(config.source, SourceConfig::File { path: "clip.mp4".into(), script: Vec::new() });
+    let (pair, gain_db) = (Some(ChannelPair::ThreeFour), config.audio.gain_db);
+    assert_eq!((config.audio.channels, config.audio.delay_ms, gain_db), (pair, 80, -6.0));
     assert_eq!(config.outputs[0].role, OutputRole::Main);
     assert_eq!(config.record_dir(), Path::new("/media"));
     assert!(!format!("{config:?}").contains("\"s\""), "secrets do not show");
@@ -65,6 +72,7 @@ fn unknown_keys_are_named() {
         ("[source]\nkind = \"pattern\"\npath = \"x\"", "path"),
         ("[source]\nkind = \"file\"", "path"),
         ("[source]\nkind = \"hdmi\"", "hdmi"),
+        ("[audio]\nchannels = \"2/3\"", "`1/2`, `3/4`, `5/6`, `7/8`"),
         ("[[outputs]]\nrole = \"fifth\"\nurl = \"rtmp://h/live\"\nkey = \"k\"", "fifth"),
     ] {
         let message = parse(text, &[]).unwrap_err().to_string();
@@ -78,6 +86,11 @@ fn values_out_of_range_name_field_and_fix() {
         ("[video]\nfps = 0", "video.fps"),
         ("[video]\nwidth = 641", "video.width"),
         ("[video]\npreset = \"quick\"", "video.preset"),
+        ("[audio]\ndelay_ms = -1", "audio.delay_ms"),
+        (
+            "[audio]\ndevice = \"hw:0\"\n[source]\nkind = \"pattern\"\nscript = [\"clock +9 ppm\"]",
+            "audio.device",
+        ),
         ("[[outputs]]\nrole = \"main\"\nurl = \"http://h/live\"\nkey = \"k\"", "outputs[0].url"),
         ("[[outputs]]\nrole = \"main\"\nurl = \"rtmp://h/live\"\nkey = \"\"", "outputs[0].key"),
         (
@@ -98,6 +111,8 @@ fn the_environment_overrides_any_key() {
             ("STAGEBOX_VIDEO__FPS", "50"),
             ("STAGEBOX_VIDEO__ZERO_LATENCY", "true"),
             ("STAGEBOX_DATA_DIR", "/elsewhere"),
+            ("STAGEBOX_AUDIO__GAIN_DB", "-4.5"),
+            ("STAGEBOX_AUDIO__CHANNELS", "1/2"),
             ("STAGEBOX_SOURCE__KIND", "file"),
             ("STAGEBOX_SOURCE__PATH", "1234"),
             ("STAGEBOX_OUTPUTS__0__ROLE", "backup"),
@@ -111,6 +126,7 @@ fn the_environment_overrides_any_key() {
     assert_eq!(config.source, SourceConfig::File { path: "1234".into(), script: Vec::new() });
     assert_eq!(config.outputs[0].key.expose(), "42");
     assert_eq!(config.data_dir, Path::new("/elsewhere"));
+    assert_eq!((config.audio.gain_db, config.audio.channels), (-4.5, Some(ChannelPair::OneTwo)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use stagebox_protocol::telemetry::OutputRole;
 
-use super::ConfigError;
+use super::{AudioConfig, ConfigError};
 use crate::capture::Script;
 use crate::push::Range;
 use crate::record::{Room, WhenFull};
@@ -81,12 +81,6 @@ pub enum Protect {
     Recording,
     /// The bitrate of both follows main's line, and no picture is left out.
     Stream,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AudioConfig {
-    pub bitrate_kbps: u32,
 }
 
 /// When somebody is told that nothing is to be seen or heard: seconds, or 0 for never.
@@ -264,13 +258,15 @@ impl Config {
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         self.video.validate()?;
-        if let SourceConfig::File { script, .. } | SourceConfig::Pattern { script } = &self.source
-            && let Err((line, problem)) = Script::parse(script)
-        {
-            let line = format!("source.script[{line}]");
-            return Err(ConfigError::invalid(line, problem, "mend the line, or leave the script out"));
+        let mut has_clock = false;
+        if let SourceConfig::File { script, .. } | SourceConfig::Pattern { script } = &self.source {
+            let script = Script::parse(script).map_err(|(line, problem)| {
+                let line = format!("source.script[{line}]");
+                ConfigError::invalid(line, problem, "mend the line, or leave the script out")
+            })?;
+            has_clock = script.has_clock();
         }
-        within("audio.bitrate_kbps", self.audio.bitrate_kbps, 32, 512)?;
+        self.audio.validate(&self.source, has_clock)?;
         for (field, seconds) in [
             ("alarms.silence_s", self.alarms.silence_s),
             ("alarms.black_s", self.alarms.black_s),
@@ -347,7 +343,7 @@ impl VideoConfig {
     }
 }
 
-fn within(field: &str, value: u32, min: u32, max: u32) -> Result<(), ConfigError> {
+pub(super) fn within(field: &str, value: u32, min: u32, max: u32) -> Result<(), ConfigError> {
     if (min..=max).contains(&value) {
         return Ok(());
     }

@@ -60,6 +60,8 @@ enum Message {
 pub struct Control {
     messages: mpsc::Sender<Message>,
     status: watch::Receiver<BoxStatus>,
+    /// Beside the status, which nobody sends 20 times a second.
+    levels: watch::Sender<Vec<AudioLevel>>,
 }
 
 impl Control {
@@ -82,6 +84,17 @@ impl Control {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<BoxStatus> {
         self.status.clone()
+    }
+
+    /// How loud it is at this moment, one entry a channel, many times a second; the status has whole seconds.
+    #[must_use]
+    pub fn levels(&self) -> watch::Receiver<Vec<AudioLevel>> {
+        self.levels.subscribe()
+    }
+
+    /// Tells how loud it is at this moment.
+    pub fn observe_levels(&self, levels: Vec<AudioLevel>) {
+        self.levels.send_replace(levels);
     }
 
     /// Whether it answers; waits until it does.
@@ -116,7 +129,7 @@ pub fn spawn(store: IntentStore, machinery: impl Machinery, clock: Clock) -> Res
         next_ticket: 0,
     };
     tokio::spawn(driver.run(inbox, kept, actions));
-    Ok(Control { messages, status })
+    Ok(Control { messages, status, levels: watch::Sender::new(Vec::new()) })
 }
 
 struct Driver<M> {

@@ -13,7 +13,7 @@ use stagebox_media::{Packet, Track};
 use stagebox_protocol::telemetry::{SignalAlarm, SignalState, SignalStatus};
 
 use super::choice::{choose, forget};
-use super::meter::Meter;
+use super::meter::Levels;
 use super::pipeline::EncodePipeline;
 use super::stall::Stall;
 use super::{
@@ -50,7 +50,7 @@ pub fn run() -> ExitCode {
 fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::Infallible, EncodeError> {
     let (setup, orders) = read_setup()?;
     gstreamer::init().map_err(|error| EncodeError::Start(error.to_string()))?;
-    let mut source = capture::open(&setup.source, &setup.video)?;
+    let mut source = capture::open(&setup.source, &setup.video, &setup.audio, setup.origin_ns)?;
     let counts = Arc::new(Counts::default());
     let (counted, deliver) = (counts.clone(), messages.clone());
     let chosen = choose(&setup.video, &setup.avoid, setup.trials.as_deref())?;
@@ -146,7 +146,7 @@ struct Beat {
     origin_ns: i64,
     fps: u32,
     grid: Grid,
-    meter: Meter,
+    levels: Levels,
     dropped: u64,
     picture: Option<gstreamer::Buffer>,
     orders: Receiver<MediaOrder>,
@@ -171,7 +171,7 @@ impl Beat {
             origin_ns: setup.origin_ns,
             fps: setup.video.fps,
             grid: Grid::new(start_ns.max(0), setup.video.fps),
-            meter: Meter::default(),
+            levels: Levels::default(),
             dropped: 0,
             picture: None,
             orders,
@@ -250,7 +250,9 @@ impl Beat {
             captured.picture = Some(self.slate.picture(&reason, tick.unix_ms)?);
             captured.sound.fill(0.0);
         }
-        self.meter.push(&captured.sound);
+        if let Some(levels) = self.levels.push(&captured.sound) {
+            report(messages, &MediaReport::Levels { levels });
+        }
         pipeline.push_sound(&captured.sound, self.grid.sample_ns(samples.start))?;
         if let Some(picture) = captured.picture {
             self.picture = Some(picture);
@@ -309,9 +311,9 @@ impl Beat {
             lowered_to_kbps: self.lowered_to_kbps,
             frames,
             dropped_frames: self.dropped,
-            levels: self.meter.take(),
+            levels: self.levels.take(),
             signal: self.signal(),
-            trouble: source.trouble(),
+            trouble: source.trouble().or_else(|| source.sound_trouble()),
         }
     }
 }

@@ -2,10 +2,37 @@
 
 use stagebox_protocol::telemetry::AudioLevel;
 
-use crate::capture::CHANNELS;
+use crate::capture::{CHANNELS, SAMPLE_RATE};
 
 /// What silence is written as.
 const FLOOR_DBFS: f32 = -120.0;
+
+/// Samples after which whoever looks at a meter is told: 20 times a second.
+const QUICK_SAMPLES: u64 = SAMPLE_RATE as u64 / 20;
+
+/// Levels for those who look at a meter, and for those who ask once a second: these see the peak of all of it.
+#[derive(Debug, Default)]
+pub(super) struct Levels {
+    quick: Meter,
+    second: Meter,
+    heard: u64,
+}
+
+impl Levels {
+    /// Takes interleaved samples; the levels since they were told last, when it is time for that.
+    pub(super) fn push(&mut self, sound: &[f32]) -> Option<Vec<AudioLevel>> {
+        self.quick.push(sound);
+        self.second.push(sound);
+        let before = self.heard / QUICK_SAMPLES;
+        self.heard += (sound.len() / CHANNELS) as u64;
+        (self.heard / QUICK_SAMPLES > before).then(|| self.quick.take())
+    }
+
+    /// The levels since the last call; none without samples.
+    pub(super) fn take(&mut self) -> Vec<AudioLevel> {
+        self.second.take()
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Meter {

@@ -54,6 +54,8 @@ pub enum MediaReport {
     Signal(SignalStatus),
     /// Before the encoder is started: if the process dies of it, that is known.
     Encoder(Encoder),
+    /// Twenty times a second, as far as there are so many pictures: what was heard since the last time.
+    Levels { levels: Vec<AudioLevel> },
     /// Before it ends by itself.
     Failed {
         error: String,
@@ -79,8 +81,9 @@ pub struct MediaStats {
     pub frames: u64,
     /// Pictures that were not encoded because there was no time.
     pub dropped_frames: u64,
+    /// Of the last second.
     pub levels: Vec<AudioLevel>,
     pub signal: SignalStatus,
-    /// Why there is no signal.
+    /// Why there is no signal, or no sound.
     pub trouble: Option<String>,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use stagebox_hw::Encoder;
 use stagebox_media::wire::{Decoder, WireMessage};
 use stagebox_media::{Epoch, Packet, Track};
-use stagebox_protocol::telemetry::{EncoderState, EncoderStatus};
+use stagebox_protocol::telemetry::{AudioLevel, EncoderState, EncoderStatus};
 use stagebox_push::Hub;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -83,6 +83,7 @@ impl MediaStatus {
 #[derive(Debug)]
 pub struct EncoderHandle {
     status: watch::Receiver<MediaStatus>,
+    levels: watch::Receiver<Vec<AudioLevel>>,
     bitrate: watch::Sender<Option<u32>>,
     retry: Arc<Notify>,
     cancel: CancellationToken,
@@ -93,6 +94,12 @@ impl EncoderHandle {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<MediaStatus> {
         self.status.clone()
+    }
+
+    /// One entry a channel, 20 times a second: apart from the status, so that nobody else wakes for it.
+    #[must_use]
+    pub fn levels(&self) -> watch::Receiver<Vec<AudioLevel>> {
+        self.levels.clone()
     }
 
     /// What the picture is to take, in kbit/s; each child that comes is told.
@@ -120,6 +127,7 @@ impl EncoderHandle {
 #[must_use]
 pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
     let (publish, status) = watch::channel(MediaStatus::default());
+    let (publish_levels, levels) = watch::channel(Vec::new());
     let cancel = CancellationToken::new();
     let bitrate = watch::Sender::new(None);
     let (asked, restart) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -136,6 +144,7 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
         setup,
         hub,
         publish,
+        publish_levels,
         bitrate: bitrate.subscribe(),
         cancel: cancel.clone(),
         last_dts: [i64::MIN; 2],
@@ -144,13 +153,14 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
         fallback,
         restart,
     };
-    EncoderHandle { status, bitrate, retry: asked, cancel, task: tokio::spawn(supervisor.run()) }
+    EncoderHandle { status, levels, bitrate, retry: asked, cancel, task: tokio::spawn(supervisor.run()) }
 }
 
 struct Supervisor {
     setup: EncoderSetup,
     hub: Hub,
     publish: watch::Sender<MediaStatus>,
+    publish_levels: watch::Sender<Vec<AudioLevel>>,
     /// What the picture is to take, where that was said.
     bitrate: watch::Receiver<Option<u32>>,
     cancel: CancellationToken,
@@ -189,7 +199,9 @@ impl Supervisor {
             let started = Instant::now();
             (self.last_words, self.encoder) = (None, None);
             self.publish.send_modify(|status| status.state = EncoderState::Starting);
-            let error = match self.run_child().await {
+            let ended = self.run_child().await;
+            self.publish_levels.send_replace(Vec::new());
+            let error = match ended {
                 Ended::Stopped => return,
                 Ended::Restart => continue,
                 Ended::Failed(error) => error,
@@ -310,6 +322,7 @@ impl Supervisor {
                 Ok(MediaReport::Signal(signal)) => {
                     self.publish.send_modify(|status| status.stats.signal = signal);
                 }
+                Ok(MediaReport::Levels { levels }) => drop(self.publish_levels.send_replace(levels)),
                 Ok(MediaReport::Encoder(encoder)) => self.encoder = Some(encoder),
                 Ok(MediaReport::Failed { error, encoder, configuration }) => {
                     self.last_words = Some(LastWords { error, encoder, configuration });

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use stagebox_media::{Epoch, Packet, Track, h264};
 
-use super::meter::Meter;
+use super::meter::{Levels, Meter};
 use super::output::{Encoded, Output};
 use super::sound_time::SoundTime;
 
@@ -92,4 +92,25 @@ fn the_meter_reads_decibels_below_full_scale() {
     assert_eq!((levels[0].peak_dbfs, levels[0].rms_dbfs), (0.0, 0.0));
     assert_eq!((levels[1].peak_dbfs, levels[1].rms_dbfs), (-120.0, -120.0));
     assert!(meter.take().is_empty());
+}
+
+#[test]
+fn levels_come_twenty_times_a_second_and_the_second_keeps_its_peak() {
+    let mut levels = Levels::default();
+    let mut told = Vec::new();
+    // 30 pictures' sound; one sample of it is loud.
+    for picture in 0..30 {
+        let mut sound = vec![0.1_f32; 3_200];
+        if picture == 3 {
+            sound[0] = 1.0;
+        }
+        told.extend(levels.push(&sound));
+    }
+    assert_eq!(told.len(), 20);
+    let peaks: Vec<f32> = told.iter().map(|levels| levels[0].peak_dbfs).collect();
+    assert_eq!(peaks.iter().filter(|peak| **peak == 0.0).count(), 1, "{peaks:?}");
+    assert!(told.iter().all(|levels| levels[1].peak_dbfs == -20.0));
+    let second = levels.take();
+    assert_eq!((second[0].peak_dbfs, second[1].peak_dbfs), (0.0, -20.0));
+    assert!(levels.take().is_empty());
 }

@@ -5,7 +5,11 @@ use std::{collections::VecDeque, fmt, time::Duration};
 
 use stagebox_protocol::{
     Command, Origin, Outcome as Answer,
-    panel::{Decoder, FrameError, FromAgent, HEARTBEAT_MS, Hello, Intent, Outcome, ToAgent, encode, text},
+    panel::{
+        AudioPeaks, Decoder, FrameError, FromAgent, HEARTBEAT_MS, Hello, Intent, Outcome, Status, ToAgent,
+        encode, text,
+    },
+    telemetry::AudioLevel,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,7 +19,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
-use super::view::{Surroundings, View};
+use super::view::{Surroundings, View, peaks};
 use crate::control::Control;
 
 /// Changes come at once, but not faster than anybody can see.
@@ -60,6 +64,9 @@ pub(super) async fn serve(
     let mut session = Session {
         output,
         status: control.status(),
+        levels: control.levels(),
+        peaks: None,
+        are_shown: true,
         control,
         view: View::default(),
         open: JoinSet::new(),
@@ -89,6 +96,10 @@ pub(super) async fn serve(
                 session.changed = true;
                 if changed.is_err() { Err(Ended::ShuttingDown) } else { Ok(()) }
             }
+            Ok(()) = session.levels.changed() => {
+                session.hear();
+                Ok(())
+            }
             Ok(()) = surroundings.changed() => {
                 session.changed = true;
                 Ok(())
@@ -106,6 +117,10 @@ struct Session {
     output: OwnedWriteHalf,
     control: Control,
     status: watch::Receiver<stagebox_protocol::BoxStatus>,
+    levels: watch::Receiver<Vec<AudioLevel>>,
+    /// The loudest since the last status went out, or those that went out with it.
+    peaks: Option<AudioPeaks>,
+    are_shown: bool,
     view: View,
     open: JoinSet<(u16, Outcome)>,
     decoder: Decoder<ToAgent>,
@@ -126,13 +141,30 @@ impl Session {
             let status = self.status.borrow_and_update();
             (self.view.of(&status, &surroundings.borrow()), status.identify_ms)
         };
+        let status = Status { audio: self.peaks.or(status.audio), ..status };
         self.changed = false;
+        self.are_shown = true;
         self.next_change = Instant::now() + FASTEST;
         self.say(&FromAgent::Status(status)).await?;
         if identify_ms > 0 {
             self.say(&FromAgent::Identify { duration_ms: identify_ms }).await?;
         }
         Ok(())
+    }
+
+    /// Keeps the loudest that comes between two statuses.
+    fn hear(&mut self) {
+        let now = peaks(&self.levels.borrow_and_update());
+        let peaks = match (self.peaks, now) {
+            (Some(before), Some(now)) if !self.are_shown => Some(AudioPeaks {
+                left_dbfs: before.left_dbfs.max(now.left_dbfs),
+                right_dbfs: before.right_dbfs.max(now.right_dbfs),
+            }),
+            _ => now,
+        };
+        self.changed |= peaks != self.peaks;
+        self.peaks = peaks;
+        self.are_shown = false;
     }
 
     async fn take(&mut self, mut bytes: &[u8]) -> Result<(), Ended> {

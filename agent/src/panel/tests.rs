@@ -10,7 +10,7 @@ use std::{
 use stagebox_protocol::{
     Command, Origin, OutputRole,
     panel::{Broadcast, Cloud, Decoder, FromAgent, Intent, Outcome, Status, ToAgent, encode},
-    telemetry::{OutputState, OutputStatus},
+    telemetry::{AudioLevel, OutputState, OutputStatus},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -288,4 +288,28 @@ async fn a_panel_that_does_not_read_holds_nobody_up() {
     }
     bench.panel.stop().await;
     while panel.next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn levels_come_at_once_and_their_peaks_are_not_lost() {
+    let bench = Bench::new();
+    let mut panel = bench.connect().await;
+    panel.status(|_| true).await;
+    let mut status = bench.control.status();
+    status.borrow_and_update();
+    let level = |peak_dbfs| vec![AudioLevel { peak_dbfs, rms_dbfs: -40.0 }; 2];
+    bench.control.observe_levels(level(-30.0));
+    panel.status(|status| status.audio.is_some_and(|audio| audio.left_dbfs == -30)).await;
+    // Faster than frames go out: the loudest is what is shown.
+    for peak_dbfs in [-28.0, -3.0, -50.0] {
+        bench.control.observe_levels(level(peak_dbfs));
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+    }
+    panel.status(|status| status.audio.is_some_and(|audio| audio.right_dbfs == -3)).await;
+    bench.control.observe_levels(level(-50.0));
+    panel.status(|status| status.audio.is_some_and(|audio| audio.left_dbfs == -50)).await;
+    bench.control.observe_levels(Vec::new());
+    panel.status(|status| status.audio.is_none()).await;
+    assert!(!status.has_changed().unwrap(), "whoever sends the status elsewhere is not woken for it");
 }

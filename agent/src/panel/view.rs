@@ -5,8 +5,8 @@ use stagebox_protocol::panel::{
     text,
 };
 use stagebox_protocol::telemetry::{
-    BoxStatus, EncoderState, LiveState, OutputRole, OutputState, OutputStatus, RecordingState, SignalAlarm,
-    SignalState,
+    AudioLevel, BoxStatus, EncoderState, LiveState, OutputRole, OutputState, OutputStatus, RecordingState,
+    SignalAlarm, SignalState,
 };
 
 /// Less than this is left for a recording: worth a word on the panel.
@@ -37,7 +37,7 @@ impl View {
             input: input(status),
             main: output(status, OutputRole::Main),
             backup: output(status, OutputRole::Backup),
-            audio: audio(status),
+            audio: peaks(&status.audio),
             storage: storage(status),
             cloud: surroundings.cloud,
             address: text(&surroundings.address),
@@ -108,9 +108,10 @@ fn find(status: &BoxStatus, role: OutputRole) -> Option<&OutputStatus> {
     status.outputs.iter().find(|output| output.role == role)
 }
 
-fn audio(status: &BoxStatus) -> Option<AudioPeaks> {
+/// The loudest moment of each side; one channel goes to both.
+pub(super) fn peaks(levels: &[AudioLevel]) -> Option<AudioPeaks> {
     // The conversion saturates: silence, -120 and below, is far under what a meter shows.
-    let peak = |channel: usize| status.audio.get(channel).map(|level| level.peak_dbfs.round() as i8);
+    let peak = |channel: usize| levels.get(channel).map(|level| level.peak_dbfs.round() as i8);
     let left_dbfs = peak(0)?;
     Some(AudioPeaks { left_dbfs, right_dbfs: peak(1).unwrap_or(left_dbfs) })
 }
@@ -192,7 +193,7 @@ fn seconds(ms: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use stagebox_protocol::telemetry::{AudioLevel, LiveStatus, SignalStatus, StorageStatus};
+    use stagebox_protocol::telemetry::{LiveStatus, SignalStatus, StorageStatus};
 
     use super::*;
 
