@@ -13,6 +13,8 @@ use stagebox_hw_probe::{
     CaptureDevice, InstalledEncoder, Machine, Probe, SystemProbe, Trial, Usability, report,
 };
 
+use crate::capture::{HdmiInput, examine};
+
 /// How long a process may take beyond its trial.
 const GRACE: Duration = Duration::from_secs(2);
 /// A trial encodes a second of pictures, and may take ten.
@@ -116,12 +118,29 @@ struct Found {
     machine: Machine,
     /// The board that the machine was recognised as.
     board: Option<String>,
-    capture: Vec<CaptureDevice>,
+    capture: Vec<Capture>,
     mode: VideoMode,
     bitrate_kbps: u32,
     encoders: Vec<Tried>,
     /// What the box would encode with.
     chosen: Option<Encoder>,
+}
+
+#[derive(Debug, Serialize)]
+struct Capture {
+    #[serde(flatten)]
+    device: CaptureDevice,
+    /// What its input measures, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hdmi: Option<HdmiInput>,
+}
+
+impl Capture {
+    fn look(device: CaptureDevice) -> Self {
+        let is_input = matches!(device.usability, Usability::Captures { .. });
+        let hdmi = if is_input { examine(&device.path) } else { None };
+        Self { device, hdmi }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -189,7 +208,7 @@ fn look(probe: &dyn Probe, options: Options, mut progress: impl FnMut(String)) -
     Found {
         machine: seen.machine,
         board: seen.board,
-        capture: seen.capture,
+        capture: seen.capture.into_iter().map(Capture::look).collect(),
         mode,
         bitrate_kbps,
         encoders,
@@ -212,7 +231,7 @@ fn table(found: &Found) -> String {
     if found.capture.is_empty() {
         lines.push("capture    no device".to_owned());
     }
-    for device in &found.capture {
+    for Capture { device, hdmi } in &found.capture {
         let what = match &device.usability {
             Usability::Captures { driver, formats, .. } => {
                 let formats: Vec<String> = formats
@@ -228,6 +247,9 @@ fn table(found: &Found) -> String {
             Usability::NotAsked => "not asked".to_owned(),
         };
         lines.push(format!("capture    {}  {}  {what}", device.path.display(), device.name));
+        if let Some(hdmi) = hdmi {
+            lines.push(format!("           {hdmi}"));
+        }
     }
     if found.encoders.is_empty() {
         lines.push("encoder    none is installed: install gstreamer1.0-plugins-ugly".to_owned());

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use serde::Deserialize;
 
-use crate::{Encoder, VideoMode};
+use crate::{Edid, Encoder, VideoMode};
 
 /// The boards that ship with this program; the last one fits any machine.
 const SHIPPED: [(&str, &str); 4] = [
@@ -68,6 +68,8 @@ pub struct Capture {
     pub max: VideoMode,
     /// The driver reports DV timings and takes an EDID.
     pub dv_timings: bool,
+    /// What is loaded into the device where the configuration says `auto`; nothing if absent.
+    pub edid: Option<Edid>,
 }
 
 /// How the front panel is wired.
@@ -190,6 +192,7 @@ impl Board {
                 );
             }
         }
+        self.check_edid()?;
         let Some(panel) = &self.panel else { return Ok(()) };
         let mut lines = [panel.button.line, panel.led.red, panel.led.green, panel.led.blue];
         lines.sort_unstable();
@@ -204,6 +207,19 @@ impl Board {
             );
         }
         Ok(())
+    }
+
+    /// A source must not be asked for what the board does not take.
+    fn check_edid(&self) -> Result<(), BoardError> {
+        let Capture { max, dv_timings, edid: Some(edid), .. } = self.capture else { return Ok(()) };
+        let problem = if !dv_timings {
+            format!("is {edid}, but with `dv_timings = false` no driver takes one")
+        } else if !edid.fits(max) {
+            format!("asks for {}, which is more than `capture.max`, {max}", edid.mode())
+        } else {
+            return Ok(());
+        };
+        Err(BoardError::Field { board: self.name.clone(), field: "capture.edid", problem })
     }
 }
 

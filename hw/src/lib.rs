@@ -4,9 +4,11 @@
 //! it saw to [`board::detect`] and [`encoder::rank`].
 
 pub mod board;
+pub mod edid;
 pub mod encoder;
 
 pub use board::{Board, BoardError};
+pub use edid::Edid;
 pub use encoder::{Encoder, EncoderCandidate, rank};
 
 /// A picture size and rate.

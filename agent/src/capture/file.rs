@@ -129,6 +129,8 @@ impl Source for FileSource {
     fn sound_trouble(&self) -> Option<String> {
         self.decoder.lock().sound_trouble.clone()
     }
+
+    fn replug(&mut self) {}
 }
 
 impl Drop for FileSource {

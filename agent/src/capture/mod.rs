@@ -39,6 +39,7 @@ pub use pattern::timecode;
 pub use script::Script;
 pub use shown::{Shown, reason};
 pub(crate) use slate::Slate;
+pub use v4l2::{HdmiInput, examine};
 
 /// Samples a second, of every source.
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -91,6 +92,8 @@ pub trait Source: Send {
     fn sound_trouble(&self) -> Option<String> {
         None
     }
+    /// Has whatever is plugged in see the cable pulled and plugged again, where the device can do that.
+    fn replug(&mut self);
 }
 
 /// Why a source cannot play.
@@ -129,7 +132,7 @@ pub fn open(
             (Box::new(file::FileSource::open(path, format, audio.channels)?), script)
         }
         SourceConfig::Pattern { script } => (Box::new(pattern::Pattern::new(format)?), script),
-        SourceConfig::V4l2 { device } => (Box::new(v4l2::V4l2Source::new(device, format)), &[]),
+        SourceConfig::V4l2 { device, edid } => (Box::new(v4l2::V4l2Source::new(device, *edid, format)), &[]),
     };
     let script = Script::parse(script).map_err(|(line, problem)| CaptureError::Script { line, problem })?;
     let source: Box<dyn Source> = match script.is_empty() {

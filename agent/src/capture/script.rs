@@ -216,6 +216,10 @@ impl Source for Scripted {
     fn sound_trouble(&self) -> Option<String> {
         self.inner.sound_trouble()
     }
+
+    fn replug(&mut self) {
+        self.inner.replug();
+    }
 }
 
 #[cfg(test)]

@@ -170,6 +170,10 @@ impl Source for Sound {
             Input::Device(device) => device.trouble().or_else(|| self.lost()),
         }
     }
+
+    fn replug(&mut self) {
+        self.inner.replug();
+    }
 }
 
 #[cfg(test)]

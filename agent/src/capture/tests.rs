@@ -3,7 +3,6 @@ use std::path::Path;
 use super::feed::Feed;
 use super::pattern::timecode;
 use super::{CHANNELS, Grid, PictureFormat, Source, Tick};
-use stagebox_protocol::telemetry::SignalState;
 
 #[test]
 fn the_grid_never_drifts() {
@@ -122,26 +121,4 @@ fn a_missing_file_is_named_with_its_field() {
     let message = error.to_string();
     assert!(message.contains("source.path") && message.contains("/nowhere/clip.mp4"), "{message}");
     assert!(error.is_configuration());
-}
-
-#[test]
-fn a_missing_device_is_named_and_looked_for_again() {
-    gstreamer::init().unwrap();
-    let format = PictureFormat { width: 64, height: 64, fps: 15 };
-    let mut source = super::v4l2::V4l2Source::new(Path::new("/dev/video-none"), format);
-    for index in 0..40 {
-        let tick = Tick { index, at_ns: 0, first_sample: index * 3200, samples: 3200, unix_ms: 0 };
-        let captured = source.capture(&tick).unwrap();
-        assert_eq!(captured.sound.len(), 3200 * CHANNELS);
-        assert!(captured.picture.is_none(), "the slate stands for it");
-    }
-    assert_eq!(source.signal().state, SignalState::None);
-    let trouble = source.trouble().unwrap();
-    assert!(trouble.contains("source.device") && trouble.contains("/dev/video-none"), "{trouble}");
-
-    // A file is no device.
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let mut source = super::v4l2::V4l2Source::new(file.path(), format);
-    source.capture(&Tick { index: 0, at_ns: 0, first_sample: 0, samples: 3200, unix_ms: 0 }).unwrap();
-    assert!(source.trouble().unwrap().contains("is no video device"));
 }

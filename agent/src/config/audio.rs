@@ -115,6 +115,7 @@ fn is_alsa_name(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::EdidSetting;
 
     #[test]
     fn what_makes_no_sense_is_named_with_what_would() {
@@ -140,7 +141,7 @@ mod tests {
             let message = audio.validate(&pattern, has_clock).unwrap_err().to_string();
             assert!(message.starts_with(words), "{message}");
         }
-        let capture = SourceConfig::V4l2 { device: "/dev/video0".into() };
+        let capture = SourceConfig::V4l2 { device: "/dev/video0".into(), edid: EdidSetting::Auto };
         let message = pair(ChannelPair::OneTwo).validate(&capture, false).unwrap_err().to_string();
         assert!(message.starts_with("audio.channels: a capture device brings pictures only"), "{message}");
         let whole = AudioConfig { gain_db: -6.5, delay_ms: 2_000, ..device("plughw:CARD=Device,DEV=0") };

@@ -5,6 +5,7 @@
 
 mod audio;
 mod defaults;
+mod edid;
 mod environment;
 mod tree;
 
@@ -14,6 +15,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use audio::{AudioConfig, ChannelPair};
+pub use edid::EdidSetting;
 pub use tree::{
     AlarmConfig, BackupConfig, BackupPush, CloudConfig, Config, OutputConfig, PanelConfig, Protect,
     RecordConfig, Secret, SourceConfig, VideoConfig,

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use stagebox_protocol::telemetry::OutputRole;
 
-use super::{ChannelPair, Config, ConfigError, SourceConfig};
+use super::{ChannelPair, Config, ConfigError, EdidSetting, SourceConfig};
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -74,6 +74,7 @@ fn unknown_keys_are_named() {
         ("[source]\nkind = \"hdmi\"", "hdmi"),
         ("[audio]\nchannels = \"2/3\"", "`1/2`, `3/4`, `5/6`, `7/8`"),
         ("[[outputs]]\nrole = \"fifth\"\nurl = \"rtmp://h/live\"\nkey = \"k\"", "fifth"),
+        ("[source]\nkind = \"v4l2\"\ndevice = \"/dev/video0\"\nedid = \"4k\"", "unknown variant `4k`"),
     ] {
         let message = parse(text, &[]).unwrap_err().to_string();
         assert!(message.contains(named) && message.contains("box.toml"), "{message}");
@@ -127,6 +128,17 @@ fn the_environment_overrides_any_key() {
     assert_eq!(config.outputs[0].key.expose(), "42");
     assert_eq!(config.data_dir, Path::new("/elsewhere"));
     assert_eq!((config.audio.gain_db, config.audio.channels), (-4.5, Some(ChannelPair::OneTwo)));
+}
+
+#[test]
+fn a_capture_device_has_an_edid() {
+    let source = |edid| SourceConfig::V4l2 { device: "/dev/video0".into(), edid };
+    let text = "[source]\nkind = \"v4l2\"\ndevice = \"/dev/video0\"\n";
+    assert_eq!(parse(text, &[]).unwrap().source, source(EdidSetting::Auto));
+    let config = parse(&format!("{text}edid = \"1080p30\""), &[]).unwrap();
+    assert_eq!(config.source, source(EdidSetting::P1080At30));
+    let config = parse(text, &[("STAGEBOX_SOURCE__EDID", "none")]).unwrap();
+    assert_eq!(config.source, source(EdidSetting::None));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use stagebox_protocol::telemetry::OutputRole;
 
-use super::{AudioConfig, ConfigError};
+use super::{AudioConfig, ConfigError, EdidSetting};
 use crate::capture::Script;
 use crate::push::Range;
 use crate::record::{Room, WhenFull};
@@ -46,7 +46,12 @@ pub enum SourceConfig {
         script: Vec<String>,
     },
     /// A V4L2 capture device.
-    V4l2 { device: PathBuf },
+    V4l2 {
+        device: PathBuf,
+        /// What sources are told that the box takes.
+        #[serde(default)]
+        edid: EdidSetting,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -251,7 +256,7 @@ impl Config {
         self.cloud.iter_mut().filter_map(|cloud| cloud.ca_file.as_mut()).for_each(&mut resolve);
         match &mut self.source {
             SourceConfig::File { path, .. } => resolve(path),
-            SourceConfig::V4l2 { device } => resolve(device),
+            SourceConfig::V4l2 { device, .. } => resolve(device),
             SourceConfig::Pattern { .. } => {}
         }
     }

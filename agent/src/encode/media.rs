@@ -205,9 +205,8 @@ impl Beat {
             }
             self.picture(index, source, pipeline, messages)?;
             pipeline.check()?;
-            while let Ok(MediaOrder::Bitrate { kbps }) = self.orders.try_recv() {
-                pipeline.set_bitrate(kbps);
-                self.lowered_to_kbps = Some(kbps).filter(|kbps| *kbps < self.ceiling_kbps);
+            while let Ok(order) = self.orders.try_recv() {
+                self.obey(order, source, pipeline);
             }
             if self.stall.is_hung(counts.read().0) {
                 return Err(EncodeError::Stalled(pipeline.encoder()));
@@ -217,6 +216,16 @@ impl Beat {
                 let stats = self.stats(source, pipeline, counts);
                 report(messages, &MediaReport::Stats(stats));
             }
+        }
+    }
+
+    fn obey(&mut self, order: MediaOrder, source: &mut dyn Source, pipeline: &EncodePipeline) {
+        match order {
+            MediaOrder::Bitrate { kbps } => {
+                pipeline.set_bitrate(kbps);
+                self.lowered_to_kbps = Some(kbps).filter(|kbps| *kbps < self.ceiling_kbps);
+            }
+            MediaOrder::ToggleEdid => source.replug(),
         }
     }
 
@@ -323,7 +332,7 @@ fn signal(source: &dyn Source) -> SignalStatus {
     let mut signal = source.signal();
     if signal.state != SignalState::Locked {
         // What the source knows itself is more than what can be said of any.
-        signal.reason = source.trouble().or_else(|| capture::reason(&signal));
+        signal.reason = source.trouble().or(signal.reason.take()).or_else(|| capture::reason(&signal));
     }
     signal
 }

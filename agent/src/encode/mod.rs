@@ -10,6 +10,7 @@ mod fallback;
 mod interleave;
 mod media;
 mod meter;
+mod orders;
 mod output;
 mod pipeline;
 mod report;

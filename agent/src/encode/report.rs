@@ -32,6 +32,8 @@ pub struct MediaSetup {
 pub enum MediaOrder {
     /// The picture is to take so many kbit/s from now on.
     Bitrate { kbps: u32 },
+    /// The source is to see the cable pulled and plugged again; nothing where the device has no EDID.
+    ToggleEdid,
 }
 
 /// How an encoder failed.

@@ -12,14 +12,15 @@ use stagebox_media::{Epoch, Packet, Track};
 use stagebox_protocol::telemetry::{AudioLevel, EncoderState, EncoderStatus};
 use stagebox_push::Hub;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fallback::Fallback;
+use super::orders::order;
 use super::retry::{Retry, retry};
-use super::{EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats};
+use super::{EncoderFailure, MediaReport, MediaSetup, MediaStats};
 
 /// A file may take its time to open, and an encoder its trial.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -86,6 +87,7 @@ pub struct EncoderHandle {
     levels: watch::Receiver<Vec<AudioLevel>>,
     bitrate: watch::Sender<Option<u32>>,
     retry: Arc<Notify>,
+    toggle_edid: Arc<Notify>,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -115,6 +117,13 @@ impl EncoderHandle {
         self.retry.clone()
     }
 
+    /// Has the source see the cable pulled and plugged again, where the capture device has an EDID: it looks for the
+    /// box anew, and its picture is away for some seconds.
+    #[must_use]
+    pub fn toggle_edid(&self) -> Arc<Notify> {
+        self.toggle_edid.clone()
+    }
+
     /// Ends the child; returns when it is gone.
     pub async fn stop(self) {
         self.cancel.cancel();
@@ -131,6 +140,7 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
     let cancel = CancellationToken::new();
     let bitrate = watch::Sender::new(None);
     let (asked, restart) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let toggle_edid = Arc::new(Notify::new());
     let fallback = Arc::new(Mutex::new(Fallback::default()));
     tokio::spawn(cancel.clone().run_until_cancelled_owned(retry(Retry {
         program: setup.program.clone(),
@@ -146,6 +156,7 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
         publish,
         publish_levels,
         bitrate: bitrate.subscribe(),
+        toggle_edid: toggle_edid.clone(),
         cancel: cancel.clone(),
         last_dts: [i64::MIN; 2],
         last_words: None,
@@ -153,7 +164,8 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
         fallback,
         restart,
     };
-    EncoderHandle { status, levels, bitrate, retry: asked, cancel, task: tokio::spawn(supervisor.run()) }
+    let task = tokio::spawn(supervisor.run());
+    EncoderHandle { status, levels, bitrate, retry: asked, toggle_edid, cancel, task }
 }
 
 struct Supervisor {
@@ -163,6 +175,7 @@ struct Supervisor {
     publish_levels: watch::Sender<Vec<AudioLevel>>,
     /// What the picture is to take, where that was said.
     bitrate: watch::Receiver<Option<u32>>,
+    toggle_edid: Arc<Notify>,
     cancel: CancellationToken,
     /// The last frame of each track, over all children.
     last_dts: [i64; 2],
@@ -255,11 +268,12 @@ impl Supervisor {
         };
         let (cancel, restart) = (self.cancel.clone(), self.restart.clone());
         let (mut stdin, bitrate) = (child.stdin.take(), self.bitrate.clone());
+        let toggle_edid = self.toggle_edid.clone();
         let ended = tokio::select! {
             () = cancel.cancelled() => Ended::Stopped,
             () = restart.notified() => Ended::Restart,
             reason = self.read(stdout) => Ended::Failed(reason),
-            () = order(stdin.as_mut(), bitrate) => Ended::Stopped,
+            () = order(stdin.as_mut(), bitrate, &toggle_edid) => Ended::Stopped,
         };
         // The end of its standard input tells the child to go.
         drop(stdin);
@@ -355,22 +369,5 @@ impl Supervisor {
             status.error = None;
             status.configuration = false;
         });
-    }
-}
-
-/// Tells a child what the picture is to take whenever that changes; without an end.
-async fn order(mut stdin: Option<&mut ChildStdin>, mut bitrate: watch::Receiver<Option<u32>>) {
-    loop {
-        let kbps = *bitrate.borrow_and_update();
-        if let (Some(stdin), Some(kbps)) = (&mut stdin, kbps)
-            && let Ok(mut line) = serde_json::to_vec(&MediaOrder::Bitrate { kbps })
-        {
-            line.push(b'\n');
-            // One that takes nothing any more is noticed by its silence.
-            let _ = stdin.write_all(&line).await;
-        }
-        if bitrate.changed().await.is_err() {
-            return std::future::pending().await;
-        }
     }
 }

@@ -58,6 +58,13 @@ fn a_machine_is_recognised() {
 }
 
 #[test]
+fn a_board_that_takes_an_edid_has_one() {
+    for board in shipped() {
+        assert_eq!(board.capture.edid.is_some(), board.capture.dv_timings, "{}", board.name);
+    }
+}
+
+#[test]
 fn a_raspberry_pi_5_is_not_given_a_hardware_encoder() {
     assert!(Board::load("rpi5").unwrap().encoders.iter().all(|rule| !rule.element.is_hardware()));
 }
@@ -72,6 +79,9 @@ fn what_is_wrong_is_named() {
         (good.replace("\"v4l2h264enc\"", "\"x264enc\""), "names x264enc twice"),
         (good.replace("preset = \"ultrafast\"", "").replace("x264enc", "h264enc"), "h264enc"),
         (good.replace("\"rpi4\"", "\"rpi 4\""), "`name`"),
+        (good.replace("\"1080p30\"", "\"1080p60\""), "`capture.edid` asks for 1920x1080@60"),
+        (good.replace("\"1080p30\"", "\"4k\""), "unknown variant `4k`"),
+        (good.replace("dv_timings = true", "dv_timings = false"), "`capture.edid` is 1080p30"),
     ];
     for (text, expected) in table {
         let error = Board::parse("rpi4", &text).unwrap_err().to_string();

@@ -105,6 +105,8 @@ impl Source for Pattern {
             alarms: Vec::new(),
         }
     }
+
+    fn replug(&mut self) {}
 }
 
 fn draw_bars(format: &PictureFormat, info: &VideoInfo) -> Vec<u8> {

@@ -1,0 +1,64 @@
+//! What the daemon orders from a child while it runs.
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, watch};
+
+use super::MediaOrder;
+
+/// Tells a child what the picture is to take whenever that changes, and to toggle its EDID whenever somebody wants that;
+/// without an end.
+pub(super) async fn order<W: AsyncWrite + Unpin>(
+    mut stdin: Option<&mut W>,
+    mut bitrate: watch::Receiver<Option<u32>>,
+    toggle_edid: &Notify,
+) {
+    bitrate.mark_changed();
+    loop {
+        let order = tokio::select! {
+            changed = bitrate.changed() => match changed {
+                Ok(()) => bitrate.borrow_and_update().map(|kbps| MediaOrder::Bitrate { kbps }),
+                Err(_) => return std::future::pending().await,
+            },
+            () = toggle_edid.notified() => Some(MediaOrder::ToggleEdid),
+        };
+        if let (Some(stdin), Some(order)) = (&mut stdin, order)
+            && let Ok(mut line) = serde_json::to_vec(&order)
+        {
+            line.push(b'\n');
+            // One that takes nothing any more is noticed by its silence.
+            let _ = stdin.write_all(&line).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    #[tokio::test]
+    async fn a_child_hears_the_bitrate_at_once_and_each_order_once() {
+        let (mut stdin, child) = tokio::io::duplex(1024);
+        let mut lines = BufReader::new(child).lines();
+        let (bitrate, toggle_edid) = (watch::Sender::new(Some(900)), Notify::new());
+        let told = async {
+            let mut heard = Vec::new();
+            for step in 0..4 {
+                let line = lines.next_line().await.unwrap().unwrap();
+                heard.push(serde_json::from_str(&line).unwrap());
+                match step {
+                    0 | 1 => toggle_edid.notify_one(),
+                    2 => drop(bitrate.send_replace(Some(800))),
+                    _ => {}
+                }
+            }
+            heard
+        };
+        let heard: Vec<MediaOrder> = tokio::select! {
+            heard = told => heard,
+            () = order(Some(&mut stdin), bitrate.subscribe(), &toggle_edid) => panic!("orders have no end"),
+        };
+        let kbps = |kbps| MediaOrder::Bitrate { kbps };
+        assert_eq!(heard, [kbps(900), MediaOrder::ToggleEdid, MediaOrder::ToggleEdid, kbps(800)]);
+    }
+}
