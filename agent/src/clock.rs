@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
+pub(crate) use stagebox_push::sleep_until;
 
 /// Reads the time; cheap to clone.
 #[derive(Debug, Clone)]

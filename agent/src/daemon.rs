@@ -7,28 +7,33 @@
 
 mod errors;
 mod health;
+mod line;
 mod machinery;
 mod notify;
+mod obey;
 mod targets;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use stagebox_durable::make_folder;
 use stagebox_protocol::telemetry::{EncoderState, OutputRole, SignalStatus};
 use stagebox_push::Hub;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, Start, source_problem};
 use crate::control::{Control, IntentStore, Observation};
 use crate::durable::Durable;
 use crate::encode::{EncoderHandle, EncoderSetup, MediaSetup, MediaStatus};
 use crate::link::{LinkConfig, LinkHandle};
+use crate::logs::Log;
 use crate::panel::{PanelHandle, PanelOptions};
 use crate::push::Output;
+use crate::reconfigure::{self, Parts, Reconfigure, StartMedia};
 use crate::record::{RecorderConfig, RecorderHandle};
 use crate::trust::Trust;
 use crate::{control, encode, link, network, panel, push, record};
@@ -37,6 +42,7 @@ pub use errors::DaemonError;
 
 use machinery::BoxMachinery;
 use notify::Notify;
+use obey::{LogTeller, Obedient};
 
 /// Name and version as the cloud sees them.
 const SOFTWARE: &str = concat!("stagebox-agent ", env!("CARGO_PKG_VERSION"));
@@ -46,16 +52,21 @@ const RECORDING_LIMIT: Duration = Duration::from_secs(3);
 const OVERHEAD_PERCENT: u32 = 5;
 
 /// Runs the box until it is told to end.
-pub fn run(config_path: &Path) -> Result<(), DaemonError> {
-    let config = Config::load(config_path)?;
-    prepare(&config)?;
+pub fn run(config_path: &Path, log: &Log) -> Result<(), DaemonError> {
+    let start = Start::read(config_path, std::env::vars())?;
+    for note in &start.notes {
+        tracing::error!("{note}");
+    }
+    prepare(&start.config)?;
+    log.keep_in(&start.config.data_dir.join("logs"));
+    hide_secrets(&start.config, log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| DaemonError::Start(error.to_string()))?;
     let result = runtime.block_on(async {
         let notify = Notify::from_environment();
-        let mut daemon = Daemon::start(&config)?;
+        let mut daemon = Daemon::start(&start, log)?;
         notify.ready();
         let control = daemon.control.clone();
         let result = tokio::select! {
@@ -75,16 +86,8 @@ pub fn run(config_path: &Path) -> Result<(), DaemonError> {
 fn prepare(config: &Config) -> Result<(), DaemonError> {
     // Another part of the process may have chosen the same already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if let SourceConfig::File { path, .. } = &config.source {
-        let opened = std::fs::File::open(path).and_then(|file| file.metadata());
-        let problem = match opened {
-            Ok(meta) if meta.is_file() => None,
-            Ok(_) => Some("is not a file".to_owned()),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(problem) = problem {
-            return Err(DaemonError::Source { path: path.clone(), problem });
-        }
+    if let Some(problem) = source_problem(&config.source) {
+        return Err(DaemonError::Source(problem));
     }
     // A folder of recordings that cannot be made is no reason not to stream: the recorder says so, and tries again.
     if let Err(error) = make_folder(&config.record_dir()) {
@@ -102,23 +105,27 @@ struct Daemon {
     outputs: Vec<Output>,
     recorder: RecorderHandle,
     control: Control,
-    /// Tells a backup that stands by whether the box is live.
-    stands_by: Option<watch::Sender<bool>>,
+    /// Tells the backup whether the box is live.
+    backup: watch::Sender<bool>,
+    reconfigure: Reconfigure,
     link: Option<LinkHandle>,
     panel: PanelHandle,
     hub: Hub,
 }
 
 impl Daemon {
-    fn start(config: &Config) -> Result<Self, DaemonError> {
+    fn start(start: &Start, log: &Log) -> Result<Self, DaemonError> {
+        let config = &start.config;
         let clock = Clock::new();
         let durable = Durable::open(&config.data_dir)?;
         let hub = Hub::new();
-        let encoder = encode::spawn(encoder_setup(config, &clock)?, hub.clone());
+        let setup = encoder_setup(config, &clock)?;
+        let encoder = encode::spawn(setup.clone(), hub.clone());
+        let (held, follows) = watch::channel(Arc::new(config.clone()));
         let recorder_config = RecorderConfig {
             dir: config.record_dir(),
             segment_s: config.record.segment_s,
-            segment_bytes: config.record.segment_mib.map(|mib| u64::from(mib) << 20),
+            segment_bytes: config.segment_bytes(),
             room: config.record_room(),
         };
         let recorder = record::spawn(recorder_config, hub.clone(), &durable, clock.clone())?;
@@ -126,27 +133,48 @@ impl Daemon {
         let outputs: Vec<_> = OutputRole::ALL
             .map(|role| Output::spawn(role, output_setup(config, role, &trust), hub.clone()))
             .into();
-        let stands_by = machinery::stand_by(&config.backup, &outputs, clock.clone());
+        let backup = machinery::back_up(follows.clone(), &outputs, clock.clone());
         let machinery = BoxMachinery {
             outputs: outputs.clone(),
             recorder: recorder.clone(),
-            stands_by: stands_by.clone(),
+            backup: backup.clone(),
             retry_encoder: encoder.retry(),
         };
         let control = control::spawn(IntentStore::open(&durable)?, machinery, clock.clone())?;
+        let (tell, told) = mpsc::unbounded_channel();
+        let parts = Parts {
+            media: restart(&encoder, setup.media),
+            media_status: encoder.status(),
+            status: control.status(),
+            held,
+            tell,
+        };
+        let reconfigure = reconfigure::spawn(start, parts);
         let link = config.cloud.clone().map(|cloud| {
             let config = LinkConfig { cloud, trust, software: SOFTWARE.to_owned() };
-            link::spawn(config, &durable, clock, control.clone())
+            let logs = LogTeller::new(log.clone());
+            let obedient = Obedient { control: control.clone(), reconfigure: reconfigure.clone(), logs };
+            link::spawn(config, &durable, clock.clone(), obedient)
         });
         let link = link.transpose()?;
-        targets::feed(config, link.as_ref().map(LinkHandle::targets), &outputs)?;
+        if let Some(link) = &link {
+            link.record_all(told);
+        }
+        targets::feed(config, link.as_ref().map(LinkHandle::targets), &outputs, log)?;
         observe(&control, &encoder, &recorder, &outputs);
         come_back(outputs.clone());
-        follow_line(config, &encoder, &outputs);
-        health::watch(&control, config.record_dir(), config.record_room(), recorder.clone());
+        line::follow(follows.clone(), encoder.bitrate(), &outputs, clock.clone());
+        let places = health::Places {
+            held: follows.clone(),
+            recorder: recorder.clone(),
+            media: encoder.status(),
+            clock: clock.clone(),
+        };
+        health::watch(&control, places);
+        follow(follows, recorder.clone(), outputs.clone());
         let options = PanelOptions { socket: config.panel_socket(), device: box_name(config) };
         let panel = panel::spawn(options, control.clone(), link.as_ref().map(LinkHandle::state))?;
-        Ok(Self { encoder, outputs, recorder, control, stands_by, link, panel, hub })
+        Ok(Self { encoder, outputs, recorder, control, backup, reconfigure, link, panel, hub })
     }
 
     /// Returns when the box shall end: told to, or because it cannot work as configured.
@@ -154,11 +182,11 @@ impl Daemon {
         let failed = |error: std::io::Error| DaemonError::Start(error.to_string());
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let status = self.encoder.status();
+        let (status, last_word) = (self.encoder.status(), self.reconfigure.last_word());
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            error = never_runs(status) => return Err(DaemonError::Media(error)),
+            error = never_runs(status, last_word) => return Err(DaemonError::Media(error)),
         }
         tracing::info!("ending");
         Ok(())
@@ -166,9 +194,7 @@ impl Daemon {
 
     /// Ends the streams and the recording, in this order, and waits for nobody else's network.
     async fn stop(self) {
-        if let Some(stands_by) = &self.stands_by {
-            stands_by.send_replace(false);
-        }
+        self.backup.send_replace(false);
         for output in &self.outputs {
             output.handle.set_live(false);
         }
@@ -182,6 +208,12 @@ impl Daemon {
         }
         self.panel.stop().await;
     }
+}
+
+/// No log line shows what the box proves itself with.
+fn hide_secrets(config: &Config, log: &Log) {
+    config.cloud.iter().for_each(|cloud| log.hide(cloud.secret.expose()));
+    config.outputs.iter().for_each(|output| log.hide(output.key.expose()));
 }
 
 /// Whom the box takes for its cloud.
@@ -209,27 +241,68 @@ fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonE
     Ok(EncoderSetup { program, media })
 }
 
-fn output_setup(config: &Config, role: OutputRole, cloud: &Trust) -> push::Setup {
+/// Starts the media process with another configuration.
+fn restart(encoder: &EncoderHandle, first: MediaSetup) -> StartMedia {
+    let setup = encoder.setup();
+    Box::new(move |number, config| {
+        let media = MediaSetup {
+            source: config.source.clone(),
+            video: config.video.clone(),
+            audio: config.audio.clone(),
+            alarms: config.alarms.clone(),
+            ..first.clone()
+        };
+        setup.send_replace((number, media));
+    })
+}
+
+/// Has recorder and outputs follow the configuration that holds.
+fn follow(mut held: watch::Receiver<Arc<Config>>, recorder: RecorderHandle, outputs: Vec<Output>) {
+    tokio::spawn(async move {
+        while held.changed().await.is_ok() {
+            let config = held.borrow_and_update().clone();
+            recorder.configure(config.record.segment_s, config.segment_bytes(), config.record_room());
+            for output in &outputs {
+                output.handle.describe(bitrate_kbps(&config), targets::stream_info(&config));
+            }
+        }
+    });
+}
+
+/// Of all that leaves, in kbit/s.
+fn bitrate_kbps(config: &Config) -> u32 {
     let kbps = config.video.bitrate_kbps + config.audio.bitrate_kbps;
+    kbps + kbps * OVERHEAD_PERCENT / 100
+}
+
+fn output_setup(config: &Config, role: OutputRole, cloud: &Trust) -> push::Setup {
     push::Setup {
-        bitrate_kbps: kbps + kbps * OVERHEAD_PERCENT / 100,
+        bitrate_kbps: bitrate_kbps(config),
         stream: targets::stream_info(config),
         trust: targets::believed(config, role, cloud),
     }
 }
 
-/// Waits for a child that can never work; once one has worked, for ever.
-async fn never_runs(mut status: watch::Receiver<MediaStatus>) -> String {
+/// Waits for a child that can never work, where there is no other setup to go back to; once one has worked, for ever.
+async fn never_runs(mut status: watch::Receiver<MediaStatus>, mut last_word: watch::Receiver<u64>) -> String {
     loop {
         let (running, error) = {
-            let status = status.borrow_and_update();
-            let error = status.error.clone().filter(|_| status.configuration);
+            let (status, last_word) = (status.borrow_and_update(), *last_word.borrow_and_update());
+            let is_final = status.configuration && status.setup >= last_word;
+            let error = status.error.clone().filter(|_| is_final);
             (status.state == EncoderState::Running, error)
         };
         match error {
             Some(error) if !running => return error,
-            _ if running || status.changed().await.is_err() => std::future::pending().await,
+            _ if running => std::future::pending().await,
             _ => {}
+        }
+        let changed = tokio::select! {
+            changed = status.changed() => changed,
+            changed = last_word.changed() => changed,
+        };
+        if changed.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -240,22 +313,6 @@ fn come_back(outputs: Vec<Output>) {
     tokio::spawn(async move {
         while network.changed().await.is_ok() {
             outputs.iter().for_each(|output| output.handle.reconnect_now());
-        }
-    });
-}
-
-/// Has the picture's bitrate follow main's line, where the stream is to be protected; a backup never lowers it.
-fn follow_line(config: &Config, encoder: &EncoderHandle, outputs: &[Output]) {
-    let main = outputs.iter().find(|output| output.role == OutputRole::Main);
-    let (Some(range), Some(main)) = (config.rates(), main) else { return };
-    let (bitrate, mut status) = (encoder.bitrate(), main.handle.status());
-    let (clock, mut rate) = (Clock::new(), push::Rate::new(range));
-    tokio::spawn(async move {
-        while status.changed().await.is_ok() {
-            let kbps = rate.look(clock.now(), &status.borrow_and_update());
-            if kbps.is_some() {
-                bitrate.send_replace(kbps);
-            }
         }
     });
 }

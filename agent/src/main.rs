@@ -6,10 +6,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use stagebox_agent::clock::Clock;
 use stagebox_agent::encode::{self, EXIT_CONFIGURATION};
+use stagebox_agent::logs::{self, Log};
 use stagebox_agent::{daemon, probe};
 use stagebox_hw::VideoMode;
+use stagebox_protocol::LogLevel;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The daemon of a Stagebox.
 #[derive(Debug, Parser)]
@@ -61,7 +66,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
+    let log = Log::new(Clock::new());
+    // The daemon keeps its lines; its children's come to it by their standard error.
+    let kept = arguments.command.is_none().then(|| logs::Layer::new(log.clone()));
+    let shown = tracing_subscriber::fmt::layer().with_ansi(colour).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter).with(shown).with(kept).init();
     match arguments.command {
         Some(Command::Media) => encode::run_media(),
         Some(Command::Trial) => probe::run_trial(),
@@ -73,10 +82,11 @@ fn main() -> ExitCode {
                 eprintln!("stagebox-agent: no configuration; give one with --config FILE");
                 return ExitCode::from(2);
             };
-            match daemon::run(&path) {
+            match daemon::run(&path, &log) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     eprintln!("stagebox-agent: {error}");
+                    log.take(LogLevel::Error, "stagebox_agent", &format!("ended: {error}"));
                     ExitCode::from(if error.is_configuration() { EXIT_CONFIGURATION } else { 1 })
                 }
             }

@@ -4,6 +4,7 @@
 mod accounts;
 mod accounts_shared;
 mod acme;
+mod configuration;
 mod disk;
 mod duties;
 mod encoders;

@@ -210,7 +210,7 @@ impl SimBox {
                 deeds.push(Deed::Execute(Task { id, command, expires_at }));
             }
             Action::FetchTargets => deeds.push(Deed::Fetch),
-            Action::UseTargets(_) | Action::Show(_) => {}
+            Action::UseTargets(_) | Action::Configure(_) | Action::Show(_) => {}
             Action::Append(body) => {
                 self.disk.last += 1;
                 let oldest = self.disk.events.keys().next().copied().unwrap_or(self.disk.last);

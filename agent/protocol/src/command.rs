@@ -1,5 +1,6 @@
 //! `command/<name>` and `response/<requester>`.
 
+use crate::logs::{FetchLogsArgs, FetchMoreLogsArgs, LogLevel, MOST_LOG_MINUTES};
 use crate::{id::CommandId, telemetry::OutputRole, timestamp::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -21,6 +22,16 @@ pub enum Command {
     },
     /// Try encoders that failed while they ran once more, beside the one that stands in for them.
     RetryEncoder,
+    /// Answer with log lines of the last minutes, those of this level and worse; with their first piece.
+    FetchLogs {
+        minutes: u32,
+        level: LogLevel,
+    },
+    /// Answer with the piece of those lines that begins there, in bytes.
+    FetchMoreLogs {
+        of: CommandId,
+        offset: u32,
+    },
 }
 
 /// How long a box identifies itself when nothing else is said.
@@ -86,8 +97,14 @@ fn write<T: Serialize>(args: &T) -> Map<String, Value> {
 }
 
 impl Command {
+    /// Whether it only asks for something: it may be carried out as often as it arrives, beside others.
+    #[must_use]
+    pub fn is_question(&self) -> bool {
+        matches!(self, Self::FetchLogs { .. } | Self::FetchMoreLogs { .. })
+    }
+
     /// Every name of version 1.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 9] = [
         "start_stream",
         "stop_stream",
         "start_recording",
@@ -95,6 +112,8 @@ impl Command {
         "reconnect",
         "identify",
         "retry_encoder",
+        "fetch_logs",
+        "fetch_more_logs",
     ];
 
     /// The last level of the command's topic.
@@ -108,6 +127,8 @@ impl Command {
             Self::Reconnect { .. } => "reconnect",
             Self::Identify { .. } => "identify",
             Self::RetryEncoder => "retry_encoder",
+            Self::FetchLogs { .. } => "fetch_logs",
+            Self::FetchMoreLogs { .. } => "fetch_more_logs",
         }
     }
 
@@ -122,6 +143,10 @@ impl Command {
             | Self::RetryEncoder => Map::new(),
             Self::Reconnect { output } => write(&ReconnectArgs { output: *output }),
             Self::Identify { duration_ms } => write(&IdentifyArgs { duration_ms: *duration_ms }),
+            Self::FetchLogs { minutes, level } => write(&FetchLogsArgs { minutes: *minutes, level: *level }),
+            Self::FetchMoreLogs { of, offset } => {
+                write(&FetchMoreLogsArgs { of: of.clone(), offset: *offset })
+            }
         }
     }
 
@@ -148,6 +173,18 @@ impl Command {
                 Ok(Self::Identify { duration_ms })
             }
             "retry_encoder" => read::<NoArgs>("retry_encoder", args).map(|_| Self::RetryEncoder),
+            "fetch_logs" => {
+                let FetchLogsArgs { minutes, level } = read("fetch_logs", args)?;
+                if !(1..=MOST_LOG_MINUTES).contains(&minutes) {
+                    let problem = format!("minutes is {minutes}; it must be 1 to {MOST_LOG_MINUTES}");
+                    return Err(Rejection::BadArgs { command: "fetch_logs", problem });
+                }
+                Ok(Self::FetchLogs { minutes, level })
+            }
+            "fetch_more_logs" => {
+                let FetchMoreLogsArgs { of, offset } = read("fetch_more_logs", args)?;
+                Ok(Self::FetchMoreLogs { of, offset })
+            }
             _ => Err(Rejection::UnknownCommand { name: name.chars().take(64).collect() }),
         }
     }
@@ -179,6 +216,10 @@ pub struct CommandResponse {
     pub code: u16,
     /// Why it was rejected.
     pub error: Option<String>,
+    /// What was asked for: of `fetch_logs` and `fetch_more_logs` a [`LogPiece`](crate::LogPiece).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
+    pub result: Option<Map<String, Value>>,
 }
 
 /// How far a command came.
@@ -199,6 +240,8 @@ pub enum Outcome {
     /// The intent is kept; carrying it out takes its time.
     Accepted,
     Done,
+    /// Done, and this is what was asked for.
+    Told(Map<String, Value>),
     /// Not carried out: a code as in HTTP, and a sentence that says why.
     Rejected {
         code: u16,
@@ -210,12 +253,13 @@ impl Outcome {
     /// The response to the command `id`.
     #[must_use]
     pub fn response(&self, id: CommandId) -> CommandResponse {
-        let (status, code, error) = match self {
-            Self::Accepted => (ResponseStatus::Accepted, 202, None),
-            Self::Done => (ResponseStatus::Done, 200, None),
-            Self::Rejected { code, error } => (ResponseStatus::Rejected, *code, Some(error.clone())),
+        let (status, code, error, result) = match self {
+            Self::Accepted => (ResponseStatus::Accepted, 202, None, None),
+            Self::Done => (ResponseStatus::Done, 200, None, None),
+            Self::Told(result) => (ResponseStatus::Done, 200, None, Some(result.clone())),
+            Self::Rejected { code, error } => (ResponseStatus::Rejected, *code, Some(error.clone()), None),
         };
-        CommandResponse { id, status, code, error }
+        CommandResponse { id, status, code, error, result }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `desired` and `reported`: what the cloud wants of a box, and what the box made of it.
 
+use crate::configured::ReportedConfig;
 use crate::telemetry::OutputRole;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,6 +25,15 @@ pub struct DesiredState {
     /// Grows when the stream targets changed: the box fetches them anew over its authenticated HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets_version: Option<u64>,
+    /// What differs from the box's own file, by the same sections and keys; `null` leaves a key at its default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The version with which `config` changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_version: Option<u64>,
+    /// Whether it is to hold at once, though that interrupts a stream or a recording for a moment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub config_now: bool,
     /// Keys of a newer contract: kept, not applied, and named in `reported`.
     #[serde(flatten)]
     pub unknown: BTreeMap<String, serde_json::Value>,
@@ -79,6 +89,9 @@ pub struct BoxState {
     /// Whether it means to record.
     #[serde(default)]
     pub recording: bool,
+    /// How far it came with the configuration that is wanted of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ReportedConfig>,
 }
 
 /// A stream target as it may be shown.

@@ -3,6 +3,7 @@
 use crate::{
     command::Origin,
     id::{BootId, OutboxId},
+    machine::WarningKind,
     telemetry::OutputRole,
     timestamp::Timestamp,
 };
@@ -97,6 +98,19 @@ pub enum EventBody {
     EventsLost {
         count: u64,
     },
+    /// Something is wrong with the machine.
+    WarningRaised {
+        warning: WarningKind,
+        words: String,
+    },
+    /// It is over.
+    WarningCleared {
+        warning: WarningKind,
+    },
+    /// A configuration that the box was given is not used: why, and what it does instead.
+    ConfigNotUsed {
+        reason: String,
+    },
     /// A kind of a newer contract, kept as it came.
     #[serde(untagged)]
     Unknown(UnknownEvent),
@@ -150,6 +164,9 @@ impl EventBody {
             Self::SelfHealingExhausted { .. } => "self_healing_exhausted",
             Self::CommandRefused { .. } => "command_refused",
             Self::EventsLost { .. } => "events_lost",
+            Self::WarningRaised { .. } => "warning_raised",
+            Self::WarningCleared { .. } => "warning_cleared",
+            Self::ConfigNotUsed { .. } => "config_not_used",
             Self::Unknown(event) => &event.kind,
         }
     }

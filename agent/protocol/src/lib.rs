@@ -9,11 +9,17 @@
 #[cfg(feature = "std")]
 pub mod command;
 #[cfg(feature = "std")]
+pub mod configured;
+#[cfg(feature = "std")]
 pub mod desired;
 #[cfg(feature = "std")]
 pub mod event;
 #[cfg(feature = "std")]
 pub mod id;
+#[cfg(feature = "std")]
+pub mod logs;
+#[cfg(feature = "std")]
+pub mod machine;
 pub mod panel;
 #[cfg(feature = "std")]
 pub mod payload;
@@ -29,9 +35,11 @@ pub mod topic;
 #[cfg(feature = "std")]
 pub use {
     command::{Command, CommandEnvelope, CommandResponse, Origin, Outcome, ResponseStatus},
+    configured::{ConfigProblem, ReportedConfig},
     desired::{BoxState, Desired, DesiredState, Reported},
     event::{Ack, BoxEvent, EventBody, HealingStep},
     id::{BootId, BoxId, CommandId, OutboxId},
+    logs::{LogLevel, LogPiece},
     status::{Presence, Status},
     telemetry::{BoxStatus, OutputRole, Telemetry},
     timestamp::Timestamp,

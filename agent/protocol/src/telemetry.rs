@@ -1,5 +1,6 @@
 //! `telemetry`, and the status of a box that panel, dashboard and cloud see alike.
 
+use crate::machine::{InterfaceStatus, MachineWarning, MemoryStatus, PowerStatus};
 use crate::{command::Origin, id::BootId, timestamp::Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,18 @@ pub struct BoxStatus {
     pub cpu_percent: Option<f32>,
     /// How long the box still blinks so that it is found; 0 when it does not.
     pub identify_ms: u32,
+    /// The machine's memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryStatus>,
+    /// Whether it has the power and the cooling that it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerStatus>,
+    /// Its network interfaces that are up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<InterfaceStatus>,
+    /// What is wrong with the machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<MachineWarning>,
 }
 
 /// Whether the box means to push, and since when.

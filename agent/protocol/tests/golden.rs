@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "a test: what is wrong in it may stop it")]
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use stagebox_protocol::{command::*, desired::*, event::*, payload, status::*, telemetry::*, *};
+use stagebox_protocol::{
+    command::*, configured::*, desired::*, event::*, logs::*, machine::*, payload, status::*, telemetry::*, *,
+};
 use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
 
 const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/v1");
@@ -56,6 +58,46 @@ fn box_state() -> BoxState {
         }],
         live: true,
         recording: false,
+        config: None,
+    }
+}
+
+fn machine() -> BoxStatus {
+    BoxStatus {
+        memory: Some(MemoryStatus {
+            total_bytes: 1 << 32,
+            available_bytes: 1 << 31,
+            agent_bytes: Some(40 << 20),
+            media_bytes: None,
+        }),
+        power: Some(PowerStatus { under_voltage: Some(true), throttled: None, since_boot: Some(true) }),
+        network: vec![InterfaceStatus {
+            name: "eth0".into(),
+            kind: InterfaceKind::Wired,
+            speed_mbps: Some(1000),
+            addresses: vec!["192.0.2.7".into()],
+            received_kbps: 12,
+            sent_kbps: 6_200,
+            errors: 3,
+        }],
+        warnings: vec![MachineWarning { kind: WarningKind::UnderVoltage, words: "too weak".into() }],
+        ..BoxStatus::default()
+    }
+}
+
+fn config() -> ReportedConfig {
+    let problem = |field: &str| ConfigProblem {
+        field: field.into(),
+        problem: "0 is out of range".into(),
+        fix: "give 1 to 60".into(),
+    };
+    ReportedConfig {
+        version: 9,
+        applied: false,
+        waits: Some("until the stream has stopped".into()),
+        errors: vec![problem("video.fps")],
+        notes: vec!["the file is wrong".into()],
+        running: serde_json::json!({ "video": { "fps": 30 } }).as_object().unwrap().clone(),
     }
 }
 
@@ -112,6 +154,7 @@ fn telemetry() -> Telemetry {
         temperature_c: Some(51.5),
         cpu_percent: Some(37.5),
         identify_ms: 0,
+        ..BoxStatus::default()
     };
     Telemetry { boot_id: boot(), mono_ms: 61_250, ts: ts(), clock_synced: true, status }
 }
@@ -120,7 +163,7 @@ fn envelope(command: &Command) -> CommandEnvelope {
     CommandEnvelope { id: "cmd_01".parse().unwrap(), issued_at: ts(), expires_at: None, args: command.args() }
 }
 
-fn commands() -> [Command; 9] {
+fn commands() -> [Command; 11] {
     [
         Command::StartStream,
         Command::StopStream,
@@ -131,6 +174,8 @@ fn commands() -> [Command; 9] {
         Command::Identify { duration_ms: IDENTIFY_MS },
         Command::Identify { duration_ms: 1 },
         Command::RetryEncoder,
+        Command::FetchLogs { minutes: 30, level: LogLevel::Warn },
+        Command::FetchMoreLogs { of: "cmd_00".parse().unwrap(), offset: 24_576 },
     ]
 }
 
@@ -156,6 +201,9 @@ fn events() -> Vec<EventBody> {
         EventBody::SelfHealingExhausted { reason: "source.device: no such device".into() },
         EventBody::CommandRefused { command: "identify".into(), code: 403, error: "elsewhere".into() },
         EventBody::EventsLost { count: 12 },
+        EventBody::WarningRaised { warning: WarningKind::Throttled, words: "too weak".into() },
+        EventBody::WarningCleared { warning: WarningKind::Hot },
+        EventBody::ConfigNotUsed { reason: "the file is wrong".into() },
     ]
 }
 
@@ -183,9 +231,19 @@ fn version_1_is_read_and_written_as_ever() {
         event_id: Some("evt_01".into()),
         targets_version: Some(3),
         unknown: [("overlay".to_owned(), serde_json::json!("logo"))].into(),
+        ..DesiredState::default()
     };
     golden(seen, "desired", &Desired { version: 8, state });
     golden(seen, "desired_empty", &Desired { version: 1, state: DesiredState::default() });
+    let state = DesiredState {
+        config: serde_json::json!({ "video": { "fps": 25 } }).as_object().cloned(),
+        config_version: Some(9),
+        config_now: true,
+        ..DesiredState::default()
+    };
+    golden(seen, "desired_config", &Desired { version: 9, state });
+    let state = BoxState { config: Some(config()), ..box_state() };
+    golden(seen, "reported_config", &Reported { desired_version: 9, code: CODE_PARTLY, error: None, state });
     golden(
         seen,
         "reported",
@@ -206,6 +264,9 @@ fn version_1_is_read_and_written_as_ever() {
     let id: CommandId = "cmd_01".parse().unwrap();
     golden(seen, "response_accepted", &Outcome::Accepted.response(id.clone()));
     golden(seen, "response_done", &Outcome::Done.response(id.clone()));
+    let data = "H4sIAAAA".to_owned();
+    let piece = LogPiece { of: id.clone(), lines: 7, total_bytes: 24_582, offset: 24_576, data };
+    golden(seen, "response_log_piece", &Outcome::Told(piece.result()).response(id.clone()));
     let refused = Outcome::Rejected { code: 409, error: "no targets".into() };
     golden(seen, "response_rejected", &refused.response(id));
     for body in events() {
@@ -213,6 +274,7 @@ fn version_1_is_read_and_written_as_ever() {
     }
     golden(seen, "ack", &Ack { seq: 42, outbox: "0a1b2c".parse().unwrap() });
     golden(seen, "telemetry", &telemetry());
+    golden(seen, "telemetry_machine", &Telemetry { status: machine(), ..telemetry() });
     let there: BTreeSet<String> =
         fs::read_dir(DIR).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(seen, &there, "each golden file is tested");
@@ -226,6 +288,9 @@ fn a_later_version_is_read_as_far_as_it_is_known() {
     tolerates(&Outcome::Done.response("cmd_01".parse().unwrap()));
     tolerates(&Ack { seq: 42, outbox: "0a1b2c".parse().unwrap() });
     tolerates(&telemetry());
+    tolerates(&Telemetry { status: machine(), ..telemetry() });
+    let later = r#"{"name":"x0","kind":"satellite"}"#;
+    assert_eq!(serde_json::from_str::<InterfaceStatus>(later).unwrap().kind, InterfaceKind::Other);
     for body in events() {
         tolerates(&event(body));
     }
@@ -261,6 +326,13 @@ fn commands_read_back_and_what_is_unknown_is_refused() {
     }
     let zero = serde_json::json!({"duration_ms": 0}).as_object().unwrap().clone();
     assert!(Command::parse("identify", &zero).unwrap_err().to_string().contains("duration_ms"));
+    let asked = Command::FetchLogs { minutes: LOG_MINUTES, level: LogLevel::Info };
+    assert_eq!(Command::parse("fetch_logs", &none), Ok(asked));
+    for minutes in [0, MOST_LOG_MINUTES + 1] {
+        let args = serde_json::json!({ "minutes": minutes }).as_object().unwrap().clone();
+        assert!(Command::parse("fetch_logs", &args).unwrap_err().to_string().contains("minutes"));
+    }
+    assert!(Command::parse("fetch_more_logs", &none).unwrap_err().to_string().contains("`of`"));
 }
 
 #[test]

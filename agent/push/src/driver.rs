@@ -46,7 +46,7 @@ impl OutputConfig {
 /// An output; the last handle's end is the output's end.
 #[derive(Debug, Clone)]
 pub struct OutputHandle {
-    wishes: mpsc::UnboundedSender<Input>,
+    wishes: mpsc::UnboundedSender<Wish>,
     status: watch::Receiver<OutputStatus>,
 }
 
@@ -61,6 +61,11 @@ impl OutputHandle {
         self.wish(Input::SetLive(live));
     }
 
+    /// Says what the stream is like, for the connections that come.
+    pub fn describe(&self, bitrate_kbps: u32, stream: StreamInfo) {
+        self.ask(Wish::Describe(bitrate_kbps, stream));
+    }
+
     /// Connects now if it waits to do so.
     pub fn reconnect_now(&self) {
         self.wish(Input::ReconnectNow);
@@ -73,9 +78,20 @@ impl OutputHandle {
     }
 
     fn wish(&self, wish: Input) {
+        self.ask(Wish::Input(wish));
+    }
+
+    fn ask(&self, wish: Wish) {
         // The task ends only after the last handle, or with the runtime.
         let _ = self.wishes.send(wish);
     }
+}
+
+/// What a handle wants of its output.
+#[derive(Debug)]
+enum Wish {
+    Input(Input),
+    Describe(u32, StreamInfo),
 }
 
 /// Starts an output that reads from `hub`; it pushes once it has a target and is told to.
@@ -121,16 +137,16 @@ struct Driver<C> {
 }
 
 impl<C: Connector> Driver<C> {
-    async fn run(
-        mut self,
-        mut inbox: mpsc::UnboundedReceiver<Input>,
-        mut heard: mpsc::Receiver<(u64, News)>,
-    ) {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Wish>, mut heard: mpsc::Receiver<(u64, News)>) {
         loop {
             let deadline = self.output.next_deadline();
             let input = tokio::select! {
                 wish = inbox.recv() => match wish {
-                    Some(wish) => Some(wish),
+                    Some(Wish::Input(wish)) => Some(wish),
+                    Some(Wish::Describe(kbps, stream)) => {
+                        (self.config.bitrate_kbps, self.config.stream) = (kbps, stream);
+                        None
+                    }
                     None => return,
                 },
                 Some((number, news)) = heard.recv() => self.understand(number, news),
@@ -229,7 +245,8 @@ impl<C: Connector> Driver<C> {
     }
 }
 
-pub(super) async fn sleep_until(deadline: Option<Instant>) {
+/// Waits for a deadline that a core gave; without one, for ever.
+pub async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,

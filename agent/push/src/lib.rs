@@ -31,7 +31,7 @@ mod transmission;
 mod transport;
 
 pub use connector::{ConnectError, Connector};
-pub use driver::{OutputConfig, OutputHandle, Times, spawn};
+pub use driver::{OutputConfig, OutputHandle, Times, sleep_until, spawn};
 pub use key::StreamKey;
 pub use patience::{Patience, Retry};
 pub use status::{OutputState, OutputStatus};

@@ -7,8 +7,12 @@ mod audio;
 mod defaults;
 mod edid;
 mod environment;
+mod last_good;
+mod remote;
 mod tree;
 
+#[cfg(test)]
+mod remote_tests;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 pub use audio::{AudioConfig, ChannelPair};
 pub use edid::EdidSetting;
+pub use last_good::{LastGood, Refused, Start, in_words, source_problem};
+pub use remote::{Change, FileConfig, shown};
 pub use tree::{
     AlarmConfig, BackupConfig, BackupPush, CloudConfig, Config, OutputConfig, PanelConfig, Protect,
     RecordConfig, Secret, SourceConfig, VideoConfig,
@@ -49,12 +55,7 @@ impl Config {
     ///
     /// Relative paths in the file are taken from the file's own directory.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = Self::parse(path, &text, std::env::vars())?;
-        let base = path.parent().unwrap_or(Path::new("."));
-        config.resolve_paths(base);
-        Ok(config)
+        Ok(FileConfig::load(path)?.1)
     }
 
     /// Parses a configuration's text together with environment variables.

@@ -100,7 +100,7 @@ pub struct AlarmConfig {
     pub frozen_s: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecordConfig {
     /// Where recordings go; `recordings` in the data directory if not given.
@@ -118,7 +118,7 @@ pub struct RecordConfig {
 }
 
 /// When the backup output pushes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BackupConfig {
     /// `hot`: always, beside main; `cold`: only while main does not.
@@ -128,7 +128,7 @@ pub struct BackupConfig {
 }
 
 /// Whether the backup output pushes beside main.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackupPush {
     /// Nothing is lost when main fails, at twice the upload.
@@ -221,6 +221,12 @@ impl Config {
     #[must_use]
     pub fn record_dir(&self) -> PathBuf {
         self.record.dir.clone().unwrap_or_else(|| self.data_dir.join("recordings"))
+    }
+
+    /// Bytes after which a recording goes on in a new file.
+    #[must_use]
+    pub fn segment_bytes(&self) -> Option<u64> {
+        self.record.segment_mib.map(|mib| u64::from(mib) << 20)
     }
 
     /// How much room recordings may take.

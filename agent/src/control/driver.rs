@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use stagebox_protocol::telemetry::{
-    AudioLevel, BoxStatus, EncoderStatus, OutputStatus, RecordingStatus, SignalStatus, StorageStatus,
+    AudioLevel, BoxStatus, EncoderStatus, OutputStatus, RecordingStatus, SignalStatus,
 };
 use stagebox_protocol::{Command, CommandId, Origin, Outcome, OutputRole, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::state::{Action, Input, Now, State, Ticket};
-use super::status::{Observed, compose};
+use super::status::{Health, Observed, compose};
 use super::store::{IntentStore, StoreError};
-use crate::clock::Clock;
+use crate::clock::{Clock, sleep_until};
 
 /// How often the status is made anew when nothing happens.
 const STATUS_PERIOD: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ pub enum Observation {
     Capture { signal: SignalStatus, encoder: EncoderStatus, audio: Vec<AudioLevel> },
     Output(OutputStatus),
     Recording(RecordingStatus),
-    Health { storage: StorageStatus, temperature_c: Option<f32>, cpu_percent: Option<f32> },
+    Health(Box<Health>),
 }
 
 #[derive(Debug)]
@@ -230,11 +230,7 @@ impl<M: Machinery> Driver<M> {
             }
             Observation::Output(status) => self.observed.set_output(status),
             Observation::Recording(status) => self.observed.recording = status,
-            Observation::Health { storage, temperature_c, cpu_percent } => {
-                self.observed.storage = storage;
-                self.observed.temperature_c = temperature_c;
-                self.observed.cpu_percent = cpu_percent;
-            }
+            Observation::Health(health) => self.observed.health = *health,
         }
     }
 
@@ -251,12 +247,5 @@ impl<M: Machinery> Driver<M> {
 
     fn now(&self) -> Now {
         Now { instant: self.clock.now(), unix_ms: self.clock.unix_ms(), wall_is_true: self.clock.synced() }
-    }
-}
-
-async fn sleep_until(deadline: Option<std::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -13,4 +13,5 @@ mod tests;
 
 pub use driver::{Control, Machinery, Observation, Request, spawn};
 pub use state::{Intent, Record};
+pub use status::Health;
 pub use store::{IntentStore, StoreError};

@@ -203,6 +203,10 @@ impl State {
                 self.identify_until = Some(now.instant + Duration::from_millis(duration_ms.into()));
                 self.done(id, ticket, out);
             }
+            Command::FetchLogs { .. } | Command::FetchMoreLogs { .. } => {
+                let error = "log lines are told to the cloud only".to_owned();
+                out.push(Action::Reply { ticket, outcome: Outcome::Rejected { code: 409, error } });
+            }
         }
     }
 

@@ -2,12 +2,25 @@
 
 use std::time::Instant;
 
+use stagebox_protocol::machine::{InterfaceStatus, MachineWarning, MemoryStatus, PowerStatus};
 use stagebox_protocol::telemetry::{
     AudioLevel, BoxStatus, EncoderStatus, LiveState, LiveStatus, OutputState, OutputStatus, RecordingState,
     RecordingStatus, SignalStatus, StorageStatus,
 };
 
 use super::state::{Intent, Record};
+
+/// How the machine is.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    pub storage: StorageStatus,
+    pub temperature_c: Option<f32>,
+    pub cpu_percent: Option<f32>,
+    pub memory: Option<MemoryStatus>,
+    pub power: Option<PowerStatus>,
+    pub network: Vec<InterfaceStatus>,
+    pub warnings: Vec<MachineWarning>,
+}
 
 /// What the parts of the box last said.
 #[derive(Debug, Default)]
@@ -17,9 +30,7 @@ pub(super) struct Observed {
     pub(super) audio: Vec<AudioLevel>,
     pub(super) outputs: Vec<OutputStatus>,
     pub(super) recording: RecordingStatus,
-    pub(super) storage: StorageStatus,
-    pub(super) temperature_c: Option<f32>,
-    pub(super) cpu_percent: Option<f32>,
+    pub(super) health: Health,
 }
 
 impl Observed {
@@ -54,10 +65,14 @@ pub(super) fn compose(
         encoder: observed.encoder.clone(),
         outputs: observed.outputs.clone(),
         audio: observed.audio.clone(),
-        storage: storage(&observed.storage, observed.encoder.bitrate_kbps),
-        temperature_c: observed.temperature_c,
-        cpu_percent: observed.cpu_percent,
+        storage: storage(&observed.health.storage, observed.encoder.bitrate_kbps),
+        temperature_c: observed.health.temperature_c,
+        cpu_percent: observed.health.cpu_percent,
         identify_ms: identify.map_or(0, |left| u32::try_from(left.as_millis()).unwrap_or(u32::MAX)),
+        memory: observed.health.memory.clone(),
+        power: observed.health.power.clone(),
+        network: observed.health.network.clone(),
+        warnings: observed.health.warnings.clone(),
     }
 }
 

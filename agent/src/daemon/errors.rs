@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use stagebox_protocol::ConfigProblem;
 use stagebox_push::TargetError;
 
 use crate::config::ConfigError;
@@ -17,8 +18,8 @@ use crate::trust::TrustError;
 pub enum DaemonError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("source.path: {path}: {problem}; give the path of a readable video file")]
-    Source { path: PathBuf, problem: String },
+    #[error("{}: {}; {}", .0.field, .0.problem, .0.fix)]
+    Source(ConfigProblem),
     #[error("{field}: cannot make {path}: {problem}; give a folder that this user can write")]
     Folder { field: &'static str, path: PathBuf, problem: String },
     #[error("outputs ({role}): {source}")]
@@ -47,7 +48,7 @@ impl DaemonError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Config(_)
-            | Self::Source { .. }
+            | Self::Source(_)
             | Self::Folder { .. }
             | Self::Target { .. }
             | Self::Trust(_)

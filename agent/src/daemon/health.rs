@@ -1,43 +1,110 @@
-//! The machine's own state: room on the disk, temperature, processor.
+//! The machine's own state: room on the disk, temperature, processor, memory, power, network.
 #![allow(clippy::disallowed_methods, reason = "a driver: it looks once in a while")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 use stagebox_protocol::telemetry::StorageStatus;
+use tokio::sync::watch;
 
-use crate::control::{Control, Observation};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{Control, Health, Observation};
+use crate::encode::MediaStatus;
+use crate::machine::warnings::{Seen, Warnings};
+use crate::machine::{self, Network, Power, Root};
 use crate::record::{RecorderHandle, Recording, Room};
 
 const PERIOD: Duration = Duration::from_secs(2);
 
+/// What is looked at.
+pub(super) struct Places {
+    pub(super) held: watch::Receiver<Arc<Config>>,
+    pub(super) recorder: RecorderHandle,
+    pub(super) media: watch::Receiver<MediaStatus>,
+    pub(super) clock: Clock,
+}
+
+/// What the looks before leave behind.
+#[derive(Debug)]
+struct Looks {
+    root: Root,
+    cpu: Cpu,
+    power: Power,
+    network: Network,
+    warnings: Warnings,
+}
+
 /// Tells the control every two seconds, as long as the daemon lives.
-pub(super) fn watch(control: &Control, dir: PathBuf, room: Room, recorder: RecorderHandle) {
+pub(super) fn watch(control: &Control, places: Places) {
     let control = control.clone();
     tokio::spawn(async move {
-        let mut cpu = Cpu::default();
+        let Places { held, recorder, media, clock } = places;
+        let mut looks = Looks {
+            root: Root::default(),
+            cpu: Cpu::default(),
+            power: Power::default(),
+            network: Network::default(),
+            warnings: Warnings::new(clock.now()),
+        };
         let mut period = tokio::time::interval(PERIOD);
         loop {
             period.tick().await;
-            let (place, recorder) = (dir.clone(), recorder.clone());
+            let (config, recorder, clock) = (held.borrow().clone(), recorder.clone(), clock.clone());
+            let pid = media.borrow().pid;
             // A dead disk may hang: nothing else waits for it.
             let looked = tokio::task::spawn_blocking(move || {
-                // The index has the length of what is written once that is closed.
-                let length = |recording: &Recording| match recording.closed {
-                    true => recording.bytes,
-                    false => std::fs::metadata(place.join(&recording.file)).map_or(0, |file| file.len()),
-                };
-                let used_bytes = recorder.recordings().iter().map(length).sum();
-                (storage(&place, room, used_bytes), temperature_c(), Cpu::read())
+                let (place, room) = (config.record_dir(), config.record_room());
+                let health = looks.look(&clock, pid, &place, room, &recorder);
+                (health, looks)
             });
-            let Ok((storage, temperature_c, times)) = looked.await else {
-                continue;
-            };
-            let cpu_percent = cpu.percent(times);
-            control.observe(Observation::Health { storage, temperature_c, cpu_percent }).await;
+            let Ok((health, after)) = looked.await else { return };
+            looks = after;
+            control.observe(Observation::Health(Box::new(health))).await;
         }
     });
+}
+
+impl Looks {
+    fn look(
+        &mut self,
+        clock: &Clock,
+        media: Option<u32>,
+        place: &Path,
+        room: Room,
+        recorder: &RecorderHandle,
+    ) -> Health {
+        // The index has the length of what is written once that is closed.
+        let length = |recording: &Recording| match recording.closed {
+            true => recording.bytes,
+            false => std::fs::metadata(place.join(&recording.file)).map_or(0, |file| file.len()),
+        };
+        let used_bytes = recorder.recordings().iter().map(length).sum();
+        let (now, root) = (clock.now(), &self.root);
+        let memory = machine::memory(root, std::process::id(), media);
+        let power = self.power.look(root);
+        let network = self.network.look(now, root, &machine::addresses());
+        let temperature_c = root.temperature_c();
+        let seen = Seen {
+            memory: memory.as_ref(),
+            power: power.as_ref(),
+            network: &network,
+            temperature_c,
+            clock_synced: clock.synced(),
+        };
+        let warnings = self.warnings.look(now, &seen);
+        Health {
+            storage: storage(place, room, used_bytes),
+            temperature_c,
+            cpu_percent: self.cpu.percent(Cpu::read()),
+            memory,
+            power,
+            network,
+            warnings,
+        }
+    }
 }
 
 fn storage(dir: &Path, room: Room, used_bytes: u64) -> StorageStatus {
@@ -47,17 +114,6 @@ fn storage(dir: &Path, room: Room, used_bytes: u64) -> StorageStatus {
         total_bytes: stat.blocks() * stat.fragment_size(),
         remaining_s: None,
     }
-}
-
-/// The hottest of the machine's sensors.
-fn temperature_c() -> Option<f32> {
-    std::fs::read_dir("/sys/class/thermal")
-        .ok()?
-        .filter_map(|zone| std::fs::read_to_string(zone.ok()?.path().join("temp")).ok())
-        .filter_map(|text| text.trim().parse::<f32>().ok())
-        .map(|milli| milli / 1000.0)
-        .filter(|celsius| (-50.0..200.0).contains(celsius))
-        .reduce(f32::max)
 }
 
 /// Ticks of all cores since boot.

@@ -1,37 +1,32 @@
 //! Carries out what the control wants, without ever waiting.
-#![allow(clippy::disallowed_methods, reason = "a driver: it sleeps until a deadline that the core gave")]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use stagebox_protocol::telemetry::OutputRole;
-use stagebox_protocol::{BoxStatus, Command, CommandId, Origin, Outcome, Timestamp};
 use stagebox_push::OutputState;
 use tokio::sync::{Notify, watch};
 
-use crate::clock::Clock;
-use crate::config::{BackupConfig, BackupPush};
-use crate::control::{Control, Machinery, Request};
-use crate::link::Obey;
+use crate::clock::{Clock, sleep_until};
+use crate::config::{BackupConfig, BackupPush, Config};
+use crate::control::Machinery;
 use crate::push::{Output, Standby};
 use crate::record::RecorderHandle;
 
 pub(super) struct BoxMachinery {
     pub(super) outputs: Vec<Output>,
     pub(super) recorder: RecorderHandle,
-    /// For a backup that stands by: whether the box is live. Absent for one that pushes beside main.
-    pub(super) stands_by: Option<watch::Sender<bool>>,
+    /// Tells the backup whether the box is live.
+    pub(super) backup: watch::Sender<bool>,
     /// Has encoders that failed prove themselves once more.
     pub(super) retry_encoder: Arc<Notify>,
 }
 
 impl Machinery for BoxMachinery {
     fn set_live(&mut self, live: bool) {
-        let is_own = |output: &&Output| self.stands_by.is_none() || output.role != OutputRole::Backup;
-        self.outputs.iter().filter(is_own).for_each(|output| output.handle.set_live(live));
-        if let Some(told) = &self.stands_by {
-            told.send_replace(live);
-        }
+        let is_other = |output: &&Output| output.role != OutputRole::Backup;
+        self.outputs.iter().filter(is_other).for_each(|output| output.handle.set_live(live));
+        self.backup.send_replace(live);
     }
 
     fn set_recording(&mut self, recording: bool) {
@@ -54,48 +49,48 @@ impl Machinery for BoxMachinery {
     }
 }
 
-/// Has a backup that stands by push while main does not; whoever is told of going live.
-pub(super) fn stand_by(
-    config: &BackupConfig,
+/// Has the backup push beside main, or only while main does not, as the configuration that holds says; whoever is told
+/// of going live.
+pub(super) fn back_up(
+    mut held: watch::Receiver<Arc<Config>>,
     outputs: &[Output],
     clock: Clock,
-) -> Option<watch::Sender<bool>> {
-    let find = |role| outputs.iter().find(|output| output.role == role).map(|output| output.handle.clone());
-    let (Some(main), Some(backup)) = (find(OutputRole::Main), find(OutputRole::Backup)) else { return None };
-    if config.push == BackupPush::Hot {
-        return None;
-    }
+) -> watch::Sender<bool> {
     let (tell, mut live) = watch::channel(false);
+    let find = |role| outputs.iter().find(|output| output.role == role).map(|output| output.handle.clone());
+    let (Some(main), Some(backup)) = (find(OutputRole::Main), find(OutputRole::Backup)) else { return tell };
     let mut status = main.status();
-    let mut standby = Standby::new(clock.now(), Duration::from_secs(config.main_back_s.into()));
     tokio::spawn(async move {
+        let mut config = held.borrow_and_update().backup.clone();
+        let mut standby = standby(&config, &clock);
         loop {
             let main_sends = status.borrow_and_update().state == OutputState::Sending;
             let is_live = *live.borrow_and_update();
-            backup.set_live(standby.look(clock.now(), is_live, main_sends));
+            backup.set_live(match &mut standby {
+                Some(standby) => standby.look(clock.now(), is_live, main_sends),
+                None => is_live,
+            });
             tokio::select! {
                 changed = live.changed() => if changed.is_err() { return },
                 changed = status.changed() => if changed.is_err() { return },
-                () = sleep_until(standby.next_deadline()) => {}
+                changed = held.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let now = held.borrow_and_update().backup.clone();
+                    if now != config {
+                        standby = self::standby(&now, &clock);
+                        config = now;
+                    }
+                }
+                () = sleep_until(standby.as_ref().and_then(Standby::next_deadline)) => {}
             }
         }
     });
-    Some(tell)
+    tell
 }
 
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-impl Obey for Control {
-    async fn execute(&self, id: CommandId, command: Command, expires_at: Option<Timestamp>) -> Outcome {
-        self.request(Request { command, origin: Origin::Cloud, id: Some(id), expires_at }).await
-    }
-
-    fn status(&self) -> watch::Receiver<BoxStatus> {
-        Self::status(self)
-    }
+fn standby(config: &BackupConfig, clock: &Clock) -> Option<Standby> {
+    let back_after = Duration::from_secs(config.main_back_s.into());
+    (config.push == BackupPush::Cold).then(|| Standby::new(clock.now(), back_after))
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::DaemonError;
 use crate::config::Config;
 use crate::link::Targets;
+use crate::logs::Log;
 use crate::push::Output;
 use crate::trust::Trust;
 
@@ -16,6 +17,7 @@ pub(super) fn feed(
     config: &Config,
     cloud: Option<watch::Receiver<Option<Targets>>>,
     outputs: &[Output],
+    log: &Log,
 ) -> Result<(), DaemonError> {
     for output in &config.outputs {
         let target = Target::parse(&output.url, StreamKey::new(output.key.expose()))
@@ -23,16 +25,17 @@ pub(super) fn feed(
         set(outputs, output.role, Some(target));
     }
     if let Some(cloud) = cloud.filter(|_| !config.fixes_broadcast()) {
-        tokio::spawn(follow(cloud, outputs.to_vec()));
+        tokio::spawn(follow(cloud, outputs.to_vec(), log.clone()));
     }
     Ok(())
 }
 
-async fn follow(mut cloud: watch::Receiver<Option<Targets>>, outputs: Vec<Output>) {
+async fn follow(mut cloud: watch::Receiver<Option<Targets>>, outputs: Vec<Output>, log: Log) {
     loop {
         let targets = cloud.borrow_and_update().clone();
         // Before the cloud has said anything, the outputs have nowhere to go.
         if let Some(targets) = targets {
+            targets.outputs.iter().for_each(|target| log.hide(target.key.expose()));
             for role in [OutputRole::Main, OutputRole::Backup] {
                 let named = targets.outputs.iter().find(|target| target.role == role);
                 let target = named.and_then(|named| {

@@ -7,6 +7,7 @@
 
 mod choice;
 mod fallback;
+mod handle;
 mod interleave;
 mod media;
 mod meter;
@@ -18,13 +19,15 @@ mod retry;
 mod sound_time;
 mod stall;
 mod supervise;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use handle::EncoderHandle;
 pub use media::run as run_media;
 pub use report::{EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats};
-pub use supervise::{EncoderHandle, EncoderSetup, MediaStatus, spawn};
+pub use supervise::{EncoderSetup, MediaStatus, spawn};
 
 use stagebox_hw::Encoder;
 

@@ -3,7 +3,14 @@
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, watch};
 
-use super::MediaOrder;
+use super::{MediaOrder, MediaSetup};
+
+/// Waits for another setup; without an end where there can be none.
+pub(super) async fn anew(mut setup: watch::Receiver<(u64, MediaSetup)>) {
+    if setup.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
 
 /// Tells a child what the picture is to take whenever that changes, and to toggle its EDID whenever somebody wants that;
 /// without an end.

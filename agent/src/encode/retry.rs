@@ -8,8 +8,8 @@ use stagebox_hw::{Encoder, VideoMode};
 use stagebox_hw_probe::{Probe, Trial};
 use tokio::sync::{Notify, watch};
 
-use super::MediaStatus;
 use super::fallback::Fallback;
+use super::{MediaSetup, MediaStatus};
 use crate::config::VideoConfig;
 use crate::probe::ChildProbe;
 
@@ -20,7 +20,7 @@ const LIMIT_MS: u64 = 15_000;
 /// What it takes to try again.
 pub(super) struct Retry {
     pub(super) program: PathBuf,
-    pub(super) video: VideoConfig,
+    pub(super) setup: watch::Receiver<(u64, MediaSetup)>,
     pub(super) fallback: Arc<Mutex<Fallback>>,
     /// Somebody wants it.
     pub(super) asked: Arc<Notify>,
@@ -64,7 +64,7 @@ impl Retry {
     }
 
     async fn outcome(&self, encoder: Encoder) -> TrialOutcome {
-        let VideoConfig { width, height, fps, bitrate_kbps, .. } = self.video;
+        let VideoConfig { width, height, fps, bitrate_kbps, .. } = self.setup.borrow().1.video;
         let trial = Trial {
             encoder,
             mode: VideoMode { width, height, fps },

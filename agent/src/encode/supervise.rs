@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use stagebox_hw::Encoder;
@@ -18,9 +18,10 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fallback::Fallback;
-use super::orders::order;
+use super::handle::EncoderHandle;
+use super::orders::{anew, order};
 use super::retry::{Retry, retry};
-use super::{EncoderFailure, MediaReport, MediaSetup, MediaStats};
+use super::{EncoderFailure, MediaReport, MediaSetup, MediaStats, words};
 
 /// A file may take its time to open, and an encoder its trial.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -59,6 +60,10 @@ pub struct MediaStatus {
     pub configuration: bool,
     /// Which encoder does not encode although it should, and why.
     pub degraded: Option<String>,
+    /// The number of the setup that the process was started with; 0 for the first.
+    pub setup: u64,
+    /// The process that captures and encodes.
+    pub pid: Option<u32>,
 }
 
 impl MediaStatus {
@@ -80,58 +85,6 @@ impl MediaStatus {
     }
 }
 
-/// A running supervisor.
-#[derive(Debug)]
-pub struct EncoderHandle {
-    status: watch::Receiver<MediaStatus>,
-    levels: watch::Receiver<Vec<AudioLevel>>,
-    bitrate: watch::Sender<Option<u32>>,
-    retry: Arc<Notify>,
-    toggle_edid: Arc<Notify>,
-    cancel: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl EncoderHandle {
-    #[must_use]
-    pub fn status(&self) -> watch::Receiver<MediaStatus> {
-        self.status.clone()
-    }
-
-    /// One entry a channel, 20 times a second: apart from the status, so that nobody else wakes for it.
-    #[must_use]
-    pub fn levels(&self) -> watch::Receiver<Vec<AudioLevel>> {
-        self.levels.clone()
-    }
-
-    /// What the picture is to take, in kbit/s; each child that comes is told.
-    #[must_use]
-    pub fn bitrate(&self) -> watch::Sender<Option<u32>> {
-        self.bitrate.clone()
-    }
-
-    /// Has the encoders that failed while they ran prove themselves, beside the one that encodes; the best that does
-    /// takes over.
-    #[must_use]
-    pub fn retry(&self) -> Arc<Notify> {
-        self.retry.clone()
-    }
-
-    /// Has the source see the cable pulled and plugged again, where the capture device has an EDID: it looks for the
-    /// box anew, and its picture is away for some seconds.
-    #[must_use]
-    pub fn toggle_edid(&self) -> Arc<Notify> {
-        self.toggle_edid.clone()
-    }
-
-    /// Ends the child; returns when it is gone.
-    pub async fn stop(self) {
-        self.cancel.cancel();
-        // A supervisor that panicked has taken its child with it.
-        let _ = self.task.await;
-    }
-}
-
 /// Starts the child and keeps it running; its frames go to the hub.
 #[must_use]
 pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
@@ -139,19 +92,21 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
     let (publish_levels, levels) = watch::channel(Vec::new());
     let cancel = CancellationToken::new();
     let bitrate = watch::Sender::new(None);
+    let media = watch::Sender::new((0, setup.media));
     let (asked, restart) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let toggle_edid = Arc::new(Notify::new());
     let fallback = Arc::new(Mutex::new(Fallback::default()));
     tokio::spawn(cancel.clone().run_until_cancelled_owned(retry(Retry {
         program: setup.program.clone(),
-        video: setup.media.video.clone(),
+        setup: media.subscribe(),
         fallback: fallback.clone(),
         asked: asked.clone(),
         restart: restart.clone(),
         publish: publish.clone(),
     })));
     let supervisor = Supervisor {
-        setup,
+        program: setup.program,
+        setup: media.subscribe(),
         hub,
         publish,
         publish_levels,
@@ -165,11 +120,12 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
         restart,
     };
     let task = tokio::spawn(supervisor.run());
-    EncoderHandle { status, levels, bitrate, retry: asked, toggle_edid, cancel, task }
+    EncoderHandle { status, levels, bitrate, retry: asked, toggle_edid, media, cancel, task }
 }
 
 struct Supervisor {
-    setup: EncoderSetup,
+    program: PathBuf,
+    setup: watch::Receiver<(u64, MediaSetup)>,
     hub: Hub,
     publish: watch::Sender<MediaStatus>,
     publish_levels: watch::Sender<Vec<AudioLevel>>,
@@ -200,19 +156,26 @@ struct LastWords {
 enum Ended {
     /// The box wanted it.
     Stopped,
-    /// The next one is to choose its encoder anew.
+    /// The next one is to choose its encoder anew, or has another setup.
     Restart,
     Failed(String),
 }
 
 impl Supervisor {
     async fn run(mut self) {
-        let mut failures = 0;
+        let (mut failures, mut known) = (0, 0);
         loop {
             let started = Instant::now();
             (self.last_words, self.encoder) = (None, None);
-            self.publish.send_modify(|status| status.state = EncoderState::Starting);
-            let ended = self.run_child().await;
+            let (number, media) = self.setup.borrow_and_update().clone();
+            if number != known {
+                (failures, known) = (0, number);
+                self.forgive();
+            }
+            self.publish
+                .send_modify(|status| (status.state, status.setup) = (EncoderState::Starting, number));
+            let ended = self.run_child(&media).await;
+            self.publish.send_modify(|status| status.pid = None);
             self.publish_levels.send_replace(Vec::new());
             let error = match ended {
                 Ended::Stopped => return,
@@ -234,6 +197,7 @@ impl Supervisor {
             let wait = BACKOFF[(failures - 1).min(BACKOFF.len() - 1)];
             tokio::select! {
                 () = self.cancel.cancelled() => return,
+                () = anew(self.setup.clone()) => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -246,7 +210,7 @@ impl Supervisor {
             // A driver that takes its process along says nothing.
             None => Some(EncoderFailure::Ended),
         };
-        let mut fallback = self.fallback.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fallback = self.fallback();
         if let (Some(encoder), Some(failure)) = (self.encoder, failure)
             && fallback.failed(encoder, failure, error, Instant::now().into_std())
         {
@@ -255,23 +219,33 @@ impl Supervisor {
         fallback.degraded()
     }
 
+    /// What failed with one setup may work with another.
+    fn forgive(&self) {
+        *self.fallback() = Fallback::default();
+        self.publish.send_modify(|status| status.degraded = None);
+    }
+
+    fn fallback(&self) -> MutexGuard<'_, Fallback> {
+        self.fallback.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs one child to its end.
-    async fn run_child(&mut self) -> Ended {
-        let mut child = match self.start().await {
+    async fn run_child(&mut self, media: &MediaSetup) -> Ended {
+        let mut child = match self.start(media).await {
             Ok(child) => child,
-            Err(error) => {
-                return Ended::Failed(format!("cannot start {}: {error}", self.setup.program.display()));
-            }
+            Err(error) => return Ended::Failed(format!("cannot start {}: {error}", self.program.display())),
         };
-        let Some(stdout) = child.stdout.take() else {
-            return Ended::Failed("it has no output".to_owned());
-        };
-        let (cancel, restart) = (self.cancel.clone(), self.restart.clone());
+        let Some(stdout) = child.stdout.take() else { return Ended::Failed("it has no output".to_owned()) };
+        self.publish.send_modify(|status| status.pid = child.id());
+        child.stderr.take().into_iter().for_each(words::pass_on);
+        let (cancel, restart, changed) =
+            (self.cancel.clone(), self.restart.clone(), anew(self.setup.clone()));
         let (mut stdin, bitrate) = (child.stdin.take(), self.bitrate.clone());
         let toggle_edid = self.toggle_edid.clone();
         let ended = tokio::select! {
             () = cancel.cancelled() => Ended::Stopped,
             () = restart.notified() => Ended::Restart,
+            () = changed => Ended::Restart,
             reason = self.read(stdout) => Ended::Failed(reason),
             () = order(stdin.as_mut(), bitrate, &toggle_edid) => Ended::Stopped,
         };
@@ -289,15 +263,16 @@ impl Supervisor {
         }
     }
 
-    async fn start(&self) -> std::io::Result<Child> {
-        let mut child = Command::new(&self.setup.program)
+    async fn start(&self, media: &MediaSetup) -> std::io::Result<Child> {
+        let mut child = Command::new(&self.program)
             .arg("media")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let avoid = self.fallback.lock().unwrap_or_else(PoisonError::into_inner).avoided();
-        let mut line = serde_json::to_vec(&MediaSetup { avoid, ..self.setup.media.clone() })?;
+        let avoid = self.fallback().avoided();
+        let mut line = serde_json::to_vec(&MediaSetup { avoid, ..media.clone() })?;
         line.push(b'\n');
         if let Some(stdin) = &mut child.stdin {
             stdin.write_all(&line).await?;

@@ -5,10 +5,12 @@ use stagebox_protocol::desired::{
     CODE_APPLIED, CODE_FAILED, CODE_PARTLY, CODE_REFUSED, ReportedOutput, mask_key,
 };
 use stagebox_protocol::{
-    BoxState, BoxStatus, Desired, Reported, telemetry::LiveState, telemetry::RecordingState,
+    BoxState, BoxStatus, Desired, Reported, ReportedConfig, telemetry::LiveState, telemetry::RecordingState,
 };
 
 use super::targets::{FetchError, Targets};
+use crate::config::in_words;
+use crate::reconfigure;
 
 /// Waits after failed fetches; the last one goes on.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 10_000, 30_000];
@@ -45,6 +47,7 @@ pub enum ApplyAction {
     Keep(Kept),
     Fetch,
     Use(Targets),
+    Configure(reconfigure::Wanted),
 }
 
 /// How the fetching of targets stands.
@@ -72,17 +75,35 @@ pub struct Applying {
     /// A desired state that could not be read: its version if it had one, and the reason.
     refused: Option<(u64, String)>,
     software: String,
+    /// How far the box came with its configuration.
+    config: Option<ReportedConfig>,
 }
 
 impl Applying {
     #[must_use]
     pub fn new(software: String, kept: Kept) -> Self {
-        Self { kept, fetch: Fetch::Idle, attempt: 0, refused: None, software }
+        Self { kept, fetch: Fetch::Idle, attempt: 0, refused: None, software, config: None }
     }
 
-    /// Gives the kept targets to the outputs after a restart.
+    /// Gives the kept targets to the outputs after a restart, and the configuration to whoever takes it.
     pub fn resume(&self, out: &mut Vec<ApplyAction>) {
         out.extend(self.kept.targets.clone().map(ApplyAction::Use));
+        self.configure(out);
+    }
+
+    /// Takes how far the box came with its configuration.
+    pub fn configured(&mut self, config: ReportedConfig) {
+        self.config = Some(config);
+    }
+
+    fn configure(&self, out: &mut Vec<ApplyAction>) {
+        let state = self.kept.desired.as_ref().map(|desired| &desired.state);
+        if let Some((version, change)) =
+            state.and_then(|state| state.config_version.zip(state.config.clone()))
+        {
+            let now = state.is_some_and(|state| state.config_now);
+            out.push(ApplyAction::Configure(reconfigure::Wanted { version, change, now }));
+        }
     }
 
     /// Takes a `desired` payload.
@@ -101,6 +122,7 @@ impl Applying {
         self.refused = None;
         self.kept.desired = Some(desired);
         out.push(ApplyAction::Keep(self.kept.clone()));
+        self.configure(out);
         if self.kept.targets.is_none() || self.kept.targets_for != Wanted::of(self.kept.desired.as_ref()) {
             self.refresh(out);
         }
@@ -182,11 +204,15 @@ impl Applying {
                     .iter()
                     .flat_map(|desired| desired.state.unknown.keys().map(String::as_str))
                     .collect();
-                if unknown.is_empty() {
+                let unknown = (!unknown.is_empty())
+                    .then(|| format!("not known to {}: {}", self.software, unknown.join(", ")));
+                let refused = self.config.as_ref().filter(|config| !config.errors.is_empty());
+                let refused = refused.map(|config| format!("config: {}", in_words(&config.errors)));
+                let error: Vec<String> = unknown.into_iter().chain(refused).collect();
+                if error.is_empty() {
                     (self.version(), CODE_APPLIED, None)
                 } else {
-                    let error = format!("not known to {}: {}", self.software, unknown.join(", "));
-                    (self.version(), CODE_PARTLY, Some(error))
+                    (self.version(), CODE_PARTLY, Some(error.join("; ")))
                 }
             }
         };
@@ -213,6 +239,7 @@ impl Applying {
                 .collect(),
             live: status.live.state != LiveState::Off,
             recording: status.recording.state != RecordingState::Off,
+            config: self.config.clone(),
         }
     }
 }

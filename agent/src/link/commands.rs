@@ -2,6 +2,8 @@
 //!
 //! A command is kept before it is carried out, and its answer before it is sent. After a crash in between it is carried
 //! out again before any other: commands are intents, so doing the same one twice in a row is doing it once.
+//!
+//! Questions change nothing: they are neither kept nor remembered, and no command waits for their answers.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,6 +17,8 @@ use super::state::Now;
 pub const REMEMBERED: usize = 512;
 /// Commands that may wait; more are refused with 503.
 pub const WAITING: usize = 32;
+/// Questions that are answered at a time; more are refused with 503.
+pub const QUESTIONS: usize = 4;
 /// A command issued longer ago is refused (408): its answer may be forgotten already.
 pub const OLDEST_MS: u64 = 10 * 60_000;
 /// Requesters of one command that get an answer, the latest first.
@@ -84,6 +88,7 @@ pub struct Commands {
     ages: VecDeque<(u64, CommandId)>,
     waiting: VecDeque<Job>,
     running: Option<Job>,
+    questions: Vec<Job>,
     next_order: u64,
 }
 
@@ -139,7 +144,8 @@ impl Commands {
             out.extend(reply.map(|reply| CommandAction::Answer(reply, response.clone())));
             return;
         }
-        if let Some(job) = self.running.iter_mut().chain(&mut self.waiting).find(|job| job.id == id) {
+        let mut jobs = self.running.iter_mut().chain(&mut self.waiting).chain(&mut self.questions);
+        if let Some(job) = jobs.find(|job| job.id == id) {
             if let Some(reply) = reply.filter(|reply| !job.replies.contains(reply)) {
                 job.replies.insert(0, reply);
                 job.replies.truncate(REPLIES);
@@ -149,6 +155,16 @@ impl Commands {
         let refused = match Command::parse(name, &envelope.args) {
             Err(rejection) => Outcome::from(rejection),
             Ok(_) if is_expired(now, envelope, expiry_s) => expired(envelope),
+            Ok(command) if command.is_question() && self.questions.len() < QUESTIONS => {
+                let (replies, expires_at) = (reply.into_iter().collect(), envelope.expires_at);
+                out.push(CommandAction::Execute { id: id.clone(), command: command.clone(), expires_at });
+                self.questions.push(Job { id, command, replies, expires_ms: None, expires_at, order: None });
+                return;
+            }
+            Ok(command) if command.is_question() => Outcome::Rejected {
+                code: 503,
+                error: format!("{QUESTIONS} questions are being answered; try again later"),
+            },
             Ok(_) if self.waiting.len() >= WAITING => Outcome::Rejected {
                 code: 503,
                 error: format!("{WAITING} commands wait already; try again later"),
@@ -167,6 +183,11 @@ impl Commands {
 
     /// Takes the outcome of the running command: keeps it, answers, and starts the next one.
     pub fn executed(&mut self, now: &Now, id: &CommandId, outcome: &Outcome, out: &mut Vec<CommandAction>) {
+        if let Some(place) = self.questions.iter().position(|job| job.id == *id) {
+            let (job, response) = (self.questions.swap_remove(place), outcome.response(id.clone()));
+            out.extend(job.replies.into_iter().map(|reply| CommandAction::Answer(reply, response.clone())));
+            return;
+        }
         let Some(job) = self.running.take_if(|job| job.id == *id) else { return };
         self.finish(job, outcome, out);
         self.start_next(now, out);

@@ -64,6 +64,18 @@ impl LinkHandle {
         let _ = self.events.send(body).await;
     }
 
+    /// Tells the cloud of all that comes, as [`LinkHandle::record`] does.
+    pub fn record_all(&self, mut told: mpsc::UnboundedReceiver<EventBody>) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            while let Some(body) = told.recv().await {
+                if events.send(body).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
     /// Says goodbye to the broker, within half a second.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -172,6 +184,8 @@ impl<B: Obey> Driver<B> {
         let first = status.borrow_and_update().clone();
         self.feed(Input::Status(Box::new(first))).await;
         let mut has_status = true;
+        let mut configured = self.control.configured();
+        configured.iter_mut().for_each(watch::Receiver::mark_changed);
         loop {
             let wait =
                 self.link.next_deadline().map_or(u64::MAX, |at| at.saturating_sub(self.clock.mono_ms()));
@@ -188,6 +202,7 @@ impl<B: Obey> Driver<B> {
                     let status = status.borrow_and_update().clone();
                     self.feed(Input::Status(Box::new(status))).await;
                 }
+                config = next(&mut configured) => self.feed(Input::Configured(Box::new(config))).await,
                 () = tokio::time::sleep(Duration::from_millis(wait.min(60_000))) => self.feed(Input::Tick).await,
             }
         }
@@ -246,6 +261,10 @@ impl<B: Obey> Driver<B> {
                 self.link.start(&now, &mut actions);
                 let status = self.control.status().borrow().clone();
                 self.link.handle(&now, Input::Status(Box::new(status)), &mut actions);
+                if let Some(told) = self.control.configured() {
+                    let config = Box::new(told.borrow().clone());
+                    self.link.handle(&now, Input::Configured(config), &mut actions);
+                }
             }
             Err(error) => tracing::error!(%error, "the link stays down until the daemon is started again"),
         }
@@ -289,6 +308,7 @@ impl<B: Obey> Driver<B> {
                     let _ = inputs.send((ANY_SESSION, Input::Fetched(result))).await;
                 });
             }
+            Action::Configure(wanted) => self.control.configure(wanted),
             Action::UseTargets(targets) => {
                 self.targets.send_replace(Some(targets));
             }
@@ -340,6 +360,16 @@ impl<B: Obey> Driver<B> {
             session.close(GOODBYE).await;
         }
     }
+}
+
+/// The next that is told; never one where nobody tells any more.
+async fn next<T: Clone>(told: &mut Option<watch::Receiver<T>>) -> T {
+    if let Some(told) = told
+        && told.changed().await.is_ok()
+    {
+        return told.borrow_and_update().clone();
+    }
+    std::future::pending().await
 }
 
 fn overloaded(taken: bool) -> Option<Input> {

@@ -1,12 +1,15 @@
 //! What goes into the link's core, and what comes out of it.
 
 use bytes::Bytes;
-use stagebox_protocol::{BoxEvent, BoxStatus, Command, CommandId, EventBody, Outcome, Timestamp};
+use stagebox_protocol::{
+    BoxEvent, BoxStatus, Command, CommandId, EventBody, Outcome, ReportedConfig, Timestamp,
+};
 
 use super::LinkState;
 use super::applying::Kept;
 use super::commands::Record;
 use super::targets::{FetchError, Targets};
+use crate::reconfigure::Wanted;
 
 /// The time as the driver read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub enum Input {
     Executed(CommandId, Outcome),
     Fetched(Result<Targets, FetchError>),
     Status(Box<BoxStatus>),
+    /// How far the box came with its configuration.
+    Configured(Box<ReportedConfig>),
     /// An event was stored in the outbox, which now begins at `oldest`.
     Appended {
         seq: u64,
@@ -92,6 +97,7 @@ pub enum Action {
     },
     FetchTargets,
     UseTargets(Targets),
+    Configure(Wanted),
     /// Store an event; its place comes back as [`Input::Appended`].
     Append(EventBody),
     ReadOutbox {

@@ -28,7 +28,9 @@ pub use targets::{Target, Targets};
 use std::future::Future;
 use tokio::sync::watch;
 
-use stagebox_protocol::{BoxStatus, Command, CommandId, Outcome, Timestamp};
+use stagebox_protocol::{BoxStatus, Command, CommandId, Outcome, ReportedConfig, Timestamp};
+
+use crate::reconfigure::Wanted;
 
 /// What the link needs of the box: somebody who obeys and says how it goes.
 pub trait Obey: Clone + Send + Sync + 'static {
@@ -45,6 +47,16 @@ pub trait Obey: Clone + Send + Sync + 'static {
 
     /// What the box is doing, whenever it changes.
     fn status(&self) -> watch::Receiver<BoxStatus>;
+
+    /// Takes a configuration that is wanted of the box.
+    fn configure(&self, wanted: Wanted) {
+        tracing::debug!(version = wanted.version, "nobody takes a configuration here");
+    }
+
+    /// How far the box came with it; nothing where nobody takes one.
+    fn configured(&self) -> Option<watch::Receiver<ReportedConfig>> {
+        None
+    }
 }
 
 /// Why the link could not be started.

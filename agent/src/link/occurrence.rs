@@ -1,5 +1,6 @@
 //! What happened between two looks at the box's status.
 
+use stagebox_protocol::machine::{MachineWarning, WarningKind};
 use stagebox_protocol::telemetry::{EncoderState, LiveState, OutputState, RecordingState, SignalState};
 use stagebox_protocol::{BoxStatus, EventBody};
 
@@ -24,6 +25,7 @@ pub fn between(before: &BoxStatus, after: &BoxStatus) -> Vec<EventBody> {
     recording(before, after, &mut events);
     live(before, after, &mut events);
     outputs(before, after, &mut events);
+    warnings(before, after, &mut events);
     events
 }
 
@@ -87,6 +89,23 @@ fn outputs(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>) {
     }
 }
 
+/// What is told beside telemetry: what spoils a broadcast. The box itself sees to it that they do not come and go.
+fn warnings(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>) {
+    let is_told = |warning: &&MachineWarning| {
+        matches!(
+            warning.kind,
+            WarningKind::UnderVoltage | WarningKind::Throttled | WarningKind::Hot | WarningKind::MemoryLow
+        )
+    };
+    let has = |status: &BoxStatus, kind| status.warnings.iter().any(|warning| warning.kind == kind);
+    for new in after.warnings.iter().filter(is_told).filter(|new| !has(before, new.kind)) {
+        events.push(EventBody::WarningRaised { warning: new.kind, words: new.words.clone() });
+    }
+    for old in before.warnings.iter().filter(is_told).filter(|old| !has(after, old.kind)) {
+        events.push(EventBody::WarningCleared { warning: old.kind });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +157,20 @@ mod tests {
         assert_eq!(between(&sends, &output(OutputState::Off)), []);
         let lost = EventBody::OutputLost { role, error: "the connection ended".into() };
         assert_eq!(between(&sends, &output(OutputState::Waiting)), [lost]);
+    }
+
+    #[test]
+    fn a_warning_is_told_when_it_comes_and_when_it_goes() {
+        let warned = |kind, words: &str| BoxStatus {
+            warnings: vec![MachineWarning { kind, words: words.to_owned() }],
+            ..BoxStatus::default()
+        };
+        let (none, hot) = (BoxStatus::default(), warned(WarningKind::Hot, "83 °C"));
+        let raised = EventBody::WarningRaised { warning: WarningKind::Hot, words: "83 °C".to_owned() };
+        assert_eq!(between(&none, &hot), [raised]);
+        assert_eq!(between(&hot, &warned(WarningKind::Hot, "90 °C")), []);
+        assert_eq!(between(&hot, &none), [EventBody::WarningCleared { warning: WarningKind::Hot }]);
+        assert_eq!(between(&none, &warned(WarningKind::Clock, "not set")), []);
     }
 
     #[test]

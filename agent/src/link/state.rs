@@ -109,6 +109,7 @@ impl Link {
                 self.apply(|applying, out| applying.fetched(now.mono_ms, result, out), out);
             }
             Input::Status(status) => self.status(*status, out),
+            Input::Configured(config) => self.applying.configured(*config),
             Input::Appended { seq, oldest } => {
                 self.deliver(|delivery, out| delivery.appended(seq, oldest, out), out);
             }
@@ -334,6 +335,7 @@ impl Link {
             ApplyAction::Keep(kept) => Action::KeepDesired(kept),
             ApplyAction::Fetch => Action::FetchTargets,
             ApplyAction::Use(targets) => Action::UseTargets(targets),
+            ApplyAction::Configure(wanted) => Action::Configure(wanted),
         }));
     }
 

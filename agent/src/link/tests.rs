@@ -1,7 +1,9 @@
 mod connection;
 
 use super::applying::{ApplyAction, Applying, Kept};
-use super::commands::{CommandAction, Commands, Known, OLDEST_MS, REMEMBERED, Record, Reply, WAITING};
+use super::commands::{
+    CommandAction, Commands, Known, OLDEST_MS, QUESTIONS, REMEMBERED, Record, Reply, WAITING,
+};
 use super::delivery::{Delivery, DeliveryAction, RESEND_MS, WINDOW};
 use super::state::{Action, Link, Now};
 use super::targets::{FetchError, Target, Targets};
@@ -70,6 +72,26 @@ fn a_command_is_kept_then_carried_out_then_answered_and_a_repeat_is_answered_fro
     assert!(matches!(&out[..], [CommandAction::Keep(_), CommandAction::Answer(..)]), "kept first: {out:?}");
     assert_eq!(answers(&take(&mut commands, 3, "a", &Command::StartStream)), [("a".into(), 202)]);
     assert_eq!(executed(&mut commands, 4, "a", &Outcome::Done), [], "nothing runs");
+}
+
+#[test]
+fn questions_are_answered_beside_commands_and_remembered_by_nobody() {
+    let mut commands = Commands::default();
+    take(&mut commands, 0, "a", &Command::StopStream);
+    let asked = Command::FetchMoreLogs { of: "q".parse().unwrap(), offset: 9 };
+    let is_asked =
+        |out: &[CommandAction]| matches!(out, [CommandAction::Execute { command, .. }] if *command == asked);
+    assert!(is_asked(&take(&mut commands, 1, "b", &asked)), "nothing is kept, and nothing waited for");
+    assert_eq!(take(&mut commands, 2, "b", &asked), [], "it is being answered");
+    let told = Outcome::Told([("data".to_owned(), "eA==".into())].into_iter().collect());
+    let out = executed(&mut commands, 3, "b", &told);
+    assert!(matches!(&out[..], [CommandAction::Answer(_, response)] if response.result.is_some()), "{out:?}");
+    assert!(is_asked(&take(&mut commands, 4, "b", &asked)), "asked again, it is answered anew");
+    for number in 1..QUESTIONS {
+        assert!(is_asked(&take(&mut commands, 5, &format!("c{number}"), &asked)));
+    }
+    assert_eq!(answers(&take(&mut commands, 6, "d", &asked)), [("d".into(), 503)]);
+    assert_eq!(answers(&executed(&mut commands, 7, "a", &Outcome::Done)), [("a".into(), 200)]);
 }
 
 #[test]

@@ -209,7 +209,7 @@ impl Session {
         };
         self.open.spawn(async move {
             let outcome = match control.execute(command, Origin::Panel).await {
-                Answer::Accepted | Answer::Done => Outcome::Done,
+                Answer::Accepted | Answer::Told(_) | Answer::Done => Outcome::Done,
                 Answer::Rejected { error, .. } => Outcome::Rejected { reason: text(&error) },
             };
             (id, outcome)

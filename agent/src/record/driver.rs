@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::index::{Index, Recording};
 use super::state::{Action, Input, State};
 use super::writer::{FreeBytes, Job, Report, Writer, free_bytes};
-use super::{RecordError, RecorderConfig, RecorderState, RecorderStatus};
-use crate::clock::Clock;
+use super::{RecordError, RecorderConfig, RecorderState, RecorderStatus, Room};
+use crate::clock::{Clock, sleep_until};
 use crate::durable::Durable;
 
 /// Frames that may wait for the disk: a minute at 8 Mbit/s.
@@ -26,6 +26,7 @@ const TIDY_EVERY: Duration = Duration::from_secs(600);
 enum Command {
     Start,
     Stop(Option<oneshot::Sender<()>>),
+    Configure { segment_s: u32, segment_bytes: Option<u64>, room: Room },
 }
 
 /// A handle to the recorder; when the last clone is gone, the open file is finished and the recorder ends.
@@ -54,6 +55,12 @@ impl RecorderHandle {
     /// Ends the recording as [`Self::stop`] does, without waiting for it.
     pub fn request_stop(&self) {
         let _ = self.commands.send(Command::Stop(None));
+    }
+
+    /// Has files end after so much from the next one on, and recordings take this room from now on.
+    pub fn configure(&self, segment_s: u32, segment_bytes: Option<u64>, room: Room) {
+        // a recorder that has ended does not record
+        let _ = self.commands.send(Command::Configure { segment_s, segment_bytes, room });
     }
 
     /// What it is doing, always the latest.
@@ -161,6 +168,11 @@ impl Driver {
                 command = inbox.recv() => match command {
                     Some(Command::Start) => self.start().await,
                     Some(Command::Stop(done)) => self.stop(done).await,
+                    Some(Command::Configure { segment_s, segment_bytes, room }) => {
+                        self.state.set_limits(segment_s, segment_bytes);
+                        // without the thread nothing is recorded
+                        let _ = self.jobs.send(Job::Room(room)).await;
+                    }
                     None => break self.stop(None).await,
                 },
                 Some(report) = reports.recv() => self.take_report(report).await,
@@ -281,13 +293,6 @@ impl Driver {
 async fn next_packet(subscriber: &mut Option<Subscriber>) -> Option<Packet> {
     match subscriber {
         Some(subscriber) => subscriber.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
 }

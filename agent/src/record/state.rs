@@ -117,20 +117,28 @@ pub(super) struct State {
     sound_since_ns: Option<i64>,
     segment_ns: i64,
     segment_bytes: u64,
+    /// What holds from the next file on: how long it is, and how large.
+    limits: (i64, u64),
     next_file: u64,
 }
 
 impl State {
     pub(super) fn new(segment_s: u32, segment_bytes: Option<u64>) -> Self {
-        let segment_ns = i64::from(segment_s.max(1)) * SECOND_NS;
+        let limits @ (segment_ns, segment_bytes) = limits(segment_s, segment_bytes);
         Self {
             phase: Phase::Idle,
             configs: Configs::default(),
             sound_since_ns: None,
             segment_ns,
-            segment_bytes: segment_bytes.unwrap_or(MAX_FILE_BYTES).min(MAX_FILE_BYTES),
+            segment_bytes,
+            limits,
             next_file: 1,
         }
+    }
+
+    /// Files are to end after so much, from the next one on.
+    pub(super) fn set_limits(&mut self, segment_s: u32, segment_bytes: Option<u64>) {
+        self.limits = limits(segment_s, segment_bytes);
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -246,6 +254,7 @@ impl State {
         match OpenFile::new(id, self.configs.clone(), frame) {
             Ok(mut current) => {
                 self.next_file += 1;
+                (self.segment_ns, self.segment_bytes) = self.limits;
                 let epoch = frame.epoch;
                 out.push(Action::Open { file: id, header: current.movie.header(), epoch });
                 // the movie has this track, and one frame is within every limit
@@ -258,6 +267,12 @@ impl State {
             }
         }
     }
+}
+
+/// How long a file may be, and how large.
+fn limits(segment_s: u32, segment_bytes: Option<u64>) -> (i64, u64) {
+    let bytes = segment_bytes.unwrap_or(MAX_FILE_BYTES).min(MAX_FILE_BYTES);
+    (i64::from(segment_s.max(1)) * SECOND_NS, bytes)
 }
 
 /// Puts a frame into the file it belongs to.

@@ -32,6 +32,8 @@ pub(super) enum Job {
     Abandon,
     /// Removes what is older than it is to be kept.
     Tidy,
+    /// Recordings may take this from now on.
+    Room(Room),
     /// Comes back as [`Report::Flushed`] when all before it is done.
     Flush(oneshot::Sender<()>),
 }
@@ -107,6 +109,7 @@ impl Writer {
                 }
                 Job::Abandon => self.abandon(),
                 Job::Tidy => self.tidy(),
+                Job::Room(room) => self.room = room,
                 Job::Flush(done) => self.report(Report::Flushed(done)),
             }
         }

@@ -26,6 +26,9 @@ impl DesiredRecord {
             name: Some(self.name.clone()),
             event_id: self.event_id.map(|id| id.to_string()),
             targets_version: Some(self.targets_version),
+            config: self.config.as_ref().map(|config| config.change.clone()),
+            config_version: self.config.as_ref().map(|_| self.config_version),
+            config_now: self.config.as_ref().is_some_and(|config| config.now),
             ..DesiredState::default()
         };
         Desired { version: self.version, state }
@@ -46,6 +49,7 @@ pub(super) async fn refresh(
     let kept = store.get::<DesiredRecord>(id).await?.map(|kept| kept.document);
     let version = kept.as_ref().map_or(0, |kept| kept.version) + 1;
     let same_targets = kept.as_ref().filter(|kept| kept.targets_hash == targets_hash);
+    let same_config = kept.as_ref().filter(|kept| kept.config == device.document.config);
     let wanted = DesiredRecord {
         id,
         version,
@@ -53,6 +57,8 @@ pub(super) async fn refresh(
         event_id: targets.event_id,
         targets_version: same_targets.map_or(version, |kept| kept.targets_version),
         targets_hash,
+        config: device.document.config,
+        config_version: same_config.map_or(version, |kept| kept.config_version),
     };
     match kept {
         Some(kept) if (DesiredRecord { version: kept.version, ..wanted.clone() }) == kept => Ok(Some(kept)),

@@ -1,16 +1,16 @@
 //! The boxes' handle.
 
-use super::DeviceError;
 use super::document::{BY_NUMBER, Device, Presence};
 use super::driver::Request;
 use super::state::{Answer, Asked};
+use super::{DeviceChange, DeviceError};
 use crate::broker::{AdminCommand, Credential, Verifier};
 use crate::clock::{Clock, Timestamp};
 use crate::event::{Events, Input};
 use crate::id::{BoxId, EventId, UserId, random_bytes};
 use crate::store::{Account, Scan, Store, Versioned, rider};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use stagebox_protocol::{Command, CommandId, CommandResponse, Reported, ResponseStatus, Telemetry};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +55,9 @@ pub struct DeviceView {
     /// The event that it pushes to.
     #[schema(required)]
     pub event_id: Option<EventId>,
+    /// What its configuration is wanted to have that its own file has not; nothing until somebody says so.
+    #[schema(required, value_type = Option<Object>)]
+    pub config: Option<Map<String, Value>>,
     /// What it last measured, if it has since the server started.
     #[schema(required)]
     pub telemetry: Option<Telemetry>,
@@ -152,6 +155,7 @@ impl Devices {
             enabled: true,
             created_at: batch.at(),
             updated_at: batch.at(),
+            config: None,
             secret: Verifier::new(&secret, random_bytes()),
         };
         let presence = Presence::of_new(&device, batch.at());
@@ -172,8 +176,7 @@ impl Devices {
     pub async fn patch(
         &self,
         id: &BoxId,
-        name: Option<&str>,
-        enabled: Option<bool>,
+        change: &DeviceChange,
         expected: Option<u64>,
         by: Option<UserId>,
     ) -> Result<DeviceView, DeviceError> {
@@ -184,20 +187,11 @@ impl Devices {
                 if expected.is_some_and(|expected| expected != version) {
                     return Err(DeviceError::ChangedMeanwhile(version));
                 }
-                let before = device.clone();
-                if let Some(name) = name {
-                    name.clone_into(&mut device.name);
-                }
-                device.enabled = enabled.unwrap_or(device.enabled);
-                let changed = *device != before;
-                if changed {
-                    device.updated_at = now;
-                }
-                Ok(changed)
+                Ok(change.apply(device, now))
             })
             .await?
             .ok_or(DeviceError::NotFound(*id))?;
-        if let Some(enabled) = enabled {
+        if let Some(enabled) = change.enabled {
             self.govern(*id, AdminCommand::set_enabled(&wire_id(*id), enabled)).await;
         }
         self.view(changed).await
@@ -370,6 +364,7 @@ impl Devices {
             online,
             last_seen_at,
             event_id: event.map(|event| event.id),
+            config: document.config.map(|config| config.change),
             telemetry: seen.telemetry.filter(|_| online),
             reported: seen.reported,
         })

@@ -1,5 +1,6 @@
 //! What the store keeps of a box.
 
+use super::change::WantedConfig;
 use crate::broker::Verifier;
 use crate::clock::Timestamp;
 use crate::id::{BoxId, EventId};
@@ -33,6 +34,9 @@ pub struct Device {
     pub created_at: Timestamp,
     /// When a user last changed it.
     pub updated_at: Timestamp,
+    /// How it is to be configured; nothing until somebody says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<WantedConfig>,
     /// Its secret's hash.
     pub(super) secret: Verifier,
 }
@@ -66,6 +70,7 @@ impl Document for Device {
             "enabled": self.enabled,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
+            "config": self.config.as_ref().map(|config| &config.change),
         })
     }
 }
@@ -194,6 +199,12 @@ pub struct DesiredRecord {
     pub targets_version: u64,
     /// SHA-256 of the targets, to see that they changed.
     pub targets_hash: String,
+    /// How it is to be configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<WantedConfig>,
+    /// The version with which that changed last.
+    #[serde(default)]
+    pub config_version: u64,
 }
 
 impl Document for DesiredRecord {

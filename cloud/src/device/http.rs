@@ -1,7 +1,7 @@
 //! `/api/v1/devices`.
 
 use super::listing::LISTING;
-use super::{DeviceView, NewDevice, Targets, away};
+use super::{DeviceChange, DeviceView, NewDevice, Targets, WantedConfig, away};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, Parsed, Response, Routes, answer, line};
 use crate::id::BoxId;
@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use stagebox_protocol::{Command, CommandResponse, OutputRole, ResponseStatus};
+use stagebox_protocol::{Command, CommandId, CommandResponse, LogLevel, OutputRole, ResponseStatus};
 use utoipa::{OpenApi, ToSchema};
 use warp::Filter;
 
@@ -66,6 +66,13 @@ struct ChangeBody {
     /// A box that is not enabled can neither connect nor fetch anything.
     #[schema(required = false)]
     enabled: bool,
+    /// What the box's configuration is to have that its own file has not: sections and keys as there, of `source`,
+    /// `video`, `audio`, `alarms`, `record` and `backup`; `null` for the file alone. The box answers in `reported`.
+    config: Option<Map<String, Value>>,
+    /// Whether `config` is to hold at once, though that interrupts a stream or a recording for a moment; otherwise the
+    /// box waits with what begins the picture anew.
+    #[schema(required = false, default = false)]
+    config_now: bool,
 }
 
 /// A command's arguments; most take none.
@@ -78,6 +85,18 @@ struct Arguments {
     /// Of `identify`: for how many milliseconds.
     #[schema(required = false, minimum = 1, maximum = 600_000, default = 10_000)]
     duration_ms: u32,
+    /// Of `fetch_logs`: how far back, in minutes.
+    #[schema(required = false, minimum = 1, maximum = 1_440, default = 60)]
+    minutes: u32,
+    /// Of `fetch_logs`: lines of this level and worse.
+    #[schema(required = false)]
+    level: LogLevel,
+    /// Of `fetch_more_logs`: the id of the `fetch_logs` whose lines they are.
+    #[schema(required = false)]
+    of: CommandId,
+    /// Of `fetch_more_logs`: where the piece begins, in bytes.
+    #[schema(required = false)]
+    offset: u32,
 }
 
 /// The slice's paths.
@@ -181,7 +200,7 @@ async fn read(app: App, id: BoxId) -> Result<Response, ApiError> {
 
 /// Change a box
 ///
-/// Its name, and whether it may connect: one that is switched off loses its connection at once.
+/// Its name, its configuration, and whether it may connect: one that is switched off loses its connection at once.
 #[utoipa::path(
     patch,
     path = "/api/v1/devices/{device}",
@@ -195,22 +214,27 @@ async fn change(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiErro
     let caller = call.caller()?;
     let expected = call.if_match()?;
     let mut fields = call.fields().await?;
-    let name = fields.optional("name", line(NAME));
-    let enabled = fields.optional("enabled", Ok::<bool, String>);
-    if name == Parsed::Null {
-        fields.wrong("name", "cannot be null");
-    }
-    if enabled == Parsed::Null {
-        fields.wrong("enabled", "cannot be null");
+    let name = fields.present("name", line(NAME));
+    let enabled = fields.present("enabled", Ok::<bool, String>);
+    let config = match fields.optional("config", WantedConfig::checked) {
+        Parsed::Absent => None,
+        Parsed::Null => Some(WantedConfig::default()),
+        Parsed::Value(config) => Some(config),
+    };
+    let now = fields.present("config_now", Ok::<bool, String>);
+    if now.is_some() && config.is_none() && !fields.is_wrong("config") {
+        fields.wrong("config_now", "comes with `config` only");
     }
     fields.finish()?;
-    let (name, enabled) = (name.value(), enabled.value());
-    shown(&app.devices.patch(&id, name.as_deref(), enabled, expected, Some(caller.user)).await?)
+    let config = config.map(|config| WantedConfig { now: now.unwrap_or_default(), ..config });
+    let change = DeviceChange { name, enabled, config };
+    shown(&app.devices.patch(&id, &change, expected, Some(caller.user)).await?)
 }
 
 /// Give a box a command
 ///
-/// Waits up to eight seconds for the box's answer.
+/// Waits up to eight seconds for the box's answer. The answer to `fetch_logs` has the first piece of the box's log
+/// lines as its `result`, and `fetch_more_logs` the others: together they are one gzip file.
 #[utoipa::path(
     post,
     path = "/api/v1/devices/{device}/commands/{name}",

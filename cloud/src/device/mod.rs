@@ -5,6 +5,7 @@
 
 mod actions;
 mod away;
+mod change;
 mod desired;
 mod devices;
 mod document;
@@ -22,6 +23,7 @@ mod together;
 
 pub(crate) use actions::ACTIONS;
 pub(crate) use away::{follow_telemetry, is_away};
+pub use change::{DeviceChange, WantedConfig};
 pub use devices::{DeviceView, Devices, NewDevice, Targets};
 pub use document::{BoxJournal, Cursor, DesiredRecord, Device, Presence};
 pub(crate) use driver::begin;

@@ -1,6 +1,6 @@
 use super::document::{BoxJournal, Cursor, Device};
 use super::state::{Action, Answer, Asked, BoxState, Input, PRESENCE_MS, RESEND_MS, WRITE_PAUSE_MS};
-use super::{Devices, NewDevice};
+use super::{DeviceChange, Devices, NewDevice, WantedConfig};
 use crate::app::Addresses;
 use crate::broker::Verifier;
 use crate::clock::{Clock, Timestamp as Time};
@@ -10,7 +10,7 @@ use crate::event::{Events, NewEvent};
 use crate::id::BoxId;
 use crate::secret::Vault;
 use crate::store::{Document, Store};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use stagebox_protocol::{
     Ack, BoxEvent, CommandEnvelope, CommandResponse, Desired, DesiredState, EventBody, Outcome, Presence,
     Status, Timestamp, payload,
@@ -233,11 +233,33 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
     let after = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap();
     assert_eq!((after.version, after.targets_version, after.event_id), (2, 2, Some(event.id)));
 
-    devices.patch(&id, Some("Stage"), Some(false), Some(1), None).await.unwrap();
+    let change = DeviceChange { name: Some("Stage".into()), enabled: Some(false), config: None };
+    devices.patch(&id, &change, Some(1), None).await.unwrap();
     assert_eq!(devices.authenticate(&id.to_string(), &secret).await.unwrap(), None, "it is disabled");
-    assert!(devices.patch(&id, Some("x"), None, Some(1), None).await.is_err(), "changed meanwhile");
+    assert!(devices.patch(&id, &DeviceChange::default(), Some(1), None).await.is_err(), "changed meanwhile");
     let renamed = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap();
     assert_eq!((renamed.version, renamed.targets_version, renamed.name.as_str()), (3, 2, "Stage"));
+    assert_eq!(renamed.message().state.config_version, None, "nobody wants any");
+
+    let fps = json!({ "video": { "fps": 25 } }).as_object().cloned().unwrap();
+    let want = async |change: Map<String, Value>, now: bool| {
+        let config = Some(WantedConfig { change, now });
+        let device = devices
+            .patch(&id, &DeviceChange { config, ..DeviceChange::default() }, None, None)
+            .await
+            .unwrap();
+        (device.config, super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap().message().state)
+    };
+    let (shown, state) = want(fps.clone(), false).await;
+    assert_eq!((shown, state.config), (Some(fps.clone()), Some(fps.clone())));
+    assert_eq!((state.config_version, state.config_now), (Some(4), false));
+    let (_, state) = want(fps.clone(), false).await;
+    assert_eq!(state.config_version, Some(4), "that is wanted already");
+    let (_, state) = want(fps, true).await;
+    assert_eq!((state.config_version, state.config_now), (Some(5), true));
+    let (_, state) = want(Map::new(), false).await;
+    assert_eq!((state.config_version, state.config), (Some(6), Some(Map::new())), "the file alone, said");
+    assert_eq!(state.targets_version, Some(2));
     assert_eq!(devices.all().await.unwrap().len(), 1);
 }
 
@@ -255,6 +277,7 @@ fn the_journal_has_events_and_no_secret() {
         enabled: true,
         created_at: at,
         updated_at: at,
+        config: None,
         secret,
     };
     let view = device.journal_view().to_string();

@@ -13,7 +13,7 @@ use crate::account::AccountRecord;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::cluster::Owners;
-use crate::device::Devices;
+use crate::device::{DeviceChange, Devices};
 use crate::event::Events;
 use crate::id::{BoxId, EventId};
 use crate::live::Live;
@@ -103,11 +103,12 @@ impl Removal {
 
     async fn shut_out(&self, account: Account) -> Result<Vec<BoxId>, RemovalError> {
         let (mut boxes, mut after) = (Vec::new(), None);
+        let off = DeviceChange { enabled: Some(false), ..DeviceChange::default() };
         loop {
             let page = self.devices.list(account, after).await?;
             for device in page.items {
                 if device.enabled {
-                    self.devices.patch(&device.id, None, Some(false), None, None).await?;
+                    self.devices.patch(&device.id, &off, None, None).await?;
                 }
                 boxes.push(device.id);
             }

@@ -30,11 +30,14 @@ function telemetry(live: boolean): Telemetry {
     encoder: { state: "running", name: "x264enc", bitrate_kbps: rate, fps: 29.9, frames: 1, dropped_frames: 0, restarts: 0, error: null },
     outputs: [output("main"), output("backup")], audio: [level(), level()],
     storage: { free_bytes: 412e9, total_bytes: 512e9, remaining_s: 190_000 }, temperature_c: 54, cpu_percent: 38, identify_ms: 0,
+    clock_synced: true, memory: { total_bytes: 4e9, available_bytes: 2.9e9, agent_bytes: 4e7, media_bytes: 3e8 }, power: { under_voltage: false, throttled: false, since_boot: false },
+    network: [{ name: "eth0", kind: "wired", speed_mbps: 1000, addresses: ["192.0.2.7"], received_kbps: 12, sent_kbps: 2 * rate, errors: 0 }],
   };
 }
 
 const device = (n: number, name: string, online: boolean, now: Telemetry | null): Device => ({
   id: `box_mock${n}`, name, version: 1, created_at: at(9000), online, last_seen_at: online ? at(0) : at(45), telemetry: now,
+  config: null, reported: now && { error: null, state: { config: { version: 0, applied: true, running: { video: { width: 1920, height: 1080, fps: 30 } } } } },
 });
 
 const devices = [
@@ -100,7 +103,7 @@ const refuse = (status: number, title: string, detail: string): Answer => [statu
 async function answer(request: IncomingMessage, path: string[], query: string): Promise<Answer> {
   const [kind = "", id, sub, name] = path;
   if (kind === "session") {
-    const all = ["events:read", "events:write", "events:run", "devices:read", "devices:control", "account:read", "account:write", "log:read", "password:change", "api:use"];
+    const all = ["events:read", "events:write", "events:run", "devices:read", "devices:write", "devices:control", "account:read", "account:write", "log:read", "password:change", "api:use"];
     const permissions = READS_ONLY ? all.filter((one) => one.endsWith(":read")) : all;
     return [200, { user_id: "usr_mock1", email: "admin@example.org", name: "Anna Admin", permissions, csrf: "x" }];
   }

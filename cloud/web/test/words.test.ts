@@ -81,7 +81,7 @@ const telemetry: Telemetry = {
   cpu_percent: null,
   identify_ms: 0,
 };
-const box: Device = { id: "box_1", name: "A", version: 1, created_at: "", online: true, last_seen_at: null, telemetry };
+const box: Device = { id: "box_1", name: "A", version: 1, created_at: "", online: true, last_seen_at: null, telemetry, config: null, reported: null };
 
 test("the tally of a box", () => {
   const live = (state: Telemetry["live"]["state"]) => boxState({ ...box, telemetry: { ...telemetry, live: { state, since_ms: 0 } } }).tone;
@@ -93,6 +93,8 @@ test("the tally of a box", () => {
   assert.deepEqual(boxState({ ...box, online: false, telemetry: null }), { tone: "off", label: "Never seen" });
   const lost = { ...telemetry, signal: { ...telemetry.signal, state: "none" as const } };
   assert.equal(boxState({ ...box, telemetry: lost }).tone, "warn");
+  const hot = { ...telemetry, warnings: [{ kind: "hot" as const, words: "83 °C" }] };
+  assert.equal(boxState({ ...box, telemetry: hot }).tone, "warn");
 });
 
 test("signal and outputs in words", () => {

@@ -21,7 +21,8 @@ export function boxState(device: Device): BoxState {
 }
 
 function trouble(now: Telemetry): boolean {
-  return now.signal.state !== "locked" || now.encoder.state === "failed" || now.recording.state === "failed";
+  const failed = now.encoder.state === "failed" || now.recording.state === "failed";
+  return failed || now.signal.state !== "locked" || (now.warnings?.length ?? 0) > 0;
 }
 
 /** Whether the box means to be live, whatever came of it. */

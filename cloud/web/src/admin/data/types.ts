@@ -125,6 +125,8 @@ export interface Output {
 /** What a box says of itself once a second. */
 export interface Telemetry {
   ts?: string;
+  /** Whether the box's clock is right. */
+  clock_synced?: boolean;
   live: { state: "off" | "connecting" | "degraded" | "live" | "unknown"; since_ms: number | null };
   recording: {
     state: "off" | "starting" | "recording" | "failed" | "unknown";
@@ -165,6 +167,36 @@ export interface Telemetry {
   temperature_c: number | null;
   cpu_percent: number | null;
   identify_ms: number;
+  memory?: { total_bytes: number; available_bytes: number; agent_bytes?: number; media_bytes?: number };
+  /** What the machine cannot tell is absent. */
+  power?: { under_voltage?: boolean; throttled?: boolean; since_boot?: boolean };
+  /** Its interfaces that are up. */
+  network?: Interface[];
+  /** What is wrong with the machine, and what to do about it. */
+  warnings?: { kind: "under_voltage" | "throttled" | "hot" | "memory_low" | "clock" | "link_errors" | "unknown"; words: string }[];
+}
+
+export interface Interface {
+  name: string;
+  kind: "wired" | "wifi" | "cellular" | "other";
+  speed_mbps?: number;
+  addresses: string[];
+  received_kbps: number;
+  sent_kbps: number;
+  errors: number;
+}
+
+/** How far a box came with the configuration that is wanted of it. */
+export interface ReportedConfig {
+  version: number;
+  applied: boolean;
+  /** What it waits for, if it is good and does not hold yet. */
+  waits?: string;
+  errors?: { field: string; problem: string; fix: string }[];
+  /** What it could not do as its configuration says. */
+  notes?: string[];
+  /** What it works with. */
+  running?: Record<string, unknown>;
 }
 
 export interface Device {
@@ -175,6 +207,9 @@ export interface Device {
   online: boolean;
   last_seen_at: string | null;
   telemetry: Telemetry | null;
+  /** What differs from the box's own file. */
+  config: Record<string, unknown> | null;
+  reported: { error: string | null; state: { config?: ReportedConfig } } | null;
 }
 
 /** What a box answered to a command. */
@@ -182,6 +217,18 @@ export interface CommandAnswer {
   status: "accepted" | "done" | "rejected";
   code: number;
   error: string | null;
+  /** What was asked for. */
+  result?: unknown;
+}
+
+/** A piece of a box's packed log lines. */
+export interface LogPiece {
+  of: string;
+  lines: number;
+  total_bytes: number;
+  offset: number;
+  /** Base64. */
+  data: string;
 }
 
 export type CommandName =
