@@ -21,13 +21,13 @@ use stagebox_durable::make_folder;
 use stagebox_protocol::telemetry::{EncoderState, OutputRole, SignalStatus};
 use stagebox_push::Hub;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::config::{Config, Start, source_problem};
 use crate::control::{Control, IntentStore, Observation};
-use crate::durable::Durable;
+use crate::durable::{Durable, Kept};
 use crate::encode::{EncoderHandle, EncoderSetup, MediaSetup, MediaStatus};
 use crate::link::{LinkConfig, LinkHandle};
 use crate::logs::Log;
@@ -36,12 +36,12 @@ use crate::push::Output;
 use crate::reconfigure::{self, Parts, Reconfigure, StartMedia};
 use crate::record::{RecorderConfig, RecorderHandle};
 use crate::trust::Trust;
-use crate::{control, encode, link, network, panel, push, record};
+use crate::{control, encode, healing, link, network, panel, push, record};
 
 pub use errors::DaemonError;
 
 use machinery::BoxMachinery;
-use notify::Notify;
+use notify::Notify as Service;
 use obey::{LogTeller, Obedient};
 
 /// Name and version as the cloud sees them.
@@ -52,7 +52,7 @@ const RECORDING_LIMIT: Duration = Duration::from_secs(3);
 const OVERHEAD_PERCENT: u32 = 5;
 
 /// Runs the box until it is told to end.
-pub fn run(config_path: &Path, log: &Log) -> Result<(), DaemonError> {
+pub fn run(config_path: &Path, log: &Log) -> Result<Ending, DaemonError> {
     let start = Start::read(config_path, std::env::vars())?;
     for note in &start.notes {
         tracing::error!("{note}");
@@ -65,15 +65,18 @@ pub fn run(config_path: &Path, log: &Log) -> Result<(), DaemonError> {
         .build()
         .map_err(|error| DaemonError::Start(error.to_string()))?;
     let result = runtime.block_on(async {
-        let notify = Notify::from_environment();
+        let notify = Service::from_environment();
         let mut daemon = Daemon::start(&start, log)?;
         notify.ready();
         let control = daemon.control.clone();
         let result = tokio::select! {
             result = daemon.wait() => result,
-            () = notify.live(&control) => Ok(()),
+            () = notify.live(&control) => Ok(Ending::Told),
         };
-        notify.stopping();
+        // A service that starts itself anew does not stop.
+        if !matches!(result, Ok(Ending::Anew)) {
+            notify.stopping();
+        }
         daemon.stop().await;
         result
     });
@@ -100,6 +103,15 @@ fn prepare(config: &Config) -> Result<(), DaemonError> {
     })
 }
 
+/// Why the box has ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was told to.
+    Told,
+    /// To be started anew at once.
+    Anew,
+}
+
 struct Daemon {
     encoder: EncoderHandle,
     outputs: Vec<Output>,
@@ -111,6 +123,8 @@ struct Daemon {
     link: Option<LinkHandle>,
     panel: PanelHandle,
     hub: Hub,
+    /// Told when nothing helps but to start anew.
+    anew: Arc<Notify>,
 }
 
 impl Daemon {
@@ -147,7 +161,7 @@ impl Daemon {
             media_status: encoder.status(),
             status: control.status(),
             held,
-            tell,
+            tell: tell.clone(),
         };
         let reconfigure = reconfigure::spawn(start, parts);
         let link = config.cloud.clone().map(|cloud| {
@@ -172,13 +186,24 @@ impl Daemon {
         };
         health::watch(&control, places);
         follow(follows, recorder.clone(), outputs.clone());
+        let anew = Arc::new(Notify::new());
+        let parts = healing::Parts {
+            status: encoder.status(),
+            care: encoder.care(),
+            kept: Kept::open(&durable)?,
+            reboot_file: config.healing.reboot_file.clone(),
+            tell,
+            restart: anew.clone(),
+            clock,
+        };
+        healing::spawn(&config.healing, parts);
         let options = PanelOptions { socket: config.panel_socket(), device: box_name(config) };
         let panel = panel::spawn(options, control.clone(), link.as_ref().map(LinkHandle::state))?;
-        Ok(Self { encoder, outputs, recorder, control, backup, reconfigure, link, panel, hub })
+        Ok(Self { encoder, outputs, recorder, control, backup, reconfigure, link, panel, hub, anew })
     }
 
     /// Returns when the box shall end: told to, or because it cannot work as configured.
-    async fn wait(&mut self) -> Result<(), DaemonError> {
+    async fn wait(&mut self) -> Result<Ending, DaemonError> {
         let failed = |error: std::io::Error| DaemonError::Start(error.to_string());
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -186,10 +211,14 @@ impl Daemon {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = self.anew.notified() => {
+                tracing::warn!("starting anew");
+                return Ok(Ending::Anew);
+            }
             error = never_runs(status, last_word) => return Err(DaemonError::Media(error)),
         }
         tracing::info!("ending");
-        Ok(())
+        Ok(Ending::Told)
     }
 
     /// Ends the streams and the recording, in this order, and waits for nobody else's network.

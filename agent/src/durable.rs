@@ -4,8 +4,11 @@
 //! disk; [`Durable::sync`] does. Callers that come while one sync runs share the next.
 
 use std::fs::File;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 /// Why the store failed, and where.
@@ -58,6 +61,58 @@ impl Durable {
         let gone = || DurableError::Sync("the store is closed".to_owned());
         self.sync.send(done).await.map_err(|_| gone())?;
         wait.await.map_err(|_| gone())?
+    }
+}
+
+/// Why a record could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeptError {
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    #[error("what was kept is not readable: {0}")]
+    Shape(#[from] serde_json::Error),
+}
+
+/// What the store has one of.
+pub trait Record: Serialize + DeserializeOwned + Default {
+    /// The tree that it is alone in.
+    const TREE: &'static str;
+}
+
+/// One record of the store; clones are the same.
+#[derive(Debug)]
+pub struct Kept<T> {
+    durable: Durable,
+    tree: sled::Tree,
+    record: PhantomData<fn(T) -> T>,
+}
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self { durable: self.durable.clone(), tree: self.tree.clone(), record: PhantomData }
+    }
+}
+
+impl<T: Record> Kept<T> {
+    const KEY: &'static str = "record";
+
+    pub fn open(durable: &Durable) -> Result<Self, KeptError> {
+        Ok(Self { tree: durable.tree(T::TREE)?, durable: durable.clone(), record: PhantomData })
+    }
+
+    /// What was kept last; the default if nothing was.
+    pub fn load(&self) -> Result<T, KeptError> {
+        match self.tree.get(Self::KEY).map_err(DurableError::from)? {
+            Some(json) => Ok(serde_json::from_slice(&json)?),
+            None => Ok(T::default()),
+        }
+    }
+
+    /// Returns when the record is on disk.
+    pub async fn keep(&self, record: &T) -> Result<(), KeptError> {
+        let json = serde_json::to_vec(record)?;
+        self.tree.insert(Self::KEY, json).map_err(DurableError::from)?;
+        Ok(self.durable.sync().await?)
     }
 }
 

@@ -9,6 +9,7 @@ mod disk;
 mod duties;
 mod encoders;
 mod foreign;
+mod healing;
 mod hush;
 mod jobs;
 mod killed;

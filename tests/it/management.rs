@@ -141,19 +141,24 @@ impl Managed {
         let (oldest, last) = outbox.range();
         ensure!(oldest == last + 1, "the outbox still has {oldest} to {last}");
         drop(cloud);
-        let store = directory.path().join("cloud/data/store");
-        let store = wait_until("the store is free", STEP, || async { Ok(open(&store).ok()) }).await?;
-        let mut events = Vec::new();
-        let mut after = 0;
-        loop {
-            let page = store.journal(stagebox_cloud::store::Account::FIRST, after, 500).await?;
-            let Some(entry) = page.entries.last() else { break };
-            after = entry.seq;
-            let of_box = page.entries.iter().filter(|entry| entry.kind == "device_event" && entry.id == id);
-            events.extend(of_box.map(|entry| entry.after.clone()));
-        }
-        Ok(events)
+        box_events(directory.path(), &id).await
     }
+}
+
+/// The events that the journal of a cloud that has ended has of a box.
+pub(crate) async fn box_events(directory: &Path, id: &str) -> Result<Vec<Value>> {
+    let store = directory.join("cloud/data/store");
+    let store = wait_until("the store is free", STEP, || async { Ok(open(&store).ok()) }).await?;
+    let mut events = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = store.journal(stagebox_cloud::store::Account::FIRST, after, 500).await?;
+        let Some(entry) = page.entries.last() else { break };
+        after = entry.seq;
+        let of_box = page.entries.iter().filter(|entry| entry.kind == "device_event" && entry.id == id);
+        events.extend(of_box.map(|entry| entry.after.clone()));
+    }
+    Ok(events)
 }
 
 fn open(path: &Path) -> Result<Store> {

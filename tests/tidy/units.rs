@@ -16,7 +16,7 @@ fn units() -> Vec<(String, String)> {
         })
         .collect();
     units.sort();
-    assert_eq!(units.len(), 3, "agent, panel and cloud have a unit each");
+    assert_eq!(units.len(), 5, "agent, panel and cloud have a unit each, and the reboot two");
     units
 }
 
@@ -38,6 +38,9 @@ fn command_line(program: &str) -> String {
 #[test]
 fn every_option_of_a_unit_is_one_of_its_program() {
     for (name, unit) in units() {
+        if name.starts_with("stagebox-reboot") {
+            continue;
+        }
         let [command] = values(&unit, "ExecStart")[..] else { panic!("{name} starts one program") };
         let mut words = command.split_whitespace();
         let program = PathBuf::from(words.next().expect("a program"));
@@ -47,6 +50,17 @@ fn every_option_of_a_unit_is_one_of_its_program() {
             assert!(source.contains(&field), "{name}: the program has no --{option}");
         }
     }
+}
+
+#[test]
+fn the_reboot_is_asked_for_where_the_box_may_write() {
+    let asked =
+        units().into_iter().find(|(name, _)| name == "stagebox-reboot.path").expect("the unit is there").1;
+    let [file] = values(&asked, "PathExists")[..] else { panic!("one file asks for it") };
+    let configured =
+        fs::read_to_string(super::root().join("images/etc/agent.toml")).expect("the configuration");
+    assert!(configured.contains(&format!("reboot_file = \"{file}\"")));
+    assert!(file.starts_with("/run/stagebox/"), "the agent's RuntimeDirectory");
 }
 
 #[test]
@@ -72,9 +86,11 @@ fn systemd_reads_every_unit() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, unit) in units() {
         // The programs are not installed on the machine that tests.
-        let program = values(&unit, "ExecStart")[0].split_whitespace().next().unwrap_or_default().to_owned();
+        let commands = values(&unit, "ExecStart");
+        let programs = commands.iter().filter_map(|command| command.split_whitespace().next());
+        let readable = programs.fold(unit.clone(), |unit, program| unit.replace(program, "/bin/true"));
         let path = folder.path().join(&name);
-        fs::write(&path, unit.replace(&program, "/bin/true")).expect("the folder is writable");
+        fs::write(&path, readable).expect("the folder is writable");
         let checked = Command::new("systemd-analyze")
             .args(["verify", "--man=no"])
             .arg(&path)

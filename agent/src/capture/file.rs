@@ -11,7 +11,7 @@ use stagebox_protocol::telemetry::{SignalState, SignalStatus};
 
 use super::adjust::{lacks, pick};
 use super::feed::Feed;
-use super::{CHANNELS, CaptureError, Captured, PictureFormat, SAMPLE_RATE, Source, Tick, element};
+use super::{CHANNELS, CaptureError, Captured, Mend, PictureFormat, SAMPLE_RATE, Source, Tick, element};
 use crate::config::ChannelPair;
 
 /// How long a file may take to show its first picture.
@@ -130,7 +130,7 @@ impl Source for FileSource {
         self.decoder.lock().sound_trouble.clone()
     }
 
-    fn replug(&mut self) {}
+    fn mend(&mut self, _: Mend) {}
 }
 
 impl Drop for FileSource {

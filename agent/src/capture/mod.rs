@@ -29,6 +29,7 @@ use std::path::PathBuf;
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
+use serde::{Deserialize, Serialize};
 use stagebox_protocol::telemetry::SignalStatus;
 
 use crate::config::{AudioConfig, SourceConfig, VideoConfig};
@@ -92,8 +93,18 @@ pub trait Source: Send {
     fn sound_trouble(&self) -> Option<String> {
         None
     }
-    /// Has whatever is plugged in see the cable pulled and plugged again, where the device can do that.
-    fn replug(&mut self);
+    /// Does what may help against a signal that does not come, where there is a device to do it with.
+    fn mend(&mut self, how: Mend);
+}
+
+/// What may help against a signal that does not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mend {
+    /// Closes the device and opens it again.
+    Reopen,
+    /// Has whatever is plugged in see the cable pulled and plugged again.
+    Replug,
 }
 
 /// Why a source cannot play.

@@ -5,7 +5,7 @@
 
 use stagebox_protocol::telemetry::{SignalState, SignalStatus};
 
-use super::{CaptureError, Captured, PictureFormat, Source, Tick, silence};
+use super::{CaptureError, Captured, Mend, PictureFormat, Source, Tick, silence};
 
 /// Whoever changes the picture's size has no picture for so long.
 const RELOCK_MS: u64 = 400;
@@ -217,8 +217,8 @@ impl Source for Scripted {
         self.inner.sound_trouble()
     }
 
-    fn replug(&mut self) {
-        self.inner.replug();
+    fn mend(&mut self, how: Mend) {
+        self.inner.mend(how);
     }
 }
 

@@ -12,7 +12,7 @@ use super::adjust::Adjust;
 use super::alsa::Device;
 use super::drift::Drift;
 use super::follow::{Follow, Slip};
-use super::{CHANNELS, CaptureError, Captured, PictureFormat, SAMPLE_RATE, Script, Source, Tick};
+use super::{CHANNELS, CaptureError, Captured, Mend, PictureFormat, SAMPLE_RATE, Script, Source, Tick};
 use crate::config::AudioConfig;
 
 /// Blocks may come so late: their own length, and what the machine lets them wait.
@@ -171,8 +171,8 @@ impl Source for Sound {
         }
     }
 
-    fn replug(&mut self) {
-        self.inner.replug();
+    fn mend(&mut self, how: Mend) {
+        self.inner.mend(how);
     }
 }
 

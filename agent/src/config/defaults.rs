@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::AudioConfig;
 use super::tree::{
-    AlarmConfig, BackupConfig, BackupPush, Config, PanelConfig, Protect, RecordConfig, SourceConfig,
-    VideoConfig,
+    AlarmConfig, BackupConfig, BackupPush, Config, HealingConfig, PanelConfig, Protect, RecordConfig,
+    SourceConfig, VideoConfig,
 };
 use crate::record::WhenFull;
 
@@ -22,6 +22,7 @@ impl Default for Config {
             backup: BackupConfig::default(),
             cloud: None,
             panel: PanelConfig::default(),
+            healing: HealingConfig::default(),
         }
     }
 }
@@ -47,6 +48,12 @@ impl Default for VideoConfig {
 impl Default for BackupConfig {
     fn default() -> Self {
         Self { push: BackupPush::default(), main_back_s: 30 }
+    }
+}
+
+impl Default for HealingConfig {
+    fn default() -> Self {
+        Self { after_s: 10, reboot_file: None }
     }
 }
 

@@ -7,11 +7,11 @@ use super::ConfigError;
 const PREFIX: &str = "STAGEBOX_";
 
 /// Sections that this program knows; variables of others belong to other programs.
-const SECTIONS: [&str; 9] =
-    ["source", "video", "audio", "alarms", "record", "outputs", "backup", "cloud", "panel"];
+const SECTIONS: [&str; 10] =
+    ["source", "video", "audio", "alarms", "record", "outputs", "backup", "cloud", "panel", "healing"];
 
 /// Keys whose values are text even if they look like a number.
-const TEXT_KEYS: [&str; 18] = [
+const TEXT_KEYS: [&str; 19] = [
     "kind",
     "path",
     "device",
@@ -30,6 +30,7 @@ const TEXT_KEYS: [&str; 18] = [
     "when_full",
     "protect",
     "push",
+    "reboot_file",
 ];
 
 /// Applies what concerns this program; returns the names it used, sorted.

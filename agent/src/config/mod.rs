@@ -23,8 +23,8 @@ pub use edid::EdidSetting;
 pub use last_good::{LastGood, Refused, Start, in_words, source_problem};
 pub use remote::{Change, FileConfig, shown};
 pub use tree::{
-    AlarmConfig, BackupConfig, BackupPush, CloudConfig, Config, OutputConfig, PanelConfig, Protect,
-    RecordConfig, Secret, SourceConfig, VideoConfig,
+    AlarmConfig, BackupConfig, BackupPush, CloudConfig, Config, HealingConfig, OutputConfig, PanelConfig,
+    Protect, RecordConfig, Secret, SourceConfig, VideoConfig,
 };
 
 /// Why a configuration was refused; each says where and what would do.

@@ -27,6 +27,7 @@ pub struct Config {
     pub backup: BackupConfig,
     pub cloud: Option<CloudConfig>,
     pub panel: PanelConfig,
+    pub healing: HealingConfig,
 }
 
 /// Where picture and sound come from.
@@ -173,6 +174,17 @@ pub struct PanelConfig {
     pub socket: Option<PathBuf>,
 }
 
+/// What the box does by itself about a trouble that stays.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealingConfig {
+    /// Seconds for which a trouble lasts before the box does the first thing about it; 0 for nothing ever.
+    pub after_s: u32,
+    /// A file that the agent makes when nothing else has helped and whose appearance has the machine start anew; the
+    /// machine never does without it.
+    pub reboot_file: Option<PathBuf>,
+}
+
 /// Text that never shows in logs or messages.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -259,6 +271,7 @@ impl Config {
         resolve(&mut self.data_dir);
         self.record.dir.iter_mut().for_each(&mut resolve);
         self.panel.socket.iter_mut().for_each(&mut resolve);
+        self.healing.reboot_file.iter_mut().for_each(&mut resolve);
         self.cloud.iter_mut().filter_map(|cloud| cloud.ca_file.as_mut()).for_each(&mut resolve);
         match &mut self.source {
             SourceConfig::File { path, .. } => resolve(path),
@@ -289,6 +302,7 @@ impl Config {
             let problem = format!("{} is out of range", self.alarms.silence_dbfs);
             return Err(ConfigError::invalid("alarms.silence_dbfs", problem, "give -100 to -10"));
         }
+        within("healing.after_s", self.healing.after_s, 0, 3_600)?;
         within("backup.main_back_s", self.backup.main_back_s, 1, 3_600)?;
         within("record.segment_s", self.record.segment_s, 10, 86_400)?;
         for (field, value, min, max) in [

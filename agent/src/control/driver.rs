@@ -10,10 +10,11 @@ use stagebox_protocol::telemetry::{
 use stagebox_protocol::{Command, CommandId, Origin, Outcome, OutputRole, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::IntentStore;
 use super::state::{Action, Input, Now, State, Ticket};
 use super::status::{Health, Observed, compose};
-use super::store::{IntentStore, StoreError};
 use crate::clock::{Clock, sleep_until};
+use crate::durable::KeptError;
 
 /// How often the status is made anew when nothing happens.
 const STATUS_PERIOD: Duration = Duration::from_millis(500);
@@ -111,7 +112,7 @@ impl Control {
 }
 
 /// Starts the control and takes up the kept intents.
-pub fn spawn(store: IntentStore, machinery: impl Machinery, clock: Clock) -> Result<Control, StoreError> {
+pub fn spawn(store: IntentStore, machinery: impl Machinery, clock: Clock) -> Result<Control, KeptError> {
     let mut actions = Vec::new();
     let state = State::resume(store.load()?, &mut actions);
     let (messages, inbox) = mpsc::channel(64);

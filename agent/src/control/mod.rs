@@ -6,7 +6,6 @@
 mod driver;
 pub mod state;
 mod status;
-mod store;
 
 #[cfg(test)]
 mod tests;
@@ -14,4 +13,6 @@ mod tests;
 pub use driver::{Control, Machinery, Observation, Request, spawn};
 pub use state::{Intent, Record};
 pub use status::Health;
-pub use store::{IntentStore, StoreError};
+
+/// Where the intents are kept, each time until they are on disk.
+pub type IntentStore = crate::durable::Kept<Record>;

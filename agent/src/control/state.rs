@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use stagebox_protocol::{Command, CommandId, CommandResponse, Origin, Outcome, OutputRole, Timestamp};
 
 use super::Request;
+use crate::durable;
 
 /// Commands whose outcome is remembered, so that one delivered again is not carried out again.
 const REMEMBERED: usize = 128;
@@ -32,6 +33,10 @@ pub struct Record {
     pub recording: Intent,
     /// The last commands that had an id, and what came of them; oldest first.
     pub seen: VecDeque<CommandResponse>,
+}
+
+impl durable::Record for Record {
+    const TREE: &'static str = "control";
 }
 
 /// Tells askers apart.

@@ -6,8 +6,8 @@ use stagebox_protocol::ConfigProblem;
 use stagebox_push::TargetError;
 
 use crate::config::ConfigError;
-use crate::control::StoreError;
 use crate::durable::DurableError;
+use crate::durable::KeptError;
 use crate::link::LinkError;
 use crate::panel::PanelError;
 use crate::record::RecordError;
@@ -31,7 +31,7 @@ pub enum DaemonError {
     #[error(transparent)]
     Durable(#[from] DurableError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] KeptError),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]

@@ -16,6 +16,8 @@ pub(super) struct Fallback {
     failed: Vec<(Encoder, Instant)>,
     /// Those that are passed over and why, the first one first.
     avoided: Vec<(Encoder, String)>,
+    /// The one that was chosen last.
+    used: Option<Encoder>,
 }
 
 impl Fallback {
@@ -41,6 +43,21 @@ impl Fallback {
         }
         let how = if failure == EncoderFailure::Hung { ":" } else { " failed twice:" };
         self.avoided.push((encoder, format!("{encoder}{how} {reason}")));
+        true
+    }
+
+    /// Takes what a media process has chosen.
+    pub(super) fn uses(&mut self, encoder: Encoder) {
+        self.used = Some(encoder);
+    }
+
+    /// Has the one that was chosen last give way, whatever it did; true if it does.
+    pub(super) fn give_way(&mut self, reason: &str) -> bool {
+        let Some(encoder) = self.used.filter(|encoder| encoder.is_hardware() && !self.avoids(*encoder))
+        else {
+            return false;
+        };
+        self.avoided.push((encoder, format!("{encoder}: {reason}")));
         true
     }
 
@@ -112,6 +129,18 @@ mod tests {
         fallback.proven(Vah264enc);
         assert_eq!((fallback.avoided(), fallback.degraded()), (vec![], None));
         assert!(!fallback.failed(Vah264enc, Ended, "reset", at(1)), "it begins anew");
+    }
+
+    #[test]
+    fn the_one_in_use_gives_way_when_it_is_told_to() {
+        let mut fallback = Fallback::default();
+        assert!(!fallback.give_way("no picture"), "none is in use");
+        fallback.uses(Vah264enc);
+        assert!(fallback.give_way("no picture"));
+        assert!(!fallback.give_way("no picture"), "it did already");
+        assert_eq!(fallback.degraded().unwrap(), "vah264enc: no picture");
+        fallback.uses(X264enc);
+        assert!(!fallback.give_way("no picture"), "nothing comes after software");
     }
 
     proptest! {

@@ -1,12 +1,14 @@
 //! What the daemon holds of the media process's supervisor.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use stagebox_protocol::telemetry::AudioLevel;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::fallback::Fallback;
 use super::{MediaSetup, MediaStatus};
+use crate::capture::Mend;
 
 /// A running supervisor.
 #[derive(Debug)]
@@ -15,10 +17,43 @@ pub struct EncoderHandle {
     pub(super) levels: watch::Receiver<Vec<AudioLevel>>,
     pub(super) bitrate: watch::Sender<Option<u32>>,
     pub(super) retry: Arc<Notify>,
-    pub(super) toggle_edid: Arc<Notify>,
+    pub(super) care: Care,
     pub(super) media: watch::Sender<(u64, MediaSetup)>,
     pub(super) cancel: CancellationToken,
     pub(super) task: tokio::task::JoinHandle<()>,
+}
+
+/// What can be done about a trouble of capture or encoding that stays; clones are the same.
+#[derive(Debug, Clone)]
+pub struct Care {
+    pub(super) mend: watch::Sender<Option<Mend>>,
+    pub(super) restart: Arc<Notify>,
+    pub(super) fallback: Arc<Mutex<Fallback>>,
+    pub(super) publish: watch::Sender<MediaStatus>,
+}
+
+impl Care {
+    /// Opens the capture device anew, or has what is plugged in believe that it was plugged in anew; connection and
+    /// file notice nothing.
+    pub fn mend(&self, how: Mend) {
+        self.mend.send_replace(Some(how));
+    }
+
+    /// Starts the media process anew, if there is one: what hangs in it goes with it.
+    pub fn restart(&self) {
+        self.restart.notify_waiters();
+    }
+
+    /// Passes over the encoder that was used last, for `reason`; software stays.
+    pub fn give_way(&self, reason: &str) {
+        let degraded = {
+            let mut fallback = self.fallback.lock().unwrap_or_else(PoisonError::into_inner);
+            fallback.give_way(reason);
+            fallback.degraded()
+        };
+        self.publish.send_modify(|status| status.degraded = degraded);
+        self.restart();
+    }
 }
 
 impl EncoderHandle {
@@ -46,11 +81,10 @@ impl EncoderHandle {
         self.retry.clone()
     }
 
-    /// Has the source see the cable pulled and plugged again, where the capture device has an EDID: it looks for the
-    /// box anew, and its picture is away for some seconds.
+    /// What can be done about a trouble that stays.
     #[must_use]
-    pub fn toggle_edid(&self) -> Arc<Notify> {
-        self.toggle_edid.clone()
+    pub fn care(&self) -> Care {
+        self.care.clone()
     }
 
     /// Gives another setup, with its number: the child is started anew with it.

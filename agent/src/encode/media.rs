@@ -225,7 +225,7 @@ impl Beat {
                 pipeline.set_bitrate(kbps);
                 self.lowered_to_kbps = Some(kbps).filter(|kbps| *kbps < self.ceiling_kbps);
             }
-            MediaOrder::ToggleEdid => source.replug(),
+            MediaOrder::Mend(how) => source.mend(how),
         }
     }
 

@@ -24,7 +24,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use handle::EncoderHandle;
+pub use handle::{Care, EncoderHandle};
 pub use media::run as run_media;
 pub use report::{EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats};
 pub use supervise::{EncoderSetup, MediaStatus, spawn};

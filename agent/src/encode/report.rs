@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use stagebox_hw::Encoder;
 use stagebox_protocol::telemetry::{AudioLevel, SignalStatus};
 
+use crate::capture::Mend;
 use crate::config::{AlarmConfig, AudioConfig, SourceConfig, VideoConfig};
 
 /// The first line on the child's standard input.
@@ -32,8 +33,8 @@ pub struct MediaSetup {
 pub enum MediaOrder {
     /// The picture is to take so many kbit/s from now on.
     Bitrate { kbps: u32 },
-    /// The source is to see the cable pulled and plugged again; nothing where the device has no EDID.
-    ToggleEdid,
+    /// Something is to be tried against a signal that does not come.
+    Mend(Mend),
 }
 
 /// How an encoder failed.

@@ -18,10 +18,11 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fallback::Fallback;
-use super::handle::EncoderHandle;
+use super::handle::{Care, EncoderHandle};
 use super::orders::{anew, order};
 use super::retry::{Retry, retry};
 use super::{EncoderFailure, MediaReport, MediaSetup, MediaStats, words};
+use crate::capture::Mend;
 
 /// A file may take its time to open, and an encoder its trial.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -94,7 +95,6 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
     let bitrate = watch::Sender::new(None);
     let media = watch::Sender::new((0, setup.media));
     let (asked, restart) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let toggle_edid = Arc::new(Notify::new());
     let fallback = Arc::new(Mutex::new(Fallback::default()));
     tokio::spawn(cancel.clone().run_until_cancelled_owned(retry(Retry {
         program: setup.program.clone(),
@@ -104,6 +104,12 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
         restart: restart.clone(),
         publish: publish.clone(),
     })));
+    let care = Care {
+        mend: watch::Sender::new(None),
+        restart: restart.clone(),
+        fallback: fallback.clone(),
+        publish: publish.clone(),
+    };
     let supervisor = Supervisor {
         program: setup.program,
         setup: media.subscribe(),
@@ -111,7 +117,7 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
         publish,
         publish_levels,
         bitrate: bitrate.subscribe(),
-        toggle_edid: toggle_edid.clone(),
+        mend: care.mend.subscribe(),
         cancel: cancel.clone(),
         last_dts: [i64::MIN; 2],
         last_words: None,
@@ -120,7 +126,7 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
         restart,
     };
     let task = tokio::spawn(supervisor.run());
-    EncoderHandle { status, levels, bitrate, retry: asked, toggle_edid, media, cancel, task }
+    EncoderHandle { status, levels, bitrate, retry: asked, care, media, cancel, task }
 }
 
 struct Supervisor {
@@ -131,7 +137,7 @@ struct Supervisor {
     publish_levels: watch::Sender<Vec<AudioLevel>>,
     /// What the picture is to take, where that was said.
     bitrate: watch::Receiver<Option<u32>>,
-    toggle_edid: Arc<Notify>,
+    mend: watch::Receiver<Option<Mend>>,
     cancel: CancellationToken,
     /// The last frame of each track, over all children.
     last_dts: [i64; 2],
@@ -241,13 +247,13 @@ impl Supervisor {
         let (cancel, restart, changed) =
             (self.cancel.clone(), self.restart.clone(), anew(self.setup.clone()));
         let (mut stdin, bitrate) = (child.stdin.take(), self.bitrate.clone());
-        let toggle_edid = self.toggle_edid.clone();
+        let mend = self.mend.clone();
         let ended = tokio::select! {
             () = cancel.cancelled() => Ended::Stopped,
             () = restart.notified() => Ended::Restart,
             () = changed => Ended::Restart,
             reason = self.read(stdout) => Ended::Failed(reason),
-            () = order(stdin.as_mut(), bitrate, &toggle_edid) => Ended::Stopped,
+            () = order(stdin.as_mut(), bitrate, mend) => Ended::Stopped,
         };
         // The end of its standard input tells the child to go.
         drop(stdin);
@@ -312,7 +318,10 @@ impl Supervisor {
                     self.publish.send_modify(|status| status.stats.signal = signal);
                 }
                 Ok(MediaReport::Levels { levels }) => drop(self.publish_levels.send_replace(levels)),
-                Ok(MediaReport::Encoder(encoder)) => self.encoder = Some(encoder),
+                Ok(MediaReport::Encoder(encoder)) => {
+                    self.encoder = Some(encoder);
+                    self.fallback().uses(encoder);
+                }
                 Ok(MediaReport::Failed { error, encoder, configuration }) => {
                     self.last_words = Some(LastWords { error, encoder, configuration });
                 }

@@ -1,6 +1,6 @@
 //! What a box tries by itself against a trouble that stays, one rung after the other, each at its time. Pure.
 //!
-//! A trouble that flickers is one that stays: the ladder is left only after a minute without any. Each rung has a
+//! A trouble that flickers is one that stays: the ladder is left only after a while without any. Each rung has a
 //! budget over hours or days, which is kept over restarts, so that no box starts itself anew for ever.
 
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use stagebox_protocol::HealingStep;
 
-/// After so long without trouble the ladder is left.
-const WELL: Duration = Duration::from_secs(60);
+/// After so many times [`Rules::after`] without trouble the ladder is left.
+const WELL: u32 = 6;
 /// From the last rung that was left to the first one again.
-const ROUND: Duration = Duration::from_secs(600);
+const ROUND: u32 = 60;
 /// A restart or a reboot so long ago, or less, was meant for the trouble that is found at a start.
 const SAME_TROUBLE_MS: i64 = 600_000;
 
@@ -54,43 +54,37 @@ pub struct Taken {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Bring these to disk first, then take the step.
-    Take { step: HealingStep, reason: String, keep: Vec<Taken> },
+    Take { step: HealingStep, trouble: Trouble, keep: Vec<Taken> },
     /// The trouble is over, and this step was the last one before.
     Healed { step: HealingStep },
     /// Nothing is left to try for now.
     GiveUp { reason: String },
 }
 
-/// How long a trouble lasts before a step is taken, and how often it may be.
+/// What a box is told about helping itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// How long a trouble lasts before the first step, and about as long before the next ones; those that cost more
+    /// wait for more.
+    pub after: Duration,
+    pub may_reboot: bool,
+}
+
+/// How long a trouble lasts before a step is taken, in tenths of [`Rules::after`], and how often it may be.
 struct Rule {
     step: HealingStep,
-    patience: Duration,
+    patience: u32,
     budget: usize,
     window_ms: i64,
 }
 
 const HOUR_MS: i64 = 3_600_000;
 const RULES: [Rule; 5] = [
-    Rule {
-        step: HealingStep::RestartCapture,
-        patience: Duration::from_secs(10),
-        budget: 6,
-        window_ms: HOUR_MS,
-    },
-    Rule { step: HealingStep::ToggleEdid, patience: Duration::from_secs(10), budget: 4, window_ms: HOUR_MS },
-    Rule { step: HealingStep::NextEncoder, patience: Duration::from_secs(15), budget: 3, window_ms: HOUR_MS },
-    Rule {
-        step: HealingStep::RestartAgent,
-        patience: Duration::from_secs(60),
-        budget: 3,
-        window_ms: 6 * HOUR_MS,
-    },
-    Rule {
-        step: HealingStep::Reboot,
-        patience: Duration::from_secs(120),
-        budget: 2,
-        window_ms: 24 * HOUR_MS,
-    },
+    Rule { step: HealingStep::RestartCapture, patience: 10, budget: 6, window_ms: HOUR_MS },
+    Rule { step: HealingStep::ToggleEdid, patience: 10, budget: 4, window_ms: HOUR_MS },
+    Rule { step: HealingStep::NextEncoder, patience: 15, budget: 3, window_ms: HOUR_MS },
+    Rule { step: HealingStep::RestartAgent, patience: 60, budget: 3, window_ms: 6 * HOUR_MS },
+    Rule { step: HealingStep::Reboot, patience: 120, budget: 2, window_ms: 24 * HOUR_MS },
 ];
 
 /// The way up during one trouble.
@@ -109,7 +103,7 @@ struct Climb {
 /// The ladder, with what was taken of it.
 #[derive(Debug)]
 pub struct Ladder {
-    may_reboot: bool,
+    rules: Rules,
     /// Oldest first.
     taken: Vec<Taken>,
     climb: Option<Climb>,
@@ -118,7 +112,7 @@ pub struct Ladder {
 impl Ladder {
     /// Goes on from what was kept: after a restart that did not help, the reboot is next and not the restart again.
     #[must_use]
-    pub fn resume(now: Now, may_reboot: bool, taken: Vec<Taken>) -> Self {
+    pub fn resume(now: Now, rules: Rules, taken: Vec<Taken>) -> Self {
         let meant = taken.last().filter(|taken| {
             matches!(taken.step, HealingStep::RestartAgent | HealingStep::Reboot)
                 && now.unix_ms.abs_diff(taken.at_unix_ms) <= SAME_TROUBLE_MS.unsigned_abs()
@@ -133,7 +127,7 @@ impl Ladder {
                 given_up: false,
             })
         });
-        Self { may_reboot, taken, climb }
+        Self { rules, taken, climb }
     }
 
     /// Takes what is wrong at the moment; to be called about once a second.
@@ -147,7 +141,7 @@ impl Ladder {
     fn well(&mut self, now: Instant) -> Option<Action> {
         let climb = self.climb.as_mut()?;
         let since = *climb.well_since.get_or_insert(now);
-        if now.saturating_duration_since(since) < WELL {
+        if now.saturating_duration_since(since) < self.rules.after * WELL {
             return None;
         }
         let last = climb.last;
@@ -165,17 +159,18 @@ impl Ladder {
         // Borrowed anew: what may be done was asked in between.
         let climb = self.climb.as_mut()?;
         let Some(rung) = rung else {
-            if trouble.kind != Kind::Signal && waited >= ROUND {
+            if trouble.kind != Kind::Signal && waited >= self.rules.after * ROUND {
                 (climb.next, climb.since) = (0, now.instant);
             }
-            if climb.given_up {
+            // What was done last may still help.
+            if climb.given_up || waited < self.rules.after * WELL {
                 return None;
             }
             climb.given_up = true;
             return Some(Action::GiveUp { reason: trouble.reason.clone() });
         };
         let step = RULES[rung].step;
-        if waited < RULES[rung].patience {
+        if waited < self.rules.after * RULES[rung].patience / 10 {
             return None;
         }
         (climb.next, climb.since, climb.last) = (rung + 1, now.instant, Some(step));
@@ -187,7 +182,7 @@ impl Ladder {
         {
             self.taken.remove(oldest);
         }
-        Some(Action::Take { step, reason: trouble.reason.clone(), keep: self.taken.clone() })
+        Some(Action::Take { step, trouble: trouble.clone(), keep: self.taken.clone() })
     }
 
     /// Whether a rung can help, and has not been taken too often.
@@ -197,7 +192,7 @@ impl Ladder {
             HealingStep::ToggleEdid => kind != Kind::Encoding,
             HealingStep::NextEncoder => kind == Kind::Encoding,
             HealingStep::RestartAgent => kind != Kind::Signal,
-            HealingStep::Reboot => kind != Kind::Signal && self.may_reboot,
+            HealingStep::Reboot => kind != Kind::Signal && self.rules.may_reboot,
             HealingStep::Unknown => false,
         };
         // A step that lies ahead was taken by a clock that was wrong, then or now: it counts.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use stagebox_protocol::HealingStep::{self, NextEncoder, Reboot, RestartAgent, RestartCapture, ToggleEdid};
 
-use super::ladder::{Action, Kind, Ladder, Now, Taken, Trouble};
+use super::ladder::{Action, Kind, Ladder, Now, Rules, Taken, Trouble};
 
 const UNIX_MS: i64 = 1_800_000_000_000;
 
@@ -14,6 +14,10 @@ fn at(seconds: u64) -> Now {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let unix_ms = UNIX_MS + i64::try_from(seconds).unwrap() * 1000;
     Now { instant: *START + Duration::from_secs(seconds), unix_ms }
+}
+
+fn begun(at: Now, may_reboot: bool, taken: Vec<Taken>) -> Ladder {
+    Ladder::resume(at, Rules { after: Duration::from_secs(10), may_reboot }, taken)
 }
 
 fn trouble(kind: Kind) -> Trouble {
@@ -37,16 +41,16 @@ fn each_trouble_has_its_rungs() {
         (Kind::Device, vec![(10, RestartCapture), (20, ToggleEdid), (80, RestartAgent), (200, Reboot)]),
         (Kind::Encoding, vec![(10, RestartCapture), (25, NextEncoder), (85, RestartAgent), (205, Reboot)]),
     ] {
-        let mut ladder = Ladder::resume(at(0), true, Vec::new());
+        let mut ladder = begun(at(0), true, Vec::new());
         assert_eq!(during(&mut ladder, kind, 0..700), expected, "{kind:?}");
     }
-    let mut ladder = Ladder::resume(at(0), false, Vec::new());
+    let mut ladder = begun(at(0), false, Vec::new());
     assert!(!during(&mut ladder, Kind::Device, 0..7_200).iter().any(|(_, step)| *step == Reboot));
 }
 
 #[test]
 fn a_minute_without_trouble_is_the_end_of_it() {
-    let mut ladder = Ladder::resume(at(0), true, Vec::new());
+    let mut ladder = begun(at(0), true, Vec::new());
     assert_eq!(during(&mut ladder, Kind::Device, 0..12), [(10, RestartCapture)]);
     for second in 12..72 {
         assert_eq!(ladder.look(at(second), None), None, "{second}");
@@ -54,7 +58,7 @@ fn a_minute_without_trouble_is_the_end_of_it() {
     assert_eq!(ladder.look(at(72), None), Some(Action::Healed { step: RestartCapture }));
     assert_eq!(ladder.look(at(73), None), None);
     assert_eq!(during(&mut ladder, Kind::Device, 100..112), [(110, RestartCapture)], "it begins anew");
-    let mut ladder = Ladder::resume(at(0), true, Vec::new());
+    let mut ladder = begun(at(0), true, Vec::new());
     assert_eq!(during(&mut ladder, Kind::Device, 0..9), []);
     assert_eq!(
         (9..200).find_map(|second| ladder.look(at(second), None)),
@@ -65,7 +69,7 @@ fn a_minute_without_trouble_is_the_end_of_it() {
 
 #[test]
 fn a_trouble_that_flickers_stays() {
-    let mut ladder = Ladder::resume(at(0), true, Vec::new());
+    let mut ladder = begun(at(0), true, Vec::new());
     let trouble = trouble(Kind::Encoding);
     let steps = (0..400).filter_map(|second| ladder.look(at(second), (second % 20 < 10).then_some(&trouble)));
     assert_eq!(steps.filter(|action| matches!(action, Action::Take { .. })).count(), 4);
@@ -75,22 +79,22 @@ fn a_trouble_that_flickers_stays() {
 fn what_was_tried_before_a_restart_counts() {
     let taken = |step, seconds: i64| Taken { step, at_unix_ms: UNIX_MS + seconds * 1000 };
     let before = vec![taken(RestartCapture, -100), taken(RestartAgent, -2)];
-    let mut ladder = Ladder::resume(at(0), true, before.clone());
+    let mut ladder = begun(at(0), true, before.clone());
     assert_eq!(during(&mut ladder, Kind::Device, 0..200), [(120, Reboot)]);
-    let mut ladder = Ladder::resume(at(0), true, before.clone());
+    let mut ladder = begun(at(0), true, before.clone());
     let healed = (0..=60).find_map(|second| ladder.look(at(second), None));
     assert_eq!(healed, Some(Action::Healed { step: RestartAgent }));
     // Long ago: another trouble.
-    let mut ladder = Ladder::resume(at(3_600), true, before);
+    let mut ladder = begun(at(3_600), true, before);
     assert_eq!(during(&mut ladder, Kind::Device, 3_600..3_612), [(3_610, RestartCapture)]);
     // The clock is behind what was kept: nobody knows how long ago it was.
-    let mut ladder = Ladder::resume(at(0), true, vec![taken(Reboot, 90_000), taken(Reboot, 90_100)]);
+    let mut ladder = begun(at(0), true, vec![taken(Reboot, 90_000), taken(Reboot, 90_100)]);
     assert!(!during(&mut ladder, Kind::Device, 0..3_000).iter().any(|(_, step)| *step == Reboot));
 }
 
 #[test]
 fn when_nothing_is_left_it_says_so_once() {
-    let mut ladder = Ladder::resume(at(0), false, Vec::new());
+    let mut ladder = begun(at(0), false, Vec::new());
     let trouble = trouble(Kind::Device);
     let told = (0..86_400).filter_map(|second| ladder.look(at(second), Some(&trouble)));
     let given_up =
@@ -117,7 +121,7 @@ proptest! {
         phases in prop::collection::vec((0_u8..4, 1_u64..4_000), 1..60),
         may_reboot in any::<bool>(),
     ) {
-        let mut ladder = Ladder::resume(at(0), may_reboot, Vec::new());
+        let mut ladder = begun(at(0), may_reboot, Vec::new());
         let mut taken: Vec<(i64, HealingStep)> = Vec::new();
         let mut second = 0;
         for (kind, length) in phases {
@@ -142,7 +146,7 @@ proptest! {
                 prop_assert!(recent.count() <= most, "{step:?}: {taken:?}");
                 if matches!(step, RestartAgent | Reboot) {
                     second += 5;
-                    ladder = Ladder::resume(at(second), may_reboot, keep);
+                    ladder = begun(at(second), may_reboot, keep);
                 }
             }
         }

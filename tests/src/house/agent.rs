@@ -17,6 +17,8 @@ pub enum Source {
     File(PathBuf),
     /// The test pattern: tone, click and flash, timecode.
     Pattern,
+    /// A capture device, there or not.
+    Device(PathBuf),
 }
 
 /// What differs from a small picture.
@@ -116,6 +118,7 @@ impl Agent {
         let source = match &options.source {
             Source::File(path) => format!("kind = \"file\"\npath = {path:?}"),
             Source::Pattern => "kind = \"pattern\"".to_owned(),
+            Source::Device(path) => format!("kind = \"v4l2\"\ndevice = {path:?}"),
         };
         let AgentOptions { width, height, fps, bitrate_kbps, preset, video, extra, .. } = options;
         let config = format!(

@@ -13,7 +13,7 @@ use gstreamer as gst;
 use gstreamer_video::VideoInfo;
 use stagebox_protocol::telemetry::{SignalState, SignalStatus};
 
-use super::{CHANNELS, CaptureError, Captured, PictureFormat, SAMPLE_RATE, Source, Tick};
+use super::{CHANNELS, CaptureError, Captured, Mend, PictureFormat, SAMPLE_RATE, Source, Tick};
 
 /// Y, U and V of the bars, left to right: white, yellow, cyan, green, magenta, red, blue, black at 75 %.
 const BARS: [[u8; 3]; 8] = [
@@ -106,7 +106,7 @@ impl Source for Pattern {
         }
     }
 
-    fn replug(&mut self) {}
+    fn mend(&mut self, _: Mend) {}
 }
 
 fn draw_bars(format: &PictureFormat, info: &VideoInfo) -> Vec<u8> {

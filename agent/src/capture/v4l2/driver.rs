@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use stagebox_hw::Edid;
 
-use super::super::PictureFormat;
+use super::super::{Mend, PictureFormat};
 use super::flow::Flow;
 use super::port::{Audio, HdmiPort, News, Reading, is_gone, look};
 use super::shared::{Shared, Told, now_ms};
@@ -110,8 +110,10 @@ impl<'a> Serving<'a> {
                     News::Control => Input::Nudged,
                 });
             }
-            if self.driver.shared.take_replug() {
-                self.input(Input::Replug);
+            match self.driver.shared.take_wanted() {
+                Some(Mend::Replug) => self.input(Input::Replug),
+                Some(Mend::Reopen) => return Some(format!("source.device: {device} is opened anew")),
+                None => {}
             }
             if let Some(failure) = self.stream.as_ref().and_then(Stream::failure) {
                 self.trouble = Some(failure);

@@ -28,7 +28,7 @@ use stagebox_hw::{Edid, board};
 use stagebox_hw_probe::{Probe, SystemProbe};
 use stagebox_protocol::telemetry::{SignalState, SignalStatus};
 
-use super::{CaptureError, Captured, PictureFormat, Source, Tick, silence};
+use super::{CaptureError, Captured, Mend, PictureFormat, Source, Tick, silence};
 use crate::config::EdidSetting;
 use driver::{Driver, Open};
 use port::HdmiPort;
@@ -170,8 +170,8 @@ impl Source for V4l2Source {
         }
     }
 
-    fn replug(&mut self) {
-        self.shared.ask_replug();
+    fn mend(&mut self, how: Mend) {
+        self.shared.ask(how);
     }
 }
 

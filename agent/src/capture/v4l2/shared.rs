@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gstreamer as gst;
 
+use super::super::Mend;
 use super::watch::State;
 use crate::clock::monotonic_ns;
 
@@ -38,7 +39,7 @@ pub(super) struct Seen {
     /// When the newest came.
     picture_ms: Option<u64>,
     pub(super) incoming: Option<Incoming>,
-    wants_replug: bool,
+    wanted: Option<Mend>,
     is_stopped: bool,
     has_ended: bool,
 }
@@ -58,7 +59,7 @@ impl Shared {
             picture: None,
             picture_ms: None,
             incoming: None,
-            wants_replug: false,
+            wanted: None,
             is_stopped: false,
             has_ended: false,
         };
@@ -113,13 +114,13 @@ impl Shared {
         (seen.picture, seen.incoming) = (None, None);
     }
 
-    pub(super) fn ask_replug(&self) {
-        self.lock().wants_replug = true;
+    pub(super) fn ask(&self, how: Mend) {
+        self.lock().wanted = Some(how);
         self.changed.notify_all();
     }
 
-    pub(super) fn take_replug(&self) -> bool {
-        std::mem::take(&mut self.lock().wants_replug)
+    pub(super) fn take_wanted(&self) -> Option<Mend> {
+        self.lock().wanted.take()
     }
 
     pub(super) fn is_stopped(&self) -> bool {

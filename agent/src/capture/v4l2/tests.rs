@@ -270,7 +270,7 @@ fn hotplug_is_pulled_on_order() {
     chip.plug(hd);
     let mut rig = Rig::new(&chip, Some(Edid::P720At60));
     rig.picture("the picture", locked(hd));
-    rig.source.replug();
+    rig.source.mend(Mend::Replug);
     rig.source.shared.wait_for("the pull", |_, _| chip.lock().loaded.len() == 3);
     assert_eq!(chip.lock().loaded, [256, 0, 256]);
     rig.picture("the picture again", locked(hd));
