@@ -11,6 +11,7 @@ mod line;
 mod machinery;
 mod notify;
 mod obey;
+mod preflight;
 mod targets;
 
 use std::path::Path;
@@ -148,10 +149,13 @@ impl Daemon {
             .map(|role| Output::spawn(role, output_setup(config, role, &trust), hub.clone()))
             .into();
         let backup = machinery::back_up(follows.clone(), &outputs, clock.clone());
+        let preflight =
+            preflight::spawn(follows.clone(), &encoder, &recorder, &outputs, &trust, clock.clone());
         let machinery = BoxMachinery {
             outputs: outputs.clone(),
             recorder: recorder.clone(),
             backup: backup.clone(),
+            preflight: preflight.clone(),
             retry_encoder: encoder.retry(),
         };
         let control = control::spawn(IntentStore::open(&durable)?, machinery, clock.clone())?;
@@ -176,6 +180,7 @@ impl Daemon {
         }
         targets::feed(config, link.as_ref().map(LinkHandle::targets), &outputs, log)?;
         observe(&control, &encoder, &recorder, &outputs);
+        preflight::observe(&control, &preflight);
         come_back(outputs.clone());
         line::follow(follows.clone(), encoder.bitrate(), &outputs, clock.clone());
         let places = health::Places {

@@ -13,6 +13,7 @@ pub mod logs;
 pub mod machine;
 mod network;
 pub mod panel;
+pub mod preflight;
 pub mod probe;
 pub mod push;
 pub mod reconfigure;

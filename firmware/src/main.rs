@@ -11,7 +11,8 @@ use stagebox_panel::{
 
 /// The front panel of a Stagebox: one button, a display, a tally light.
 ///
-/// Press the button to go live, hold it for 1.5 s to stop. The panel works with
+/// Press the button to go live, hold it for 1.5 s to stop; off air, hold it to
+/// test the box, its servers and its line without going live. The panel works with
 /// the agent behind its socket, says so when the agent is dead, and goes on by
 /// itself when it is back.
 #[derive(Debug, Parser)]
@@ -37,7 +38,7 @@ struct Arguments {
     /// Press the button once (go live), wait for what comes of it, and end.
     #[arg(long, conflicts_with_all = ["print", "hold"])]
     press: bool,
-    /// Hold the button once (stop), wait for what comes of it, and end.
+    /// Hold the button once (stop; off air begin or end a test), wait for what comes of it, and end.
     #[arg(long, conflicts_with = "print")]
     hold: bool,
     /// How long --print, --press and --hold wait for the agent.

@@ -18,7 +18,7 @@ use embedded_graphics::{
 };
 use stagebox_protocol::panel::Status;
 
-pub use footer::Footer;
+pub use footer::{Footer, HoldTo};
 
 /// All that a page is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,12 +12,13 @@ pub(crate) mod tests;
 
 use heapless::Vec;
 use stagebox_protocol::panel::{
-    Broadcast, FromAgent, Hello, Intent, Outcome, SILENCE_MS, Status, Text, ToAgent, text,
+    Broadcast, FromAgent, Hello, Intent, Outcome, Preflight, PreflightState, SILENCE_MS, Status, Text,
+    ToAgent, text,
 };
 
 use crate::{
     Color, Gesture, Tally,
-    page::{Footer, Scene, View},
+    page::{Footer, HoldTo, Scene, View},
 };
 
 /// How long a box that just got power may take until its agent answers.
@@ -90,6 +91,8 @@ pub struct Panel {
     connected: bool,
     pending: Option<Pending>,
     notice: Option<Notice>,
+    /// The test before going live, and when the agent told of it last.
+    test: Option<(u64, Preflight)>,
     identify_until_ms: u64,
     last_id: u16,
     last_sent_ms: u64,
@@ -105,6 +108,7 @@ impl Panel {
             connected: false,
             pending: None,
             notice: None,
+            test: None,
             identify_until_ms: 0,
             last_id: 0,
             last_sent_ms: 0,
@@ -143,6 +147,16 @@ impl Panel {
         }
     }
 
+    /// The test before going live that runs, or ran a while ago; none while nobody tells of one.
+    #[must_use]
+    pub fn test(&self) -> Option<&Preflight> {
+        self.status().and(self.test.as_ref()).map(|(_, test)| test)
+    }
+
+    fn is_testing(&self) -> bool {
+        self.test().is_some_and(|test| matches!(test.state, PreflightState::Running { .. }))
+    }
+
     #[must_use]
     pub fn tally(&self, now_ms: u64) -> Tally {
         match &self.agent {
@@ -178,20 +192,30 @@ impl Panel {
     }
 
     fn footer(&self, now_ms: u64, hold_percent: Option<u8>) -> Footer<'_> {
-        let live = self.status().is_some_and(|status| status.broadcast != Broadcast::Off);
-        if let (Some(percent), true) = (hold_percent, live) {
-            return Footer::Hold { percent };
+        if let (Some(percent), Some(status)) = (hold_percent, self.status()) {
+            let to = match status.broadcast {
+                Broadcast::Off if self.is_testing() => HoldTo::EndTest,
+                Broadcast::Off => HoldTo::Test,
+                _ => HoldTo::Stop,
+            };
+            return Footer::Hold { percent, to };
         }
         if let Some(notice) = &self.notice {
             return Footer::Notice { line: &notice.line, since_ms: notice.since_ms };
         }
         let Some(status) = self.status() else { return Footer::Empty };
+        if let Some(test) = self.test().filter(|_| self.is_testing()) {
+            return Footer::Test(test);
+        }
         if !status.trouble.is_empty() {
             return Footer::Trouble(&status.trouble);
         }
         let turns: [Footer<'_>; 3] =
             [Footer::Device(&status.device), Footer::Address(&status.address), Footer::Claim(&status.claim)];
-        let mut shown: Vec<Footer<'_>, 3> = Vec::new();
+        let mut shown: Vec<Footer<'_>, 4> = Vec::new();
+        if let Some(test) = self.test() {
+            let _ = shown.push(Footer::Test(test));
+        }
         for footer in turns {
             if !footer.text().is_empty() {
                 let _ = shown.push(footer);
@@ -208,7 +232,8 @@ impl Panel {
         let intent = match (gesture, status.broadcast) {
             (Gesture::Press, Broadcast::Off) => Intent::GoLive,
             (Gesture::Press, _) => return self.refuse(now_ms, "Hold the button to stop", out),
-            (Gesture::Hold, Broadcast::Off) => return self.refuse(now_ms, "It is not on air", out),
+            (Gesture::Hold, Broadcast::Off) if self.is_testing() => Intent::CancelPreflight,
+            (Gesture::Hold, Broadcast::Off) => Intent::Preflight,
             (Gesture::Hold, _) => Intent::Stop,
         };
         self.last_id = self.last_id.wrapping_add(1);
@@ -240,6 +265,7 @@ impl Panel {
                     }
                 }
             }
+            FromAgent::Preflight(test) => self.test = Some((now_ms, test)),
             FromAgent::Hello(_) | FromAgent::Ping => {}
         }
     }
@@ -263,6 +289,8 @@ impl Panel {
         if self.pending.take_if(|pending| now_ms >= pending.until_ms).is_some() {
             self.refuse(now_ms, "The agent did not take it", out);
         }
+        // The agent tells of a test beside each status, for as long as it is worth a word.
+        self.test.take_if(|(heard_ms, _)| now_ms.saturating_sub(*heard_ms) >= u64::from(SILENCE_MS));
         self.notice.take_if(|notice| now_ms.saturating_sub(notice.since_ms) >= NOTICE_MS);
         if self.connected && now_ms.saturating_sub(self.last_sent_ms) >= HEARTBEAT_MS {
             self.send(now_ms, ToAgent::Ping, out);

@@ -122,7 +122,9 @@ fn a_script_goes_live_looks_and_stops() {
     assert_eq!(again.status.code(), Some(1));
     assert!(said(&again.stderr).contains("Hold the button to stop"));
     assert!(panel(&socket, &["--hold"]).status.success());
-    assert_eq!(*agent.asked.lock().unwrap(), [Intent::GoLive, Intent::Stop]);
+    // Off air it tests.
+    assert!(panel(&socket, &["--hold"]).status.success());
+    assert_eq!(*agent.asked.lock().unwrap(), [Intent::GoLive, Intent::Stop, Intent::Preflight]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod postgres;
 mod postgres_full;
 mod postgres_tls;
 mod powercut;
+mod preflight;
 mod quotas;
 mod recovery;
 mod roles;

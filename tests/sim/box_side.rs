@@ -294,7 +294,10 @@ impl SimBox {
                     process.status.recording.state =
                         if on { RecordingState::Recording } else { RecordingState::Off };
                 }
-                control::Action::Reconnect(_) | control::Action::RetryEncoder => {}
+                control::Action::Reconnect(_)
+                | control::Action::RetryEncoder
+                | control::Action::Test { .. }
+                | control::Action::CancelTest => {}
                 control::Action::Reply { ticket, outcome } => {
                     if let Some(id) = process.asked.remove(&ticket) {
                         if matches!(outcome, Outcome::Rejected { .. }) {

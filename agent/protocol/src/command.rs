@@ -1,6 +1,7 @@
 //! `command/<name>` and `response/<requester>`.
 
 use crate::logs::{FetchLogsArgs, FetchMoreLogsArgs, LogLevel, MOST_LOG_MINUTES};
+use crate::preflight::{LONGEST_UPLOAD_S, UPLOAD_S};
 use crate::{id::CommandId, telemetry::OutputRole, timestamp::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -32,6 +33,13 @@ pub enum Command {
         of: CommandId,
         offset: u32,
     },
+    /// Look whether everything is fit for going live, without doing so.
+    Preflight {
+        /// For how long the upload is measured.
+        upload_s: u32,
+    },
+    /// End the test that runs.
+    CancelPreflight,
 }
 
 /// How long a box identifies itself when nothing else is said.
@@ -77,6 +85,17 @@ struct IdentifyArgs {
     duration_ms: u32,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PreflightArgs {
+    #[serde(default = "upload_s")]
+    upload_s: u32,
+}
+
+fn upload_s() -> u32 {
+    UPLOAD_S
+}
+
 fn identify_ms() -> u32 {
     IDENTIFY_MS
 }
@@ -104,7 +123,7 @@ impl Command {
     }
 
     /// Every name of version 1.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 11] = [
         "start_stream",
         "stop_stream",
         "start_recording",
@@ -114,6 +133,8 @@ impl Command {
         "retry_encoder",
         "fetch_logs",
         "fetch_more_logs",
+        "preflight",
+        "cancel_preflight",
     ];
 
     /// The last level of the command's topic.
@@ -129,6 +150,8 @@ impl Command {
             Self::RetryEncoder => "retry_encoder",
             Self::FetchLogs { .. } => "fetch_logs",
             Self::FetchMoreLogs { .. } => "fetch_more_logs",
+            Self::Preflight { .. } => "preflight",
+            Self::CancelPreflight => "cancel_preflight",
         }
     }
 
@@ -140,13 +163,15 @@ impl Command {
             | Self::StopStream
             | Self::StartRecording
             | Self::StopRecording
-            | Self::RetryEncoder => Map::new(),
+            | Self::RetryEncoder
+            | Self::CancelPreflight => Map::new(),
             Self::Reconnect { output } => write(&ReconnectArgs { output: *output }),
             Self::Identify { duration_ms } => write(&IdentifyArgs { duration_ms: *duration_ms }),
             Self::FetchLogs { minutes, level } => write(&FetchLogsArgs { minutes: *minutes, level: *level }),
             Self::FetchMoreLogs { of, offset } => {
                 write(&FetchMoreLogsArgs { of: of.clone(), offset: *offset })
             }
+            Self::Preflight { upload_s } => write(&PreflightArgs { upload_s: *upload_s }),
         }
     }
 
@@ -185,6 +210,15 @@ impl Command {
                 let FetchMoreLogsArgs { of, offset } = read("fetch_more_logs", args)?;
                 Ok(Self::FetchMoreLogs { of, offset })
             }
+            "preflight" => {
+                let upload_s = read::<PreflightArgs>("preflight", args)?.upload_s;
+                if upload_s == 0 || upload_s > LONGEST_UPLOAD_S {
+                    let problem = format!("upload_s is {upload_s}; it must be 1 to {LONGEST_UPLOAD_S}");
+                    return Err(Rejection::BadArgs { command: "preflight", problem });
+                }
+                Ok(Self::Preflight { upload_s })
+            }
+            "cancel_preflight" => read::<NoArgs>("cancel_preflight", args).map(|_| Self::CancelPreflight),
             _ => Err(Rejection::UnknownCommand { name: name.chars().take(64).collect() }),
         }
     }

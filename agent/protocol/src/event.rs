@@ -4,6 +4,7 @@ use crate::{
     command::Origin,
     id::{BootId, OutboxId},
     machine::WarningKind,
+    preflight::PreflightState,
     telemetry::OutputRole,
     timestamp::Timestamp,
 };
@@ -94,6 +95,13 @@ pub enum EventBody {
         code: u16,
         error: String,
     },
+    /// A test before going live has ended, or was ended.
+    PreflightFinished {
+        state: PreflightState,
+        /// What its outcome is to be blamed on, in words; none where it passed.
+        error: Option<String>,
+        upload_kbps: Option<u32>,
+    },
     /// Events that did not fit the outbox while the cloud was away.
     EventsLost {
         count: u64,
@@ -163,6 +171,7 @@ impl EventBody {
             Self::SelfHealed { .. } => "self_healed",
             Self::SelfHealingExhausted { .. } => "self_healing_exhausted",
             Self::CommandRefused { .. } => "command_refused",
+            Self::PreflightFinished { .. } => "preflight_finished",
             Self::EventsLost { .. } => "events_lost",
             Self::WarningRaised { .. } => "warning_raised",
             Self::WarningCleared { .. } => "warning_cleared",

@@ -24,6 +24,8 @@ pub mod panel;
 #[cfg(feature = "std")]
 pub mod payload;
 #[cfg(feature = "std")]
+pub mod preflight;
+#[cfg(feature = "std")]
 pub mod status;
 #[cfg(feature = "std")]
 pub mod telemetry;
@@ -40,6 +42,7 @@ pub use {
     event::{Ack, BoxEvent, EventBody, HealingStep},
     id::{BootId, BoxId, CommandId, OutboxId},
     logs::{LogLevel, LogPiece},
+    preflight::Preflight,
     status::{Presence, Status},
     telemetry::{BoxStatus, OutputRole, Telemetry},
     timestamp::Timestamp,

@@ -52,6 +52,8 @@ pub enum FromAgent {
     Ping,
     /// What became of an intent.
     Outcome { id: u16, outcome: Outcome },
+    /// The test before going live, beside each status for as long as it is worth a word.
+    Preflight(Preflight),
 }
 
 /// A frame from the panel to the agent.
@@ -83,6 +85,10 @@ pub enum Intent {
     StopRecording,
     /// Drop waiting times of outputs that are down.
     Reconnect,
+    /// Look whether everything is fit for going live.
+    Preflight,
+    /// End the test that runs.
+    CancelPreflight,
 }
 
 /// What became of an intent.
@@ -135,6 +141,24 @@ pub enum Recording {
     },
     /// Wanted, but nothing can be written.
     Failed,
+}
+
+/// The test before going live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preflight {
+    pub state: PreflightState,
+    /// What it is to blame on, or looks at just now: `disk`, `main server`; empty where nothing is wrong.
+    pub what: Text<24>,
+}
+
+/// How far the test came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PreflightState {
+    Running { percent: u8 },
+    Passed { ago_s: u32 },
+    Warned { ago_s: u32 },
+    Failed { ago_s: u32 },
+    Cancelled,
 }
 
 /// What comes in.

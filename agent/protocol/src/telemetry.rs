@@ -1,7 +1,7 @@
 //! `telemetry`, and the status of a box that panel, dashboard and cloud see alike.
 
 use crate::machine::{InterfaceStatus, MachineWarning, MemoryStatus, PowerStatus};
-use crate::{command::Origin, id::BootId, timestamp::Timestamp};
+use crate::{command::Origin, id::BootId, preflight::Preflight, timestamp::Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The payload of `telemetry`.
@@ -58,6 +58,9 @@ pub struct BoxStatus {
     /// What is wrong with the machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<MachineWarning>,
+    /// The test before going live that runs, or ran last since the box's start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflight>,
 }
 
 /// Whether the box means to push, and since when.

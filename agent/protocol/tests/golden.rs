@@ -3,10 +3,15 @@
 //! A file of a version that was released is never edited; new fields get new files beside it.
 
 #![allow(clippy::unwrap_used, reason = "a test: what is wrong in it may stop it")]
+#[path = "golden/before_live.rs"]
+mod before_live;
+
+use before_live::{preflight, preflight_commands, running_preflight};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use stagebox_protocol::{
-    command::*, configured::*, desired::*, event::*, logs::*, machine::*, payload, status::*, telemetry::*, *,
+    command::*, configured::*, desired::*, event::*, logs::*, machine::*, payload, preflight::*, status::*,
+    telemetry::*, *,
 };
 use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
 
@@ -179,6 +184,13 @@ fn commands() -> [Command; 11] {
     ]
 }
 
+/// A telemetry with a test in it, beside the one from before there were any.
+fn telemetry_with(preflight: Preflight) -> Telemetry {
+    let mut telemetry = telemetry();
+    telemetry.status.preflight = Some(preflight);
+    telemetry
+}
+
 fn events() -> Vec<EventBody> {
     vec![
         EventBody::Started { software: "stagebox-agent 0.1.0".into() },
@@ -204,6 +216,11 @@ fn events() -> Vec<EventBody> {
         EventBody::WarningRaised { warning: WarningKind::Throttled, words: "too weak".into() },
         EventBody::WarningCleared { warning: WarningKind::Hot },
         EventBody::ConfigNotUsed { reason: "the file is wrong".into() },
+        EventBody::PreflightFinished {
+            state: PreflightState::Failed,
+            error: Some("main: the name is not known".into()),
+            upload_kbps: Some(8_200),
+        },
     ]
 }
 
@@ -275,6 +292,11 @@ fn version_1_is_read_and_written_as_ever() {
     golden(seen, "ack", &Ack { seq: 42, outbox: "0a1b2c".parse().unwrap() });
     golden(seen, "telemetry", &telemetry());
     golden(seen, "telemetry_machine", &Telemetry { status: machine(), ..telemetry() });
+    golden(seen, "telemetry_preflight", &telemetry_with(preflight()));
+    golden(seen, "telemetry_preflight_running", &telemetry_with(running_preflight()));
+    for (name, command) in preflight_commands() {
+        golden(seen, name, &envelope(&command));
+    }
     let there: BTreeSet<String> =
         fs::read_dir(DIR).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(seen, &there, "each golden file is tested");
@@ -291,6 +313,7 @@ fn a_later_version_is_read_as_far_as_it_is_known() {
     tolerates(&Telemetry { status: machine(), ..telemetry() });
     let later = r#"{"name":"x0","kind":"satellite"}"#;
     assert_eq!(serde_json::from_str::<InterfaceStatus>(later).unwrap().kind, InterfaceKind::Other);
+    tolerates(&preflight());
     for body in events() {
         tolerates(&event(body));
     }
@@ -310,7 +333,7 @@ fn an_unknown_event_is_kept_as_it_came() {
 
 #[test]
 fn commands_read_back_and_what_is_unknown_is_refused() {
-    for command in commands() {
+    for command in commands().into_iter().chain(preflight_commands().map(|(_, command)| command)) {
         assert_eq!(Command::parse(command.name(), &command.args()), Ok(command));
     }
     let none = serde_json::Map::new();
@@ -323,6 +346,11 @@ fn commands_read_back_and_what_is_unknown_is_refused() {
         let refused = Command::parse(name, &more).unwrap_err();
         assert_eq!(refused.code(), 400);
         assert!(refused.to_string().contains("at"), "{refused}");
+    }
+    assert_eq!(Command::parse("preflight", &none), Ok(Command::Preflight { upload_s: UPLOAD_S }));
+    for upload_s in [0, LONGEST_UPLOAD_S + 1] {
+        let args = serde_json::json!({ "upload_s": upload_s }).as_object().unwrap().clone();
+        assert!(Command::parse("preflight", &args).unwrap_err().to_string().contains("1 to 30"));
     }
     let zero = serde_json::json!({"duration_ms": 0}).as_object().unwrap().clone();
     assert!(Command::parse("identify", &zero).unwrap_err().to_string().contains("duration_ms"));

@@ -56,8 +56,9 @@ pub async fn over_tcp(
     Ok(Box::new(TlsConnector::from(config).connect(name, tcp).await?))
 }
 
-/// What went wrong, for the person who looks at the output.
-pub(crate) fn describe(error: &io::Error, target: &Target) -> String {
+/// What went wrong with a connection, for the person who looks at the output.
+#[must_use]
+pub fn describe(error: &io::Error, target: &Target) -> String {
     let (host, port) = (target.host(), target.port());
     match error.kind() {
         io::ErrorKind::ConnectionRefused => format!("nothing accepts connections at {host}:{port}"),

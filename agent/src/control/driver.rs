@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use stagebox_protocol::preflight::PreflightState;
 use stagebox_protocol::telemetry::{
     AudioLevel, BoxStatus, EncoderStatus, OutputStatus, RecordingStatus, SignalStatus,
 };
-use stagebox_protocol::{Command, CommandId, Origin, Outcome, OutputRole, Timestamp};
+use stagebox_protocol::{Command, CommandId, Origin, Outcome, OutputRole, Preflight, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::IntentStore;
@@ -38,14 +39,26 @@ pub trait Machinery: Send + 'static {
     fn reconnect(&mut self, output: Option<OutputRole>);
     /// Has encoders that failed prove themselves once more.
     fn retry_encoder(&mut self);
+    /// Tests what going live takes, under this number; going live ends it.
+    fn test(&mut self, run: u64, upload: Duration);
+    fn cancel_test(&mut self);
 }
 
 /// What a part of the box says about itself.
 #[derive(Debug, Clone)]
 pub enum Observation {
-    Capture { signal: SignalStatus, encoder: EncoderStatus, audio: Vec<AudioLevel> },
+    Capture {
+        signal: SignalStatus,
+        encoder: EncoderStatus,
+        audio: Vec<AudioLevel>,
+    },
     Output(OutputStatus),
     Recording(RecordingStatus),
+    /// The test that runs or ran last, and its number.
+    Test {
+        run: u64,
+        test: Preflight,
+    },
     Health(Box<Health>),
 }
 
@@ -210,6 +223,8 @@ impl<M: Machinery> Driver<M> {
                 Action::SetRecording(recording) => self.machinery.set_recording(recording),
                 Action::Reconnect(output) => self.machinery.reconnect(output),
                 Action::RetryEncoder => self.machinery.retry_encoder(),
+                Action::Test { run, upload } => self.machinery.test(run, upload),
+                Action::CancelTest => self.machinery.cancel_test(),
                 Action::Reply { ticket, outcome } => {
                     // Before the answer, so that who gets it sees what it did.
                     self.publish_status();
@@ -231,6 +246,12 @@ impl<M: Machinery> Driver<M> {
             }
             Observation::Output(status) => self.observed.set_output(status),
             Observation::Recording(status) => self.observed.recording = status,
+            Observation::Test { run, test } => {
+                if test.state != PreflightState::Running {
+                    self.handle(Input::Tested { run });
+                }
+                self.observed.test = Some(test);
+            }
             Observation::Health(health) => self.observed.health = *health,
         }
     }

@@ -62,6 +62,10 @@ pub enum Input {
     NotKept {
         reason: String,
     },
+    /// The test with this number is over.
+    Tested {
+        run: u64,
+    },
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +76,13 @@ pub enum Action {
     SetRecording(bool),
     Reconnect(Option<OutputRole>),
     RetryEncoder,
+    /// Test what going live takes; the end comes back as [`Input::Tested`].
+    Test {
+        run: u64,
+        upload: Duration,
+    },
+    /// End the test that runs.
+    CancelTest,
     Reply {
         ticket: Ticket,
         outcome: Outcome,
@@ -96,6 +107,10 @@ pub struct State {
     phase: Phase,
     waiting: VecDeque<(Ticket, Request)>,
     identify_until: Option<Instant>,
+    /// Tests so far.
+    tests: u64,
+    /// The number of the one that runs.
+    testing: Option<u64>,
 }
 
 impl State {
@@ -107,7 +122,14 @@ impl State {
         if record.live.on {
             out.push(Action::SetLive(true));
         }
-        Self { record, phase: Phase::Idle, waiting: VecDeque::new(), identify_until: None }
+        Self {
+            record,
+            phase: Phase::Idle,
+            waiting: VecDeque::new(),
+            identify_until: None,
+            tests: 0,
+            testing: None,
+        }
     }
 
     /// What is kept, and by now carried out.
@@ -150,6 +172,7 @@ impl State {
             }
             Input::Kept => self.kept(out),
             Input::NotKept { reason } => self.not_kept(&reason, out),
+            Input::Tested { run } => self.testing = self.testing.filter(|testing| *testing != run),
         }
         while matches!(self.phase, Phase::Idle) {
             let Some((ticket, request)) = self.waiting.pop_front() else { break };
@@ -212,7 +235,35 @@ impl State {
                 let error = "log lines are told to the cloud only".to_owned();
                 out.push(Action::Reply { ticket, outcome: Outcome::Rejected { code: 409, error } });
             }
+            Command::Preflight { upload_s } => self.test(upload_s, id, ticket, out),
+            Command::CancelPreflight => {
+                out.push(Action::CancelTest);
+                self.done(id, ticket, out);
+            }
         }
+    }
+
+    /// Begins a test, unless it would be in the way of a stream or of another one.
+    fn test(&mut self, upload_s: u32, id: Option<CommandId>, ticket: Ticket, out: &mut Vec<Action>) {
+        let in_the_way = if self.record.live.on {
+            Some("the box is live, and a test would take the stream's line: stop first")
+        } else if self.testing.is_some() {
+            Some("a test runs already: wait for it, or cancel it")
+        } else {
+            None
+        };
+        if let Some(error) = in_the_way {
+            let outcome = Outcome::Rejected { code: 409, error: error.to_owned() };
+            out.push(Action::Reply { ticket, outcome });
+            return;
+        }
+        self.tests += 1;
+        self.testing = Some(self.tests);
+        out.push(Action::Test { run: self.tests, upload: Duration::from_secs(upload_s.into()) });
+        if let Some(id) = id {
+            remember(&mut self.record.seen, Outcome::Accepted.response(id));
+        }
+        out.push(Action::Reply { ticket, outcome: Outcome::Accepted });
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one request, taken apart by the caller")]

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use stagebox_protocol::Preflight;
 use stagebox_protocol::machine::{InterfaceStatus, MachineWarning, MemoryStatus, PowerStatus};
 use stagebox_protocol::telemetry::{
     AudioLevel, BoxStatus, EncoderStatus, LiveState, LiveStatus, OutputState, OutputStatus, RecordingState,
@@ -31,6 +32,7 @@ pub(super) struct Observed {
     pub(super) outputs: Vec<OutputStatus>,
     pub(super) recording: RecordingStatus,
     pub(super) health: Health,
+    pub(super) test: Option<Preflight>,
 }
 
 impl Observed {
@@ -73,6 +75,7 @@ pub(super) fn compose(
         power: observed.health.power.clone(),
         network: observed.health.network.clone(),
         warnings: observed.health.warnings.clone(),
+        preflight: observed.test.clone(),
     }
 }
 

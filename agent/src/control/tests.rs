@@ -142,6 +142,45 @@ fn a_restart_takes_up_the_intents() {
     assert_eq!(actions, [Action::SetRecording(true), Action::SetLive(true)]);
 }
 
+#[test]
+fn a_test_is_in_no_streams_way() {
+    const TEST: Command = Command::Preflight { upload_s: 10 };
+    let mut state = State::resume(Record::default(), &mut Vec::new());
+    let begun = |run, ticket| {
+        [Action::Test { run, upload: Duration::from_secs(10) }, reply(ticket, Outcome::Accepted)]
+    };
+    let refused = |actions: &[Action], word: &str| {
+        let [Action::Reply { outcome: Outcome::Rejected { code: 409, error }, .. }] = actions else {
+            panic!("{actions:?}")
+        };
+        assert!(error.contains(word), "{error}");
+    };
+    assert_eq!(ask(&mut state, 1, with_id(TEST, "a")), begun(1, 1));
+    // The same command once more, and another one.
+    assert_eq!(ask(&mut state, 2, with_id(TEST, "a")), [reply(2, Outcome::Accepted)]);
+    refused(&ask(&mut state, 3, request(TEST)), "a test runs already");
+    // News of another test say nothing of this one.
+    handle(&mut state, Input::Tested { run: 9 });
+    refused(&ask(&mut state, 4, request(TEST)), "a test runs already");
+    assert_eq!(
+        ask(&mut state, 5, request(Command::CancelPreflight)),
+        [Action::CancelTest, reply(5, Outcome::Done)]
+    );
+    handle(&mut state, Input::Tested { run: 1 });
+    assert_eq!(ask(&mut state, 6, request(TEST)), begun(2, 6));
+    handle(&mut state, Input::Tested { run: 2 });
+    // It is allowed while the box records, and not while it is live, or about to be.
+    ask(&mut state, 7, request(Command::StartRecording));
+    handle(&mut state, Input::Kept);
+    assert_eq!(ask(&mut state, 8, request(TEST)), begun(3, 8));
+    handle(&mut state, Input::Tested { run: 3 });
+    ask(&mut state, 9, request(Command::StartStream));
+    assert_eq!(ask(&mut state, 10, request(TEST)), []);
+    let actions = handle(&mut state, Input::Kept);
+    assert_eq!(actions[..2], [Action::SetLive(true), reply(9, Outcome::Accepted)]);
+    refused(&actions[2..], "the box is live");
+}
+
 #[derive(Clone, Default)]
 struct Fake(Arc<Mutex<Vec<String>>>);
 
@@ -164,6 +203,14 @@ impl Machinery for Fake {
 
     fn retry_encoder(&mut self) {
         self.note("retry encoder".to_owned());
+    }
+
+    fn test(&mut self, run: u64, upload: Duration) {
+        self.note(format!("test {run} for {} s", upload.as_secs()));
+    }
+
+    fn cancel_test(&mut self) {
+        self.note("cancel test".to_owned());
     }
 }
 

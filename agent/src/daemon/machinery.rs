@@ -10,12 +10,14 @@ use tokio::sync::{Notify, watch};
 use crate::clock::{Clock, sleep_until};
 use crate::config::{BackupConfig, BackupPush, Config};
 use crate::control::Machinery;
+use crate::preflight::PreflightHandle;
 use crate::push::{Output, Standby};
 use crate::record::RecorderHandle;
 
 pub(super) struct BoxMachinery {
     pub(super) outputs: Vec<Output>,
     pub(super) recorder: RecorderHandle,
+    pub(super) preflight: PreflightHandle,
     /// Tells the backup whether the box is live.
     pub(super) backup: watch::Sender<bool>,
     /// Has encoders that failed prove themselves once more.
@@ -24,6 +26,9 @@ pub(super) struct BoxMachinery {
 
 impl Machinery for BoxMachinery {
     fn set_live(&mut self, live: bool) {
+        if live {
+            self.preflight.cancel("the box went live");
+        }
         let is_other = |output: &&Output| output.role != OutputRole::Backup;
         self.outputs.iter().filter(is_other).for_each(|output| output.handle.set_live(live));
         self.backup.send_replace(live);
@@ -46,6 +51,14 @@ impl Machinery for BoxMachinery {
 
     fn retry_encoder(&mut self) {
         self.retry_encoder.notify_one();
+    }
+
+    fn test(&mut self, run: u64, upload: Duration) {
+        self.preflight.start(run, upload);
+    }
+
+    fn cancel_test(&mut self) {
+        self.preflight.cancel("it was cancelled");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use stagebox_protocol::machine::{MachineWarning, WarningKind};
 use stagebox_protocol::telemetry::{EncoderState, LiveState, OutputState, RecordingState, SignalState};
-use stagebox_protocol::{BoxStatus, EventBody};
+use stagebox_protocol::{BoxStatus, EventBody, Preflight};
 
 /// The events that lead from one status to the next, in the order of the signal's way through the box.
 #[must_use]
@@ -26,6 +26,7 @@ pub fn between(before: &BoxStatus, after: &BoxStatus) -> Vec<EventBody> {
     live(before, after, &mut events);
     outputs(before, after, &mut events);
     warnings(before, after, &mut events);
+    preflight(before, after, &mut events);
     events
 }
 
@@ -106,9 +107,20 @@ fn warnings(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>) 
     }
 }
 
+fn preflight(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>) {
+    let Some(new) = after.preflight.as_ref().filter(|test| test.finished_at.is_some()) else { return };
+    let was_over = |old: &Preflight| old.finished_at.is_some() && old.started_at == new.started_at;
+    if !before.preflight.as_ref().is_some_and(was_over) {
+        let error = new.worst().map(|check| format!("{}: {}", check.name, check.said));
+        events.push(EventBody::PreflightFinished { state: new.state, error, upload_kbps: new.upload_kbps });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stagebox_protocol::Timestamp;
+    use stagebox_protocol::preflight::{PreflightCheck, PreflightState, PreflightVerdict};
     use stagebox_protocol::telemetry::{OutputRole, OutputStatus};
 
     fn output(state: OutputState) -> BoxStatus {
@@ -171,6 +183,40 @@ mod tests {
         assert_eq!(between(&hot, &warned(WarningKind::Hot, "90 °C")), []);
         assert_eq!(between(&hot, &none), [EventBody::WarningCleared { warning: WarningKind::Hot }]);
         assert_eq!(between(&none, &warned(WarningKind::Clock, "not set")), []);
+    }
+
+    #[test]
+    fn a_test_is_told_of_once_when_it_is_over() {
+        let test = |state, started, finished: Option<i64>| {
+            let check = PreflightCheck {
+                name: "disk".into(),
+                verdict: PreflightVerdict::Warn,
+                said: "it is slow".into(),
+                fix: None,
+            };
+            let preflight = Preflight {
+                state,
+                percent: 0,
+                started_at: Timestamp::from_unix_ms(started),
+                finished_at: finished.map(Timestamp::from_unix_ms),
+                checks: vec![check],
+                upload_kbps: Some(5),
+            };
+            BoxStatus { preflight: Some(preflight), ..BoxStatus::default() }
+        };
+        let over = |state| EventBody::PreflightFinished {
+            state,
+            error: Some("disk: it is slow".into()),
+            upload_kbps: Some(5),
+        };
+        let (running, warned) =
+            (test(PreflightState::Running, 1, None), test(PreflightState::Warned, 1, Some(9)));
+        assert_eq!(between(&BoxStatus::default(), &running), []);
+        assert_eq!(between(&running, &warned), [over(PreflightState::Warned)]);
+        assert_eq!(between(&warned, &warned), []);
+        // Another one that was over before anybody looked.
+        let cancelled = test(PreflightState::Cancelled, 10, Some(11));
+        assert_eq!(between(&warned, &cancelled), [over(PreflightState::Cancelled)]);
     }
 
     #[test]

@@ -80,28 +80,7 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     pub(super) fn new(cloud_url: &str, id: &str, secret: Secret, trust: &Trust) -> Result<Self, LinkError> {
-        let mut url = reqwest::Url::parse(cloud_url)
-            .map_err(|error| LinkError::Url(format!("`{cloud_url}` is no URL ({error})")))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(LinkError::Url(format!(
-                "`{cloud_url}` must begin with http:// or https:// and a host"
-            )));
-        }
-        let path = format!("{}/api/v1/devices/self/targets", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        url.set_query(None);
-        // Already installed if another part of the daemon came first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = reqwest::Client::builder()
-            .timeout(LIMIT)
-            .connect_timeout(Duration::from_secs(2))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        if url.scheme() == "https" {
-            let tls = trust.client_config().map_err(LinkError::Authorities)?;
-            client = client.tls_backend_preconfigured(rustls::ClientConfig::clone(&tls));
-        }
-        let client = client.build().map_err(|error| LinkError::Http(error.to_string()))?;
+        let (client, url) = client(cloud_url, "/api/v1/devices/self/targets", trust, LIMIT)?;
         Ok(Self { client, url, id: id.to_owned(), secret })
     }
 
@@ -131,8 +110,38 @@ impl Fetcher {
     }
 }
 
+/// A client for the cloud, of which a request may take so long, and the address of one of its paths.
+pub(crate) fn client(
+    cloud_url: &str,
+    path: &str,
+    trust: &Trust,
+    limit: Duration,
+) -> Result<(reqwest::Client, reqwest::Url), LinkError> {
+    let mut url = reqwest::Url::parse(cloud_url)
+        .map_err(|error| LinkError::Url(format!("`{cloud_url}` is no URL ({error})")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(LinkError::Url(format!("`{cloud_url}` must begin with http:// or https:// and a host")));
+    }
+    let path = format!("{}{path}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    url.set_query(None);
+    // Already installed if another part of the daemon came first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client = reqwest::Client::builder()
+        .timeout(limit)
+        .connect_timeout(Duration::from_secs(2))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    if url.scheme() == "https" {
+        let tls = trust.client_config().map_err(LinkError::Authorities)?;
+        client = client.tls_backend_preconfigured(rustls::ClientConfig::clone(&tls));
+    }
+    let client = client.build().map_err(|error| LinkError::Http(error.to_string()))?;
+    Ok((client, url))
+}
+
 /// An error with its causes: reqwest's own text says only that sending failed.
-fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

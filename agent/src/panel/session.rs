@@ -9,6 +9,7 @@ use stagebox_protocol::{
         AudioPeaks, Decoder, FrameError, FromAgent, HEARTBEAT_MS, Hello, Intent, Outcome, Status, ToAgent,
         encode, text,
     },
+    preflight::UPLOAD_S,
     telemetry::AudioLevel,
 };
 use tokio::{
@@ -19,7 +20,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
-use super::view::{Surroundings, View, peaks};
+use super::view::{Surroundings, View, peaks, preflight};
+use crate::clock::unix_ms;
 use crate::control::Control;
 
 /// Changes come at once, but not faster than anybody can see.
@@ -137,15 +139,19 @@ impl Session {
     }
 
     async fn show(&mut self, surroundings: &watch::Receiver<Surroundings>) -> Result<(), Ended> {
-        let (status, identify_ms) = {
+        let (status, identify_ms, preflight) = {
             let status = self.status.borrow_and_update();
-            (self.view.of(&status, &surroundings.borrow()), status.identify_ms)
+            let preflight = preflight(&status, unix_ms());
+            (self.view.of(&status, &surroundings.borrow()), status.identify_ms, preflight)
         };
         let status = Status { audio: self.peaks.or(status.audio), ..status };
         self.changed = false;
         self.are_shown = true;
         self.next_change = Instant::now() + FASTEST;
         self.say(&FromAgent::Status(status)).await?;
+        if let Some(preflight) = preflight {
+            self.say(&FromAgent::Preflight(preflight)).await?;
+        }
         if identify_ms > 0 {
             self.say(&FromAgent::Identify { duration_ms: identify_ms }).await?;
         }
@@ -206,6 +212,8 @@ impl Session {
             Intent::StartRecording => Command::StartRecording,
             Intent::StopRecording => Command::StopRecording,
             Intent::Reconnect => Command::Reconnect { output: None },
+            Intent::Preflight => Command::Preflight { upload_s: UPLOAD_S },
+            Intent::CancelPreflight => Command::CancelPreflight,
         };
         self.open.spawn(async move {
             let outcome = match control.execute(command, Origin::Panel).await {

@@ -46,6 +46,14 @@ impl Machinery for Fake {
     fn retry_encoder(&mut self) {
         self.0.lock().unwrap().push("retry encoder".to_owned());
     }
+
+    fn test(&mut self, run: u64, upload: Duration) {
+        self.0.lock().unwrap().push(format!("test {run} for {} s", upload.as_secs()));
+    }
+
+    fn cancel_test(&mut self) {
+        self.0.lock().unwrap().push("cancel test".to_owned());
+    }
 }
 
 /// A box with a real control and a real socket.

@@ -1,9 +1,10 @@
 //! The box's status in the panel's words.
 
 use stagebox_protocol::panel::{
-    AudioPeaks, Broadcast, Cloud, Input, Output, OutputState as Shown, Recording, Status, Storage, VideoMode,
-    text,
+    AudioPeaks, Broadcast, Cloud, Input, Output, OutputState as Shown, Preflight, PreflightState, Recording,
+    Status, Storage, VideoMode, text,
 };
+use stagebox_protocol::preflight::{PreflightCheck, PreflightState as Tested, PreflightVerdict};
 use stagebox_protocol::telemetry::{
     AudioLevel, BoxStatus, EncoderState, LiveState, OutputRole, OutputState, OutputStatus, RecordingState,
     SignalAlarm, SignalState,
@@ -11,6 +12,41 @@ use stagebox_protocol::telemetry::{
 
 /// Less than this is left for a recording: worth a word on the panel.
 const LOW_STORAGE_S: u64 = 15 * 60;
+
+/// A test that was this long ago says little about now.
+const OLD_TEST_S: u32 = 4 * 3600;
+
+/// The test before going live, for as long as it is worth a word; `unix_ms` is now.
+pub(super) fn preflight(status: &BoxStatus, unix_ms: i64) -> Option<Preflight> {
+    let test = status.preflight.as_ref()?;
+    let ago_s = test.finished_at.map_or(0, |at| {
+        u32::try_from(unix_ms.saturating_sub(at.unix_ms()).max(0) / 1000).unwrap_or(u32::MAX)
+    });
+    let is_live = !matches!(status.live.state, LiveState::Off | LiveState::Unknown);
+    let (state, blamed) = match test.state {
+        Tested::Running => (PreflightState::Running { percent: test.percent }, under_way(test)),
+        // The stream itself says more by now.
+        _ if is_live || ago_s > OLD_TEST_S => return None,
+        Tested::Passed => (PreflightState::Passed { ago_s }, None),
+        Tested::Warned => (PreflightState::Warned { ago_s }, test.worst()),
+        Tested::Failed => (PreflightState::Failed { ago_s }, test.worst()),
+        Tested::Cancelled => (PreflightState::Cancelled, None),
+        Tested::Unknown => return None,
+    };
+    let what = blamed.map_or("", |check| match check.name.as_str() {
+        "room" => "room on the disk",
+        "main" => "main server",
+        "backup" => "backup server",
+        "third" => "third server",
+        "fourth" => "fourth server",
+        name => name,
+    });
+    Some(Preflight { state, what: text(what) })
+}
+
+fn under_way(test: &stagebox_protocol::Preflight) -> Option<&PreflightCheck> {
+    test.checks.iter().find(|check| check.verdict == PreflightVerdict::Running)
+}
 
 /// What the panel shows beside the box's status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -244,6 +280,44 @@ mod tests {
         assert_eq!(status.audio, Some(AudioPeaks { left_dbfs: -18, right_dbfs: -18 }), "mono goes to both");
         assert_eq!(status.storage, Some(Storage { free_mb: 5_000, left_min: Some(121) }));
         assert_eq!(shown(&BoxStatus::default()), Status::default());
+    }
+
+    #[test]
+    fn a_test_is_told_while_it_is_worth_a_word() {
+        let test = |state, live, ago_ms: i64| {
+            let check = |name: &str, verdict| PreflightCheck {
+                name: name.into(),
+                verdict,
+                said: String::new(),
+                fix: None,
+            };
+            let mut status = box_status(live);
+            status.preflight = Some(stagebox_protocol::Preflight {
+                state,
+                percent: 40,
+                started_at: stagebox_protocol::Timestamp::from_unix_ms(0),
+                finished_at: (state != Tested::Running)
+                    .then(|| stagebox_protocol::Timestamp::from_unix_ms(20_000_000 - ago_ms)),
+                checks: vec![
+                    check("clock", PreflightVerdict::Warn),
+                    check("main", PreflightVerdict::Fail),
+                    check("upload", PreflightVerdict::Running),
+                ],
+                upload_kbps: None,
+            });
+            preflight(&status, 20_000_000).map(|test| (test.state, test.what.as_str().to_owned()))
+        };
+        let told = |state, what: &str| Some((state, what.to_owned()));
+        let (off, live) = (LiveState::Off, LiveState::Live);
+        assert_eq!(preflight(&box_status(off), 0), None);
+        assert_eq!(test(Tested::Running, off, 0), told(PreflightState::Running { percent: 40 }, "upload"));
+        assert_eq!(test(Tested::Passed, off, 61_000), told(PreflightState::Passed { ago_s: 61 }, ""));
+        assert_eq!(test(Tested::Failed, off, 0), told(PreflightState::Failed { ago_s: 0 }, "main server"));
+        assert_eq!(test(Tested::Cancelled, off, 0), told(PreflightState::Cancelled, ""));
+        // The clock was set back meanwhile.
+        assert_eq!(test(Tested::Passed, off, -5_000), told(PreflightState::Passed { ago_s: 0 }, ""));
+        assert_eq!(test(Tested::Failed, live, 0), None);
+        assert_eq!(test(Tested::Passed, off, 14_401_000), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Connector for Line {
 }
 
 /// Says what is wrong with a certificate in the box's own words.
-fn describe(error: std::io::Error, target: &Target) -> ConnectError {
+pub(crate) fn describe(error: std::io::Error, target: &Target) -> ConnectError {
     let words = error.get_ref().and_then(|inner| inner.downcast_ref()).and_then(trust::describe);
     match words {
         Some(words) => {

@@ -6,7 +6,7 @@
 
 mod line;
 mod rate;
-mod reach;
+pub(crate) mod reach;
 mod report;
 mod standby;
 #[cfg(test)]
@@ -16,6 +16,7 @@ use stagebox_media::rtmp::StreamInfo;
 use stagebox_protocol::telemetry::OutputRole;
 use stagebox_push::{Hub, OutputConfig, OutputHandle, Patience, Times};
 
+pub(crate) use line::describe as describe_tls;
 pub use rate::{Range, Rate};
 pub use report::report;
 pub use standby::Standby;

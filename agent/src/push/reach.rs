@@ -21,8 +21,12 @@ const MOST: usize = 16;
 ///
 /// Whoever calls gives it up when it has lasted for too long.
 pub(super) async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses = in_turns(lookup_host((host, port)).await?.collect());
-    race(&addresses).await
+    race(&look_up(host, port).await?).await
+}
+
+/// The addresses of a host, in the order in which they have their turns.
+pub(crate) async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(in_turns(lookup_host((host, port)).await?.collect()))
 }
 
 /// Both families by turns, the one that the system prefers first.
@@ -42,7 +46,7 @@ fn in_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// The first connection that stands; why the last attempt failed, if there is none left.
-async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+pub(crate) async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut attempts = JoinSet::new();
     let mut turns = addresses.iter();
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name leads to no address");

@@ -1,6 +1,7 @@
 //! `/api/v1/devices`.
 
 use super::listing::LISTING;
+use super::upload_test::{Measuring, measured};
 use super::{DeviceChange, DeviceView, NewDevice, Targets, WantedConfig, away};
 use crate::app::App;
 use crate::http::{self, ApiError, Call, IfMatch, Line, Listed, Parsed, Response, Routes, answer, line};
@@ -22,7 +23,7 @@ const MAX_HEADER: usize = 512;
 
 /// The operations in the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(list, create, read, change, command, targets))]
+#[openapi(paths(list, create, read, change, command, targets, super::upload_test::measure))]
 pub struct Operations;
 
 type DeviceList = Listed<DeviceView>;
@@ -97,11 +98,15 @@ struct Arguments {
     /// Of `fetch_more_logs`: where the piece begins, in bytes.
     #[schema(required = false)]
     offset: u32,
+    /// Of `preflight`: for how many seconds the upload is measured.
+    #[schema(required = false, minimum = 1, maximum = 30, default = 10)]
+    upload_s: u32,
 }
 
 /// The slice's paths.
 pub fn routes(app: App) -> Routes {
-    let (all_app, one_app, targets_app) = (app.clone(), app.clone(), app.clone());
+    let (all_app, one_app, targets_app, upload_app) = (app.clone(), app.clone(), app.clone(), app.clone());
+    let measuring = Measuring::default();
     let all = warp::path!("api" / "v1" / "devices")
         .and(http::call())
         .then(move |call| answer(all(all_app.clone(), call)));
@@ -111,10 +116,13 @@ pub fn routes(app: App) -> Routes {
     let targets = warp::path!("api" / "v1" / "devices" / "self" / "targets")
         .and(http::call())
         .then(move |call| answer(targets(targets_app.clone(), call)));
+    let upload = warp::path!("api" / "v1" / "devices" / "self" / "upload-test")
+        .and(http::call())
+        .then(move |call| answer(measured(upload_app.clone(), measuring.clone(), call)));
     let command = warp::path!("api" / "v1" / "devices" / BoxId / "commands" / String)
         .and(http::call())
         .then(move |id, name, call| answer(command(app.clone(), id, name, call)));
-    all.or(one).unify().or(targets).unify().or(command).unify().boxed()
+    all.or(one).unify().or(targets).unify().or(upload).unify().or(command).unify().boxed()
 }
 
 async fn all(app: App, mut call: Call) -> Result<Response, ApiError> {
@@ -290,6 +298,12 @@ async fn arguments(call: &mut Call) -> Result<Map<String, Value>, ApiError> {
     responses((status = 200, description = "The targets.", body = Targets))
 )]
 async fn targets(app: App, call: Call) -> Result<Response, ApiError> {
+    let id = own(&app, &call).await?;
+    http::json(&app.devices.targets(&id).await?)
+}
+
+/// The box that asks.
+pub(super) async fn own(app: &App, call: &Call) -> Result<BoxId, ApiError> {
     let refused = || {
         ApiError::unauthorized("show the device's id and secret by HTTP Basic").header(
             header::WWW_AUTHENTICATE,
@@ -297,8 +311,7 @@ async fn targets(app: App, call: Call) -> Result<Response, ApiError> {
         )
     };
     let (id, secret) = call.header(header::AUTHORIZATION).and_then(basic).ok_or_else(refused)?;
-    let id = app.devices.authenticate(&id, &secret).await?.ok_or_else(refused)?;
-    http::json(&app.devices.targets(&id).await?)
+    app.devices.authenticate(&id, &secret).await?.ok_or_else(refused)
 }
 
 /// Reads HTTP Basic (RFC 7617).

@@ -20,6 +20,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 mod together;
+mod upload_test;
 
 pub(crate) use actions::ACTIONS;
 pub(crate) use away::{follow_telemetry, is_away};

@@ -141,6 +141,24 @@ impl Call {
         whole(body, announced, self.limits.unwrap_or_else(|| Http::default().body_limits())).await
     }
 
+    /// The next piece of the body as it comes, until then; nothing at its end.
+    pub(crate) async fn piece(&mut self, deadline: Instant) -> Result<Option<Bytes>, ApiError> {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Ok(piece) = tokio::time::timeout_at(deadline.into(), body.next()).await else {
+            return Err(ApiError::new(
+                http::StatusCode::REQUEST_TIMEOUT,
+                "timeout",
+                "the body took too long",
+            ));
+        };
+        piece.transpose().map_err(|_| ApiError::bad_request("the body broke off"))
+    }
+
+    /// Reads on for a while, so that whoever still sends can read why that was in vain.
+    pub(crate) async fn throw_away(&mut self) {
+        drain(self.body.get_mut().unwrap_or_else(PoisonError::into_inner)).await;
+    }
+
     /// Reads the body as a JSON object, to be taken apart field by field.
     pub async fn fields(&mut self) -> Result<Fields, ApiError> {
         let kind = self.header(header::CONTENT_TYPE).unwrap_or_default();

@@ -33,3 +33,4 @@ mod settings;
 mod simulcasts;
 mod stream;
 mod tls;
+mod upload_test;

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { BitrateHistory } from "../src/admin/data/bitrate_history.ts";
 import { boxState, outputText, signalText } from "../src/admin/data/box_state.ts";
 import { ago, bytes, duration, kbps, meterPosition, msOf, span } from "../src/admin/data/format.ts";
+import { checkName, stateLook, verdictLook, whyNoTest } from "../src/admin/data/preflight_words.ts";
 import { routeOf } from "../src/admin/data/route.ts";
-import type { Device, Telemetry } from "../src/admin/data/types.ts";
+import type { Device, Preflight, PreflightCheck, Telemetry } from "../src/admin/data/types.ts";
 import { clockText } from "../src/player/clock_text.ts";
 import { actionOfKey } from "../src/player/keyboard.ts";
 import { trouble, troubleOfStatus } from "../src/player/trouble.ts";
@@ -108,4 +109,17 @@ test("the bitrate history keeps its length and counts a report once", () => {
   const history = new BitrateHistory(3);
   for (const ts of ["1", "2", "2", "3", "4"]) history.push({ ...telemetry, ts });
   assert.deepEqual(history.lines(), [{ name: "Encoder", values: [3000, 3000, 3000] }]);
+});
+
+test("a test before going live says how things are, also those of a later box", () => {
+  const check = (name: string, verdict: string): PreflightCheck => ({ name, verdict, said: "", fix: undefined }) as PreflightCheck;
+  assert.equal(checkName(check("disk", "pass")), "Disk speed");
+  assert.equal(checkName(check("srt_backup", "pass")), "srt backup");
+  assert.deepEqual(verdictLook(check("disk", "fail")), ["chip-fault", "Failed"]);
+  assert.deepEqual(verdictLook(check("disk", "half")), ["chip-end", "Unknown"]);
+  const look = (state: string): string => stateLook({ state } as Preflight)[1];
+  assert.deepEqual(["passed", "warned", "half"].map(look), ["Passed", "Passed, with warnings", "Unknown"]);
+  assert.equal(whyNoTest(true, false), "");
+  assert.match(whyNoTest(true, true), /live/);
+  assert.match(whyNoTest(false, true), /offline/);
 });

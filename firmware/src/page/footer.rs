@@ -8,9 +8,11 @@ use embedded_graphics::{
     text::Alignment,
 };
 
+use stagebox_protocol::panel::Preflight;
+
 use super::{
     fill,
-    words::{Line, say},
+    words::{self, Line, say},
     write,
 };
 
@@ -30,6 +32,7 @@ pub enum Footer<'a> {
     /// How far the button is on its way to a stop.
     Hold {
         percent: u8,
+        to: HoldTo,
     },
     /// An answer to the person at the panel.
     Notice {
@@ -37,9 +40,31 @@ pub enum Footer<'a> {
         since_ms: u64,
     },
     Trouble(&'a str),
+    /// The test before going live.
+    Test(&'a Preflight),
     Device(&'a str),
     Address(&'a str),
     Claim(&'a str),
+}
+
+/// What holding the button leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldTo {
+    Stop,
+    Test,
+    EndTest,
+}
+
+impl HoldTo {
+    /// What to do, as the display says it while the button is down.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Stop => "KEEP HOLDING TO STOP",
+            Self::Test => "KEEP HOLDING TO TEST",
+            Self::EndTest => "KEEP HOLDING TO END TEST",
+        }
+    }
 }
 
 impl<'a> Footer<'a> {
@@ -47,7 +72,7 @@ impl<'a> Footer<'a> {
     #[must_use]
     pub fn text(&self) -> &'a str {
         match self {
-            Self::Empty | Self::Hold { .. } => "",
+            Self::Empty | Self::Hold { .. } | Self::Test(_) => "",
             Self::Notice { line, .. }
             | Self::Trouble(line)
             | Self::Device(line)
@@ -64,7 +89,12 @@ where
     let area = Rectangle::new(Point::new(0, TOP), Size::new(128, HEIGHT));
     match footer {
         Footer::Empty => Ok(()),
-        Footer::Hold { percent } => hold(*percent, area, target),
+        Footer::Hold { percent, to } => hold(*percent, to.words(), area, target),
+        Footer::Test(test) => {
+            let mut line = Line::new();
+            words::preflight(&mut line, test);
+            long_line(&line, now_ms, On, target)
+        }
         Footer::Notice { line, since_ms } => {
             fill(target, area, On)?;
             long_line(line, now_ms.saturating_sub(*since_ms), Off, target)
@@ -96,7 +126,7 @@ where
     }
 }
 
-fn hold<D>(percent: u8, area: Rectangle, target: &mut D) -> Result<(), D::Error>
+fn hold<D>(percent: u8, line: &str, area: Rectangle, target: &mut D) -> Result<(), D::Error>
 where
     D: DrawTarget<Color = BinaryColor>,
 {
@@ -104,8 +134,8 @@ where
     let done = Rectangle::new(area.top_left, Size::new(128 * u32::from(percent.min(100)) / 100, HEIGHT));
     fill(target, done, On)?;
     let at = Point::new(64, TEXT_Y);
-    write(target, &FONT_5X8, "KEEP HOLDING TO STOP", at, Alignment::Center, On)?;
-    write(&mut target.clipped(&done), &FONT_5X8, "KEEP HOLDING TO STOP", at, Alignment::Center, Off)?;
+    write(target, &FONT_5X8, line, at, Alignment::Center, On)?;
+    write(&mut target.clipped(&done), &FONT_5X8, line, at, Alignment::Center, Off)?;
     Ok(())
 }
 

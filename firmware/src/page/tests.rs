@@ -1,7 +1,8 @@
 use std::{fs, path::PathBuf};
 
 use stagebox_protocol::panel::{
-    AudioPeaks, Broadcast, Input, Output, OutputState, Recording, Storage, VideoMode, text,
+    AudioPeaks, Broadcast, Input, Output, OutputState, Preflight, PreflightState, Recording, Storage,
+    VideoMode, text,
 };
 
 use super::*;
@@ -59,7 +60,13 @@ fn pages_look_as_they_did() {
     check("trouble", &status_page(&troubled(), Footer::Trouble("Disk full, recording stopped")));
     check("going_live", &status_page(&small, Footer::Empty));
     check("not_set_up", &status_page(&bare, Footer::Claim("K7QM-2R")));
-    check("hold", &status_page(&on_air(), Footer::Hold { percent: 60 }));
+    check("hold", &status_page(&on_air(), Footer::Hold { percent: 60, to: HoldTo::Stop }));
+    let test = |state, what| Preflight { state, what: text(what) };
+    let running = test(PreflightState::Running { percent: 40 }, "upload");
+    check("testing", &status_page(&idle(), Footer::Test(&running)));
+    let failed = test(PreflightState::Failed { ago_s: 0 }, "main server");
+    check("test_failed", &status_page(&idle(), Footer::Test(&failed)));
+    check("hold_to_test", &status_page(&idle(), Footer::Hold { percent: 40, to: HoldTo::Test }));
     check("notice", &status_page(&on_air(), Footer::Notice { line: "Hold the button to stop", since_ms: 0 }));
     check("identify", &View { flash: true, ..status_page(&idle(), Footer::Device("Stage left")) });
     let dead = Scene::AgentDead { for_s: 72, was_on_air: true };
@@ -92,6 +99,21 @@ fn words_fit_their_place() {
     for ((width, height, rate_milli, interlaced), expected) in modes {
         let mut line = words::Line::new();
         words::input(&mut line, &Input::Locked(VideoMode { width, height, rate_milli, interlaced }));
+        assert_eq!(line.as_str(), expected);
+    }
+    let tests = [
+        (PreflightState::Running { percent: 7 }, "", "Testing 7%"),
+        (PreflightState::Running { percent: 40 }, "room on the disk", "Testing 40%: room on the disk"),
+        (PreflightState::Passed { ago_s: 59 }, "", "Test passed just now"),
+        (PreflightState::Passed { ago_s: 61 }, "", "Test passed 1min ago"),
+        (PreflightState::Passed { ago_s: 7_200 }, "", "Test passed 2h ago"),
+        (PreflightState::Warned { ago_s: 0 }, "clock", "Test: look at clock"),
+        (PreflightState::Failed { ago_s: 0 }, "backup server", "Test failed: backup server"),
+        (PreflightState::Cancelled, "", "Test cancelled"),
+    ];
+    for (state, what, expected) in tests {
+        let mut line = words::Line::new();
+        words::preflight(&mut line, &Preflight { state, what: text(what) });
         assert_eq!(line.as_str(), expected);
     }
     let spaces = [
@@ -143,7 +165,9 @@ fn nothing_that_an_agent_can_say_breaks_a_page() {
             trouble: text(&words),
             ..Status::default()
         };
-        for footer in [Footer::Trouble(&status.trouble), Footer::Hold { percent }, Footer::Claim(&words)] {
+        let test = Preflight { state: PreflightState::Running { percent }, what: text(&words) };
+        let hold = Footer::Hold { percent, to: HoldTo::EndTest };
+        for footer in [Footer::Trouble(&status.trouble), hold, Footer::Claim(&words), Footer::Test(&test)] {
             draw(&View { now_ms, ..status_page(&status, footer) }, &mut Screen::new()).unwrap();
         }
     });

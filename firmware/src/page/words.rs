@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter, Write as _};
 
-use stagebox_protocol::panel::{Input, Output, OutputState, Recording, Storage};
+use stagebox_protocol::panel::{Input, Output, OutputState, Preflight, PreflightState, Recording, Storage};
 
 /// A line of text; what does not fit is cut off.
 pub(crate) type Line = heapless::String<32>;
@@ -74,6 +74,34 @@ pub(crate) fn recording(line: &mut Line, recording: Recording) {
         Recording::Off => say(line, format_args!("off")),
         Recording::On { elapsed_s } => say(line, format_args!("{}", Clock(elapsed_s))),
         Recording::Failed => say(line, format_args!("FAILED")),
+    }
+}
+
+/// The test before going live, and how long ago it was.
+pub(crate) fn preflight(line: &mut Line, test: &Preflight) {
+    let what = &test.what;
+    match test.state {
+        PreflightState::Running { percent } if what.is_empty() => {
+            say(line, format_args!("Testing {percent}%"));
+        }
+        PreflightState::Running { percent } => say(line, format_args!("Testing {percent}%: {what}")),
+        PreflightState::Passed { ago_s } => say(line, format_args!("Test passed {}", Ago(ago_s))),
+        PreflightState::Warned { .. } => say(line, format_args!("Test: look at {what}")),
+        PreflightState::Failed { .. } => say(line, format_args!("Test failed: {what}")),
+        PreflightState::Cancelled => say(line, format_args!("Test cancelled")),
+    }
+}
+
+/// Roughly how long ago.
+struct Ago(u32);
+
+impl Display for Ago {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ..60 => f.write_str("just now"),
+            seconds @ 60..3_600 => write!(f, "{}min ago", seconds / 60),
+            seconds => write!(f, "{}h ago", seconds / 3_600),
+        }
     }
 }
 

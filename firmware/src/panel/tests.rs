@@ -61,7 +61,7 @@ fn a_press_goes_live_and_a_hold_stops() {
 }
 
 #[test]
-fn a_press_never_stops_and_a_hold_never_starts() {
+fn a_press_never_stops_and_a_hold_never_goes_live() {
     for broadcast in
         [Broadcast::Starting, Broadcast::OnAir { elapsed_s: 1 }, Broadcast::Lost { elapsed_s: 1 }]
     {
@@ -75,7 +75,32 @@ fn a_press_never_stops_and_a_hold_never_starts() {
         assert!(!matches!(panel.view(10 + NOTICE_MS, None).footer, Footer::Notice { .. }));
     }
     let mut panel = answering(0, idle());
-    assert_eq!(panel.handle(10, Input::Gesture(Gesture::Hold)), [rejected("It is not on air")]);
+    let sent = panel.handle(10, Input::Gesture(Gesture::Hold));
+    assert_eq!(sent, [Action::Send(ToAgent::Intent { id: 1, intent: Intent::Preflight })]);
+}
+
+#[test]
+fn a_hold_off_air_tests_and_the_result_has_its_turn() {
+    let mut panel = answering(0, idle());
+    assert_eq!(panel.view(0, Some(40)).footer, Footer::Hold { percent: 40, to: HoldTo::Test });
+    let told = |state, what: &str| Preflight { state, what: text(what) };
+    let running = told(PreflightState::Running { percent: 40 }, "upload");
+    panel.handle(10, Input::Frame(FromAgent::Preflight(running.clone())));
+    assert_eq!(panel.view(10, None).footer, Footer::Test(&running));
+    assert_eq!(panel.view(10, Some(40)).footer, Footer::Hold { percent: 40, to: HoldTo::EndTest });
+    let sent = panel.handle(20, Input::Gesture(Gesture::Hold));
+    assert_eq!(sent, [Action::Send(ToAgent::Intent { id: 1, intent: Intent::CancelPreflight })]);
+    let failed = told(PreflightState::Failed { ago_s: 0 }, "disk");
+    panel.handle(30, Input::Frame(FromAgent::Preflight(failed.clone())));
+    let turns = [0, TURN_MS].map(|now_ms| panel.view(now_ms, None).footer);
+    assert_eq!(turns, [Footer::Test(&failed), Footer::Device("Stage left")]);
+    // On air a hold stops, whatever was tested.
+    panel.handle(40, Input::Frame(FromAgent::Status(on_air())));
+    assert_eq!(panel.view(40, Some(40)).footer, Footer::Hold { percent: 40, to: HoldTo::Stop });
+    // What is not told any more is not shown any more.
+    panel.handle(2_030, Input::Frame(FromAgent::Ping));
+    assert_eq!(panel.test(), None);
+    assert_eq!(panel.view(0, None).footer, Footer::Device("Stage left"));
 }
 
 #[test]
@@ -176,10 +201,6 @@ fn the_last_line_is_shared() {
     );
     let panel = answering(0, Status { trouble: text("Backup is away"), ..on_air() });
     assert_eq!(panel.view(0, None).footer, Footer::Trouble("Backup is away"));
-    assert_eq!(panel.view(0, Some(40)).footer, Footer::Hold { percent: 40 });
-    assert_eq!(
-        answering(0, idle()).view(0, Some(40)).footer,
-        Footer::Device("Stage left"),
-        "nothing to stop"
-    );
+    assert_eq!(panel.view(0, Some(40)).footer, Footer::Hold { percent: 40, to: HoldTo::Stop });
+    assert_eq!(Panel::new(BOOT_MS).view(0, Some(40)).footer, Footer::Empty, "nobody to tell");
 }

@@ -11,7 +11,11 @@ use crate::{
 pub(super) fn lines(panel: &Panel, now_ms: u64) -> Vec<String> {
     let mut lines = vec![line("tally", panel.tally(now_ms).label())];
     match panel.status() {
-        Some(status) => status_lines(status, &mut lines),
+        Some(status) => {
+            status_lines(status, &mut lines);
+            let test = panel.test().map(|test| line("test", &said(|line| words::preflight(line, test))));
+            lines.extend(test);
+        }
         None if panel.tally(now_ms) == Tally::AgentDead => lines.push(line("agent", "not answering")),
         None => lines.push(line("agent", "starting")),
     }
@@ -69,7 +73,7 @@ fn said(say: impl FnOnce(&mut Line)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use stagebox_protocol::panel::FromAgent;
+    use stagebox_protocol::panel::{FromAgent, Preflight, PreflightState};
 
     use super::*;
     use crate::{Input, panel::tests::on_air};
@@ -84,6 +88,10 @@ mod tests {
              backup     6009 kb/s\nrecording  1:15:30\nstorage    43h left\naudio      -18 -24 dBFS\n\
              cloud      online\ndevice     Stage left\naddress    192.0.2.17"
         );
+        let state = PreflightState::Failed { ago_s: 5 };
+        let test = Preflight { state, what: stagebox_protocol::panel::text("disk") };
+        panel.handle(0, Input::Frame(FromAgent::Preflight(test)));
+        assert_eq!(lines(&panel, 0).last().unwrap(), "test       Test failed: disk");
         panel.handle(9_000, Input::Tick);
         assert_eq!(lines(&panel, 9_000).join("\n"), "tally      agent dead\nagent      not answering");
     }

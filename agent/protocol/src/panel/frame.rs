@@ -26,7 +26,7 @@ pub trait PanelFrame: Serialize + DeserializeOwned {
 }
 
 impl PanelFrame for FromAgent {
-    const KINDS: u8 = 5;
+    const KINDS: u8 = 6;
 }
 
 impl PanelFrame for ToAgent {

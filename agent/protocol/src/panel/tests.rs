@@ -44,6 +44,17 @@ fn from_agent() -> Vec<(&'static str, FromAgent)> {
     ]
 }
 
+fn tests_before_going_live() -> Vec<(&'static str, FromAgent)> {
+    let frame = |state, what: &str| FromAgent::Preflight(Preflight { state, what: text(what) });
+    vec![
+        ("from_agent_preflight_running", frame(PreflightState::Running { percent: 40 }, "upload")),
+        ("from_agent_preflight_passed", frame(PreflightState::Passed { ago_s: 61 }, "")),
+        ("from_agent_preflight_warned", frame(PreflightState::Warned { ago_s: 0 }, "clock")),
+        ("from_agent_preflight_failed", frame(PreflightState::Failed { ago_s: 7_200 }, "main server")),
+        ("from_agent_preflight_cancelled", frame(PreflightState::Cancelled, "")),
+    ]
+}
+
 fn to_agent() -> Vec<(&'static str, ToAgent)> {
     vec![
         ("to_agent_hello", ToAgent::Hello(Hello { program: text("panel 0.1.0") })),
@@ -53,6 +64,8 @@ fn to_agent() -> Vec<(&'static str, ToAgent)> {
         ("to_agent_stop_recording", ToAgent::Intent { id: 10, intent: Intent::StopRecording }),
         ("to_agent_reconnect", ToAgent::Intent { id: 65_535, intent: Intent::Reconnect }),
         ("to_agent_ping", ToAgent::Ping),
+        ("to_agent_preflight", ToAgent::Intent { id: 11, intent: Intent::Preflight }),
+        ("to_agent_cancel_preflight", ToAgent::Intent { id: 12, intent: Intent::CancelPreflight }),
     ]
 }
 
@@ -86,7 +99,7 @@ fn all<T: PanelFrame>(mut bytes: &[u8]) -> Vec<Result<T, FrameError>> {
 
 #[test]
 fn frames_are_the_golden_bytes() {
-    for (name, frame) in from_agent() {
+    for (name, frame) in from_agent().into_iter().chain(tests_before_going_live()) {
         check_golden(name, &frame);
         assert_eq!(all::<FromAgent>(&encode(&frame)), [Ok(frame)]);
     }
@@ -99,7 +112,7 @@ fn frames_are_the_golden_bytes() {
 #[test]
 fn kinds_are_counted() {
     assert_eq!(
-        postcard::to_slice(&FromAgent::Outcome { id: 0, outcome: Outcome::Done }, &mut [0; 8]).unwrap()[0],
+        postcard::to_slice(&tests_before_going_live().remove(0).1, &mut [0; 64]).unwrap()[0],
         FromAgent::KINDS - 1
     );
     assert_eq!(postcard::to_slice(&ToAgent::Ping, &mut [0; 8]).unwrap()[0], ToAgent::KINDS - 1);

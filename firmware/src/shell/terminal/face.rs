@@ -79,7 +79,7 @@ impl Face<'_> {
     fn plain(&self, rows: u16) -> Vec<String> {
         let mut lines = facts::lines(self.link.panel(), self.now_ms);
         lines.truncate(usize::from(rows).saturating_sub(1));
-        lines.push("space: go live  s: stop  q: quit".to_owned());
+        lines.push("space: go live  s: stop, or test  q: quit".to_owned());
         lines
     }
 

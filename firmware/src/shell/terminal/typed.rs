@@ -103,11 +103,12 @@ fn meter(dbfs: Option<i8>) -> String {
 fn footer(footer: &Footer<'_>, now_ms: u64) -> Row {
     match footer {
         Footer::Empty => vec![],
-        Footer::Hold { percent } => {
-            let text: Vec<char> = format!("{:^WIDTH$}", "KEEP HOLDING TO STOP").chars().collect();
+        Footer::Hold { percent, to } => {
+            let text: Vec<char> = format!("{:^WIDTH$}", to.words()).chars().collect();
             let (held, rest) = text.split_at(WIDTH * usize::from(*percent.min(&100)) / 100);
             vec![(held.iter().collect(), true), (rest.iter().collect(), false)]
         }
+        Footer::Test(test) => centered(&said(|line| words::preflight(line, test)), false),
         Footer::Notice { line, .. } => centered(line, true),
         Footer::Trouble(line) => vec![(" ! ".to_owned(), now_ms % 1_000 < 500), (format!(" {line}"), false)],
         Footer::Device(line) | Footer::Address(line) => centered(line, false),

@@ -31,6 +31,9 @@ pub struct ClientConfig {
     pub limits: Limits,
     /// Fills the handshake; any number, best a random one.
     pub seed: u64,
+    /// Whether the conversation ends once the server has accepted the connection: nothing is published, and the server
+    /// is told no key.
+    pub connect_only: bool,
 }
 
 impl Default for ClientConfig {
@@ -45,6 +48,7 @@ impl Default for ClientConfig {
             handshake: HandshakeKind::default(),
             limits: Limits::default(),
             seed: 1,
+            connect_only: false,
         }
     }
 }
@@ -54,6 +58,8 @@ impl Default for ClientConfig {
 pub enum ClientEvent {
     /// The server takes the stream: from now on packets can be sent.
     Publishing,
+    /// The server has accepted the connection, and that is all that is wanted of it.
+    Connected,
 }
 
 /// A connection that publishes.
@@ -161,6 +167,10 @@ impl ClientSession {
 
     fn result(&mut self, command: &Command) -> Result<Option<ClientEvent>, RtmpError> {
         if command.transaction == transaction::CONNECT && matches!(self.state, State::Connecting) {
+            if self.config.connect_only {
+                self.state = State::Ended;
+                return Ok(Some(ClientEvent::Connected));
+            }
             self.create_stream();
         } else if command.transaction == transaction::CREATE_STREAM
             && matches!(self.state, State::CreatingStream)

@@ -100,4 +100,6 @@ export const COMMAND_WORDS: Record<CommandName, string> = {
   reconnect: "Reconnect",
   identify: "Identify",
   retry_encoder: "Try the encoder again",
+  preflight: "Test before going live",
+  cancel_preflight: "Cancel the test",
 };

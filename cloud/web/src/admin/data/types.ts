@@ -174,6 +174,8 @@ export interface Telemetry {
   network?: Interface[];
   /** What is wrong with the machine, and what to do about it. */
   warnings?: { kind: "under_voltage" | "throttled" | "hot" | "memory_low" | "clock" | "link_errors" | "unknown"; words: string }[];
+  /** The test before going live that runs, or ran last since the box's start. */
+  preflight?: Preflight;
 }
 
 export interface Interface {
@@ -197,6 +199,25 @@ export interface ReportedConfig {
   notes?: string[];
   /** What it works with. */
   running?: Record<string, unknown>;
+}
+
+/** A test of a box before going live, as far as it came. */
+export interface Preflight {
+  state: "running" | "passed" | "warned" | "failed" | "cancelled" | "unknown";
+  percent: number;
+  started_at: string;
+  finished_at?: string;
+  checks: PreflightCheck[];
+  upload_kbps?: number;
+}
+
+/** One thing that is looked at. */
+export interface PreflightCheck {
+  name: string;
+  verdict: "waiting" | "running" | "pass" | "warn" | "fail" | "skipped" | "unknown";
+  said: string;
+  /** What to do about it. */
+  fix?: string;
 }
 
 export interface Device {
@@ -238,7 +259,9 @@ export type CommandName =
   | "stop_recording"
   | "reconnect"
   | "identify"
-  | "retry_encoder";
+  | "retry_encoder"
+  | "preflight"
+  | "cancel_preflight";
 
 /** A condition that an operator should know of, as long as it lasts. */
 export interface Alarm {

@@ -1,0 +1,5 @@
+mod cloud;
+mod figures;
+mod rules;
+mod servers;
+mod whole;
