@@ -142,7 +142,12 @@ impl Daemon {
             segment_s: config.record.segment_s,
             segment_bytes: config.segment_bytes(),
             room: config.record_room(),
+            usb: config.record.prefer_usb.then(record::Places::default),
+            upload: config.record.upload,
+            slow: Duration::from_secs(config.record.slow_s.into()),
+            label: record::Label { id: None, title: box_name(config) },
         };
+        let own_label = recorder_config.label.clone();
         let recorder = record::spawn(recorder_config, hub.clone(), &durable, clock.clone())?;
         let trust = trust(config)?;
         let outputs: Vec<_> = OutputRole::ALL
@@ -179,6 +184,7 @@ impl Daemon {
             link.record_all(told);
         }
         targets::feed(config, link.as_ref().map(LinkHandle::targets), &outputs, log)?;
+        machinery::name_recordings(own_label, link.as_ref().map(LinkHandle::desired), recorder.clone());
         observe(&control, &encoder, &recorder, &outputs);
         preflight::observe(&control, &preflight);
         come_back(outputs.clone());

@@ -62,6 +62,14 @@ impl Durable {
         self.sync.send(done).await.map_err(|_| gone())?;
         wait.await.map_err(|_| gone())?
     }
+
+    /// As [`Self::sync`], for a thread that may wait; a task may not.
+    pub fn blocking_sync(&self) -> Result<(), DurableError> {
+        let (done, wait) = oneshot::channel();
+        let gone = || DurableError::Sync("the store is closed".to_owned());
+        self.sync.blocking_send(done).map_err(|_| gone())?;
+        wait.blocking_recv().map_err(|_| gone())?
+    }
 }
 
 /// Why a record could not be read or kept.

@@ -19,6 +19,7 @@ mod ladder;
 mod live;
 mod packaging;
 mod postgres;
+mod powercut;
 mod queue;
 mod redb_peer;
 mod simulcast;
@@ -84,6 +85,7 @@ const NAMES: &[&str] = &[
     "postgres",
     "postgres-million",
     "queue",
+    "powercut",
 ];
 
 async fn measure(name: &str, arguments: &Arguments) -> Result<Vec<Figure>> {
@@ -109,6 +111,7 @@ async fn measure(name: &str, arguments: &Arguments) -> Result<Vec<Figure>> {
         "start" => start::measure(runs).await,
         "failover" => failover::measure(runs).await,
         "item" => item::measure().await,
+        "powercut" => powercut::measure().await,
         _ => bail!("no figure '{name}'; there are: {}", NAMES.join(", ")),
     }
 }

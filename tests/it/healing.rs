@@ -56,7 +56,11 @@ async fn a_box_goes_up_the_ladder_and_remembers_it() -> Result<()> {
         Ok(agent.process.output().contains("nothing left to try").then_some(()))
     })
     .await?;
-    ensure!(steps(&agent.process.output()) == expected, "it began anew: {:?}", steps(&agent.process.output()));
+    ensure!(
+        steps(&agent.process.output()) == expected,
+        "it began anew: {:?}",
+        steps(&agent.process.output())
+    );
     let device = &path;
     wait_until("it is online", STEP, || async {
         Ok((cloud.api.get(device).await?["online"] == true).then_some(()))

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use stagebox_powercut::{Entry, Loss, Op, Tree};
 use stagebox_tests::house::{Cloud, CloudOptions, binary};
-use stagebox_tests::powercut::{End, Part, Run, a_box_that_records, cut, preload};
+use stagebox_tests::powercut::{End, Part, Run, a_box_that_records, cut, moments, preload};
 use tokio::process::Command;
 
 use super::{make_event, store};
@@ -30,6 +30,15 @@ async fn an_outbox_and_intents() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorder() -> Result<()> {
     ensure!(cut(Part::Recorder, SEED, 18, 3).await? == 18);
+    Ok(())
+}
+
+/// What it costs in real time is the machine's and only told here; the soak holds it to its limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorder_at_random_moments() -> Result<()> {
+    let moments = moments(SEED, 8, 4).await?;
+    println!("{moments}");
+    ensure!(moments.count() == 8);
     Ok(())
 }
 

@@ -298,6 +298,10 @@ impl SimBox {
                 | control::Action::RetryEncoder
                 | control::Action::Test { .. }
                 | control::Action::CancelTest => {}
+                control::Action::Mark { ticket, .. } => {
+                    let id = process.asked.remove(&ticket);
+                    deeds.extend(id.map(|id| Deed::Executed(id, Outcome::Done)));
+                }
                 control::Action::Reply { ticket, outcome } => {
                     if let Some(id) = process.asked.remove(&ticket) {
                         if matches!(outcome, Outcome::Rejected { .. }) {

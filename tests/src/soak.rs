@@ -93,6 +93,10 @@ const CUTS_OF_A_BOX: usize = 60;
 /// Cuts in the life of one writer.
 const CUTS_OF_A_RUN: usize = 5;
 
+/// Moments of recordings, at most, at which it is measured what a power cut costs.
+const MOMENTS: usize = 200;
+const MOMENTS_OF_A_RUN: usize = 8;
+
 /// Cuts the power `cuts` times under all parts or one, and says after each group of them that nothing was lost.
 pub(crate) async fn cut_power(cuts: usize, seed: u64, only: Option<Part>) -> Result<()> {
     println!("{cuts} power cuts, seed {seed}.");
@@ -114,6 +118,11 @@ pub(crate) async fn cut_power(cuts: usize, seed: u64, only: Option<Part>) -> Res
         if done >= cuts {
             break;
         }
+    }
+    if only.is_none_or(|only| only == Part::Recorder) {
+        let moments = powercut::moments(seed, cuts.min(MOMENTS), MOMENTS_OF_A_RUN).await?;
+        println!("{moments}.");
+        ensure!(moments.worst_s() <= powercut::MOST_LOST_S, "more is lost than may be");
     }
     println!("{done} power cuts: everything acknowledged was there, and everything older than 0.6 s played.");
     Ok(())

@@ -40,12 +40,20 @@ pub enum Command {
     },
     /// End the test that runs.
     CancelPreflight,
+    /// Note this moment of the recording.
+    Mark {
+        /// What happens there; at most [`LONGEST_LABEL`] characters.
+        label: Option<String>,
+    },
 }
 
 /// How long a box identifies itself when nothing else is said.
 pub const IDENTIFY_MS: u32 = 10_000;
 /// The longest time for which a box identifies itself.
 pub const LONGEST_IDENTIFY_MS: u32 = 600_000;
+
+/// Characters of the longest label of a mark.
+pub const LONGEST_LABEL: usize = 200;
 
 /// Why a command was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +104,29 @@ fn upload_s() -> u32 {
     UPLOAD_S
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MarkArgs {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+}
+
+impl MarkArgs {
+    /// A label of one line; one of nothing but space is none.
+    fn check(self) -> Result<Option<String>, Rejection> {
+        let Some(label) = self.label else { return Ok(None) };
+        let problem = if label.chars().count() > LONGEST_LABEL {
+            format!("label has {} characters; at most {LONGEST_LABEL} are kept", label.chars().count())
+        } else if label.chars().any(char::is_control) {
+            "label has control characters; give one line of text".to_owned()
+        } else {
+            let label = label.trim();
+            return Ok((!label.is_empty()).then(|| label.to_owned()));
+        };
+        Err(Rejection::BadArgs { command: "mark", problem })
+    }
+}
+
 fn identify_ms() -> u32 {
     IDENTIFY_MS
 }
@@ -123,7 +154,7 @@ impl Command {
     }
 
     /// Every name of version 1.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 12] = [
         "start_stream",
         "stop_stream",
         "start_recording",
@@ -135,6 +166,7 @@ impl Command {
         "fetch_more_logs",
         "preflight",
         "cancel_preflight",
+        "mark",
     ];
 
     /// The last level of the command's topic.
@@ -152,6 +184,7 @@ impl Command {
             Self::FetchMoreLogs { .. } => "fetch_more_logs",
             Self::Preflight { .. } => "preflight",
             Self::CancelPreflight => "cancel_preflight",
+            Self::Mark { .. } => "mark",
         }
     }
 
@@ -172,6 +205,7 @@ impl Command {
                 write(&FetchMoreLogsArgs { of: of.clone(), offset: *offset })
             }
             Self::Preflight { upload_s } => write(&PreflightArgs { upload_s: *upload_s }),
+            Self::Mark { label } => write(&MarkArgs { label: label.clone() }),
         }
     }
 
@@ -219,6 +253,7 @@ impl Command {
                 Ok(Self::Preflight { upload_s })
             }
             "cancel_preflight" => read::<NoArgs>("cancel_preflight", args).map(|_| Self::CancelPreflight),
+            "mark" => Ok(Self::Mark { label: read::<MarkArgs>("mark", args)?.check()? }),
             _ => Err(Rejection::UnknownCommand { name: name.chars().take(64).collect() }),
         }
     }

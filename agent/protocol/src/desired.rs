@@ -22,6 +22,9 @@ pub struct DesiredState {
     /// The event whose targets the box pushes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
+    /// What that event is called: recordings are named after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_title: Option<String>,
     /// Grows when the stream targets changed: the box fetches them anew over its authenticated HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets_version: Option<u64>,

@@ -59,6 +59,23 @@ pub enum EventBody {
     RecordingFailed {
         error: String,
     },
+    /// A moment of the recording was marked.
+    RecordingMarked {
+        file: String,
+        /// From the beginning of the file.
+        at_ms: u64,
+        label: Option<String>,
+    },
+    /// The disk takes the recording more slowly than it is made.
+    RecordingSlow {
+        error: String,
+    },
+    /// The recording goes on onto another disk.
+    RecordingMoved {
+        disk: String,
+        /// What became of the one before; none where a better one came.
+        error: Option<String>,
+    },
     OutputConnected {
         role: OutputRole,
     },
@@ -163,6 +180,9 @@ impl EventBody {
             Self::RecordingStarted { .. } => "recording_started",
             Self::RecordingStopped { .. } => "recording_stopped",
             Self::RecordingFailed { .. } => "recording_failed",
+            Self::RecordingMarked { .. } => "recording_marked",
+            Self::RecordingSlow { .. } => "recording_slow",
+            Self::RecordingMoved { .. } => "recording_moved",
             Self::OutputConnected { .. } => "output_connected",
             Self::OutputLost { .. } => "output_lost",
             Self::EncoderRestarted { .. } => "encoder_restarted",

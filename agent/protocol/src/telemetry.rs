@@ -114,6 +114,46 @@ pub struct RecordingStatus {
     pub bytes: u64,
     /// Why it does not record although it should.
     pub error: Option<String>,
+    /// Which disk it is on, where the box may choose: `internal`, or `USB` and the disk's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<String>,
+    /// Why it is not on the disk that it should be on, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_error: Option<String>,
+    /// The disk takes it more slowly than it is made, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow: Option<String>,
+    /// Frames that were lost because the disk was too slow.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped_frames: u64,
+    /// The moments that were marked last, the newest at the end; eight at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<MarkStatus>,
+    /// Recordings that wait to be uploaded.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uploads_waiting: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A moment of a recording that was marked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = BoxMark))]
+pub struct MarkStatus {
+    /// Counts from 1 for as long as the daemon runs.
+    pub number: u64,
+    /// The file, without its folder.
+    pub file: String,
+    /// From the beginning of the file, in milliseconds.
+    pub at_ms: u64,
+    /// What happens there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// The box's intent to record, and how far it came.

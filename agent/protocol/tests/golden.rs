@@ -127,6 +127,7 @@ fn telemetry() -> Telemetry {
             duration_ms: 60_500,
             bytes: 22_000_000,
             error: None,
+            ..RecordingStatus::default()
         },
         signal: SignalStatus {
             state: SignalState::Locked,
@@ -191,6 +192,11 @@ fn telemetry_with(preflight: Preflight) -> Telemetry {
     telemetry
 }
 
+fn marks() -> [(&'static str, Command); 2] {
+    let mark = |label: Option<&str>| Command::Mark { label: label.map(str::to_owned) };
+    [("command_mark", mark(None)), ("command_mark_labelled", mark(Some("Encore")))]
+}
+
 fn events() -> Vec<EventBody> {
     vec![
         EventBody::Started { software: "stagebox-agent 0.1.0".into() },
@@ -221,6 +227,9 @@ fn events() -> Vec<EventBody> {
             error: Some("main: the name is not known".into()),
             upload_kbps: Some(8_200),
         },
+        EventBody::RecordingMarked { file: "a.mp4".into(), at_ms: 61_040, label: Some("Encore".into()) },
+        EventBody::RecordingSlow { error: "use a faster disk".into() },
+        EventBody::RecordingMoved { disk: "internal".into(), error: Some("the USB disk was pulled".into()) },
     ]
 }
 
@@ -246,11 +255,14 @@ fn version_1_is_read_and_written_as_ever() {
     let state = DesiredState {
         name: Some("Hall A".into()),
         event_id: Some("evt_01".into()),
+        event_title: None,
         targets_version: Some(3),
         unknown: [("overlay".to_owned(), serde_json::json!("logo"))].into(),
         ..DesiredState::default()
     };
-    golden(seen, "desired", &Desired { version: 8, state });
+    golden(seen, "desired", &Desired { version: 8, state: state.clone() });
+    let titled = DesiredState { event_title: Some("Autumn Gala".into()), ..state.clone() };
+    golden(seen, "desired_titled", &Desired { version: 9, state: titled });
     golden(seen, "desired_empty", &Desired { version: 1, state: DesiredState::default() });
     let state = DesiredState {
         config: serde_json::json!({ "video": { "fps": 25 } }).as_object().cloned(),
@@ -275,6 +287,10 @@ fn version_1_is_read_and_written_as_ever() {
     for (index, command) in commands().iter().enumerate() {
         golden(seen, &format!("command_{index}_{}", command.name()), &envelope(command));
     }
+    for (name, command) in marks() {
+        golden(seen, name, &envelope(&command));
+        assert_eq!(Command::parse(command.name(), &command.args()), Ok(command));
+    }
     let mut expiring = envelope(&Command::StartStream);
     expiring.expires_at = Some(Timestamp::from_unix_ms(ts().unix_ms() + 10_000));
     golden(seen, "command_expiring", &expiring);
@@ -297,6 +313,16 @@ fn version_1_is_read_and_written_as_ever() {
     for (name, command) in preflight_commands() {
         golden(seen, name, &envelope(&command));
     }
+    let mut recording = telemetry();
+    recording.status.recording.disk = Some("USB STICK".into());
+    recording.status.recording.disk_error = Some("the disk is full".into());
+    recording.status.recording.slow = Some("use a faster disk".into());
+    recording.status.recording.dropped_frames = 30;
+    recording.status.recording.uploads_waiting = 2;
+    let file = "Autumn-Gala_2026-05-01_18-29-00Z_5f0c1e6a_00001.mp4".to_owned();
+    recording.status.recording.marks =
+        vec![MarkStatus { number: 1, file, at_ms: 59_040, label: Some("Encore".into()) }];
+    golden(seen, "telemetry_recording", &recording);
     let there: BTreeSet<String> =
         fs::read_dir(DIR).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(seen, &there, "each golden file is tested");
@@ -351,6 +377,11 @@ fn commands_read_back_and_what_is_unknown_is_refused() {
     for upload_s in [0, LONGEST_UPLOAD_S + 1] {
         let args = serde_json::json!({ "upload_s": upload_s }).as_object().unwrap().clone();
         assert!(Command::parse("preflight", &args).unwrap_err().to_string().contains("1 to 30"));
+    }
+    let label = |text: &str| serde_json::json!({ "label": text }).as_object().unwrap().clone();
+    assert_eq!(Command::parse("mark", &label("  ")), Ok(Command::Mark { label: None }));
+    for bad in ["two\nlines", &"x".repeat(LONGEST_LABEL + 1)] {
+        assert!(Command::parse("mark", &label(bad)).unwrap_err().to_string().contains("label"));
     }
     let zero = serde_json::json!({"duration_ms": 0}).as_object().unwrap().clone();
     assert!(Command::parse("identify", &zero).unwrap_err().to_string().contains("duration_ms"));

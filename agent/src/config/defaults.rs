@@ -66,6 +66,9 @@ impl Default for RecordConfig {
             quota_gib: None,
             keep_days: None,
             when_full: WhenFull::default(),
+            prefer_usb: false,
+            upload: false,
+            slow_s: 2,
         }
     }
 }

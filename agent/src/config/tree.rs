@@ -116,6 +116,12 @@ pub struct RecordConfig {
     pub keep_days: Option<u32>,
     /// What is done when there is no room: `stop` until there is, or `delete_oldest`.
     pub when_full: WhenFull,
+    /// Records onto a USB disk while one is mounted below /media or /run/media, and onto `dir` otherwise.
+    pub prefer_usb: bool,
+    /// Puts recordings on the list of uploads once they are closed.
+    pub upload: bool,
+    /// Seconds that a picture may wait for the disk before the disk is called slow.
+    pub slow_s: u32,
 }
 
 /// When the backup output pushes.
@@ -304,6 +310,7 @@ impl Config {
         }
         within("healing.after_s", self.healing.after_s, 0, 3_600)?;
         within("backup.main_back_s", self.backup.main_back_s, 1, 3_600)?;
+        within("record.slow_s", self.record.slow_s, 1, 60)?;
         within("record.segment_s", self.record.segment_s, 10, 86_400)?;
         for (field, value, min, max) in [
             ("record.segment_mib", self.record.segment_mib, 16, 3_700),

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use stagebox_protocol::preflight::PreflightState;
 use stagebox_protocol::telemetry::{
     AudioLevel, BoxStatus, EncoderStatus, OutputStatus, RecordingStatus, SignalStatus,
@@ -42,6 +43,8 @@ pub trait Machinery: Send + 'static {
     /// Tests what going live takes, under this number; going live ends it.
     fn test(&mut self, run: u64, upload: Duration);
     fn cancel_test(&mut self);
+    /// Marks this moment of the recording; what it returns may wait.
+    fn mark(&mut self, id: Option<CommandId>, label: Option<String>) -> BoxFuture<'static, Outcome>;
 }
 
 /// What a part of the box says about itself.
@@ -225,6 +228,13 @@ impl<M: Machinery> Driver<M> {
                 Action::RetryEncoder => self.machinery.retry_encoder(),
                 Action::Test { run, upload } => self.machinery.test(run, upload),
                 Action::CancelTest => self.machinery.cancel_test(),
+                Action::Mark { ticket, id, label } => {
+                    let marked = self.machinery.mark(id, label);
+                    if let Some(asker) = self.askers.remove(&ticket) {
+                        // Beside everything else, as the disk decides how long it takes.
+                        tokio::spawn(async move { drop(asker.send(marked.await)) });
+                    }
+                }
                 Action::Reply { ticket, outcome } => {
                     // Before the answer, so that who gets it sees what it did.
                     self.publish_status();

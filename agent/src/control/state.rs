@@ -83,6 +83,12 @@ pub enum Action {
     },
     /// End the test that runs.
     CancelTest,
+    /// Whoever marks answers; a command that comes again is known by its id.
+    Mark {
+        ticket: Ticket,
+        id: Option<CommandId>,
+        label: Option<String>,
+    },
     Reply {
         ticket: Ticket,
         outcome: Outcome,
@@ -239,6 +245,13 @@ impl State {
             Command::CancelPreflight => {
                 out.push(Action::CancelTest);
                 self.done(id, ticket, out);
+            }
+            Command::Mark { label } if self.record.recording.on => {
+                out.push(Action::Mark { ticket, id, label });
+            }
+            Command::Mark { .. } => {
+                let error = "it does not record; start the recording first".to_owned();
+                out.push(Action::Reply { ticket, outcome: Outcome::Rejected { code: 409, error } });
             }
         }
     }

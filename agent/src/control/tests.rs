@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use stagebox_protocol::telemetry::{LiveState, OutputState, OutputStatus, RecordingState};
 use stagebox_protocol::{Command, CommandId, Origin, Outcome, OutputRole, Timestamp};
 
@@ -73,6 +74,27 @@ fn what_is_to_stop_stops_whatever_the_disk_does() {
     // What is kept next takes it along.
     let actions = ask(&mut state, 3, request(Command::StartRecording));
     assert!(matches!(&actions[..], [Action::Keep(record)] if !record.live.on && record.recording.on));
+}
+
+#[test]
+fn a_mark_is_taken_while_it_records_and_holds_nothing_up() {
+    let mut state = State::resume(Record::default(), &mut Vec::new());
+    let mark = || with_id(Command::Mark { label: Some("Encore".into()) }, "m");
+    let [Action::Reply { outcome: Outcome::Rejected { code: 409, error }, .. }] =
+        &ask(&mut state, 1, mark())[..]
+    else {
+        panic!("it does not record")
+    };
+    assert!(error.contains("start the recording"), "{error}");
+    ask(&mut state, 2, request(Command::StartRecording));
+    handle(&mut state, Input::Kept);
+    let label = Some("Encore".to_owned());
+    let wanted = [Action::Mark { ticket: 3, id: Some("m".parse().unwrap()), label }];
+    assert_eq!(ask(&mut state, 3, mark()), wanted);
+    assert!(matches!(
+        ask(&mut state, 4, request(Command::StopRecording))[..],
+        [Action::SetRecording(false), ..]
+    ));
 }
 
 #[test]
@@ -211,6 +233,11 @@ impl Machinery for Fake {
 
     fn cancel_test(&mut self) {
         self.note("cancel test".to_owned());
+    }
+
+    fn mark(&mut self, id: Option<CommandId>, label: Option<String>) -> BoxFuture<'static, Outcome> {
+        self.note(format!("mark {id:?} {label:?}"));
+        Box::pin(async { Outcome::Done })
     }
 }
 

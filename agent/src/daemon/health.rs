@@ -56,8 +56,7 @@ pub(super) fn watch(control: &Control, places: Places) {
             let pid = media.borrow().pid;
             // A dead disk may hang: nothing else waits for it.
             let looked = tokio::task::spawn_blocking(move || {
-                let (place, room) = (config.record_dir(), config.record_room());
-                let health = looks.look(&clock, pid, &place, room, &recorder);
+                let health = looks.look(&clock, pid, config.record_room(), &recorder);
                 (health, looks)
             });
             let Ok((health, after)) = looked.await else { return };
@@ -68,20 +67,19 @@ pub(super) fn watch(control: &Control, places: Places) {
 }
 
 impl Looks {
-    fn look(
-        &mut self,
-        clock: &Clock,
-        media: Option<u32>,
-        place: &Path,
-        room: Room,
-        recorder: &RecorderHandle,
-    ) -> Health {
+    fn look(&mut self, clock: &Clock, media: Option<u32>, room: Room, recorder: &RecorderHandle) -> Health {
+        let (place, disk) = {
+            let status = recorder.status();
+            let status = status.borrow();
+            (status.dir.clone(), status.disk_id.clone())
+        };
         // The index has the length of what is written once that is closed.
         let length = |recording: &Recording| match recording.closed {
             true => recording.bytes,
             false => std::fs::metadata(place.join(&recording.file)).map_or(0, |file| file.len()),
         };
-        let used_bytes = recorder.recordings().iter().map(length).sum();
+        let all = recorder.recordings();
+        let used_bytes = all.iter().filter(|recording| recording.details.disk == disk).map(length).sum();
         let (now, root) = (clock.now(), &self.root);
         let memory = machine::memory(root, std::process::id(), media);
         let power = self.power.look(root);
@@ -96,7 +94,7 @@ impl Looks {
         };
         let warnings = self.warnings.look(now, &seen);
         Health {
-            storage: storage(place, room, used_bytes),
+            storage: storage(&place, room, used_bytes),
             temperature_c,
             cpu_percent: self.cpu.percent(Cpu::read()),
             memory,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use stagebox_protocol::telemetry::OutputRole;
+use stagebox_protocol::{CommandId, DesiredState, Outcome};
 use stagebox_push::OutputState;
 use tokio::sync::{Notify, watch};
 
@@ -12,7 +14,7 @@ use crate::config::{BackupConfig, BackupPush, Config};
 use crate::control::Machinery;
 use crate::preflight::PreflightHandle;
 use crate::push::{Output, Standby};
-use crate::record::RecorderHandle;
+use crate::record::{Label, RecorderHandle};
 
 pub(super) struct BoxMachinery {
     pub(super) outputs: Vec<Output>,
@@ -60,6 +62,32 @@ impl Machinery for BoxMachinery {
     fn cancel_test(&mut self) {
         self.preflight.cancel("it was cancelled");
     }
+
+    fn mark(&mut self, id: Option<CommandId>, label: Option<String>) -> BoxFuture<'static, Outcome> {
+        Box::pin(self.recorder.mark(label, id.map(|id| id.to_string())))
+    }
+}
+
+/// Has recordings named after the event that the cloud has the box for, or else after the box.
+pub(super) fn name_recordings(
+    own: Label,
+    desired: Option<watch::Receiver<Option<DesiredState>>>,
+    recorder: RecorderHandle,
+) {
+    let Some(mut desired) = desired else { return };
+    let label = move |desired: Option<&DesiredState>| -> Label {
+        let Some(desired) = desired else { return own.clone() };
+        let name = || desired.name.clone().unwrap_or_else(|| own.title.clone());
+        let title = desired.event_id.as_ref().and(desired.event_title.clone());
+        Label { id: desired.event_id.clone(), title: title.unwrap_or_else(name) }
+    };
+    // What was kept names the first file already.
+    recorder.set_label(label(desired.borrow_and_update().as_ref()));
+    tokio::spawn(async move {
+        while desired.changed().await.is_ok() {
+            recorder.set_label(label(desired.borrow_and_update().as_ref()));
+        }
+    });
 }
 
 /// Has the backup push beside main, or only while main does not, as the configuration that holds says; whoever is told

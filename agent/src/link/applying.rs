@@ -44,7 +44,7 @@ impl Wanted {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ApplyAction {
     /// Write and sync before going on.
-    Keep(Kept),
+    Keep(Box<Kept>),
     Fetch,
     Use(Targets),
     Configure(reconfigure::Wanted),
@@ -121,7 +121,7 @@ impl Applying {
         }
         self.refused = None;
         self.kept.desired = Some(desired);
-        out.push(ApplyAction::Keep(self.kept.clone()));
+        out.push(ApplyAction::Keep(Box::new(self.kept.clone())));
         self.configure(out);
         if self.kept.targets.is_none() || self.kept.targets_for != Wanted::of(self.kept.desired.as_ref()) {
             self.refresh(out);
@@ -151,7 +151,7 @@ impl Applying {
                 if changed || self.kept.targets_for != wanted {
                     self.kept.targets = Some(targets.clone());
                     self.kept.targets_for = wanted;
-                    out.push(ApplyAction::Keep(self.kept.clone()));
+                    out.push(ApplyAction::Keep(Box::new(self.kept.clone())));
                 }
                 if changed {
                     out.push(ApplyAction::Use(targets));

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use stagebox_protocol::{BootId, BoxId, EventBody, OutboxId, Timestamp};
+use stagebox_protocol::{BootId, BoxId, DesiredState, EventBody, OutboxId, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,7 @@ pub struct LinkConfig {
 #[derive(Debug)]
 pub struct LinkHandle {
     targets: watch::Receiver<Option<Targets>>,
+    desired: watch::Receiver<Option<DesiredState>>,
     state: watch::Receiver<LinkState>,
     events: mpsc::Sender<EventBody>,
     stop: CancellationToken,
@@ -50,6 +51,12 @@ impl LinkHandle {
     #[must_use]
     pub fn targets(&self) -> watch::Receiver<Option<Targets>> {
         self.targets.clone()
+    }
+
+    /// What the cloud wants the box to be, once that is kept; `None` until it said so for the first time.
+    #[must_use]
+    pub fn desired(&self) -> watch::Receiver<Option<DesiredState>> {
+        self.desired.clone()
     }
 
     /// How the link is.
@@ -102,6 +109,7 @@ struct Driver<B> {
     session_number: u64,
     inputs: mpsc::Sender<(u64, Input)>,
     targets: watch::Sender<Option<Targets>>,
+    desired: watch::Sender<Option<DesiredState>>,
     state: watch::Sender<LinkState>,
     /// The last reason that was logged: the same one is not said at each attempt.
     said: Option<String>,
@@ -133,6 +141,7 @@ pub fn spawn<B: Obey>(
     let boot_id: BootId =
         clock.boot_id().parse().or_else(|_| random().map(|bytes| BootId::from_random(&bytes)))?;
     let identity = Identity { device: device.clone(), boot_id, software: config.software };
+    let (desired, desired_seen) = watch::channel(kept.desired.as_ref().map(|desired| desired.state.clone()));
     let seed = u64::from_le_bytes(random()?);
     let delivery = Delivery::new(outbox.id().clone(), oldest, last);
     let link = Link::new(identity.clone(), seed, records, kept, delivery);
@@ -155,11 +164,12 @@ pub fn spawn<B: Obey>(
         session_number: ANY_SESSION,
         inputs,
         targets,
+        desired,
         state,
         said: None,
     };
     let task = tokio::spawn(driver.run(received, events_received, stop.clone()));
-    Ok(LinkHandle { targets: targets_seen, state: state_seen, events, stop, task })
+    Ok(LinkHandle { targets: targets_seen, desired: desired_seen, state: state_seen, events, stop, task })
 }
 
 fn random<const N: usize>() -> Result<[u8; N], LinkError> {
@@ -289,7 +299,10 @@ impl<B: Obey> Driver<B> {
             }
             Action::KeepCommand(record) => self.memory.keep_command(&record).await?,
             Action::ForgetCommand(order) => self.memory.forget_command(order)?,
-            Action::KeepDesired(kept) => self.memory.keep_desired(&kept).await?,
+            Action::KeepDesired(kept) => {
+                self.memory.keep_desired(&kept).await?;
+                self.desired.send_replace(kept.desired.map(|desired| desired.state));
+            }
             Action::Execute { id, command, expires_at } => {
                 let (control, inputs) = (self.control.clone(), self.inputs.clone());
                 tokio::spawn(async move {

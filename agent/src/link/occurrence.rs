@@ -65,6 +65,20 @@ fn recording(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>)
         }
         _ => {}
     }
+    let told = old.marks.last().map_or(0, |mark| mark.number);
+    for mark in new.marks.iter().filter(|mark| mark.number > told) {
+        let (file, at_ms, label) = (mark.file.clone(), mark.at_ms, mark.label.clone());
+        events.push(EventBody::RecordingMarked { file, at_ms, label });
+    }
+    if let (None, Some(error)) = (&old.slow, &new.slow) {
+        events.push(EventBody::RecordingSlow { error: error.clone() });
+    }
+    if let (Some(before), Some(disk)) = (&old.disk, &new.disk)
+        && before != disk
+        && new.state != RecordingState::Off
+    {
+        events.push(EventBody::RecordingMoved { disk: disk.clone(), error: new.disk_error.clone() });
+    }
 }
 
 fn live(before: &BoxStatus, after: &BoxStatus, events: &mut Vec<EventBody>) {
@@ -121,7 +135,7 @@ mod tests {
     use super::*;
     use stagebox_protocol::Timestamp;
     use stagebox_protocol::preflight::{PreflightCheck, PreflightState, PreflightVerdict};
-    use stagebox_protocol::telemetry::{OutputRole, OutputStatus};
+    use stagebox_protocol::telemetry::{MarkStatus, OutputRole, OutputStatus};
 
     fn output(state: OutputState) -> BoxStatus {
         let output = OutputStatus {
@@ -217,6 +231,42 @@ mod tests {
         // Another one that was over before anybody looked.
         let cancelled = test(PreflightState::Cancelled, 10, Some(11));
         assert_eq!(between(&warned, &cancelled), [over(PreflightState::Cancelled)]);
+    }
+
+    #[test]
+    fn what_happens_to_a_recording_is_told_once() {
+        let mark = |number: u64, label: &str| MarkStatus {
+            number,
+            file: "a.mp4".into(),
+            at_ms: number * 1_000,
+            label: Some(label.into()),
+        };
+        let marked = |number: u64, label: &str| EventBody::RecordingMarked {
+            file: "a.mp4".into(),
+            at_ms: number * 1_000,
+            label: Some(label.into()),
+        };
+        let mut before = BoxStatus::default();
+        before.recording.state = RecordingState::Recording;
+        before.recording.disk = Some("USB STICK".into());
+        before.recording.marks = vec![mark(3, "a"), mark(4, "b")];
+        let mut after = before.clone();
+        assert_eq!(between(&before, &after), []);
+        after.recording.marks = vec![mark(4, "b"), mark(5, "c"), mark(6, "d")];
+        assert_eq!(between(&before, &after), [marked(5, "c"), marked(6, "d")]);
+        before = after.clone();
+        after.recording.marks.clear();
+        after.recording.slow = Some("use a faster disk".into());
+        assert_eq!(
+            between(&before, &after),
+            [EventBody::RecordingSlow { error: "use a faster disk".into() }]
+        );
+        before = after.clone();
+        after.recording.disk = Some("internal".into());
+        after.recording.disk_error = Some("it was taken away".into());
+        let moved =
+            EventBody::RecordingMoved { disk: "internal".into(), error: Some("it was taken away".into()) };
+        assert_eq!(between(&before, &after), [moved]);
     }
 
     #[test]

@@ -332,7 +332,7 @@ impl Link {
         let mut actions = Vec::new();
         change(&mut self.applying, &mut actions);
         out.extend(actions.into_iter().map(|action| match action {
-            ApplyAction::Keep(kept) => Action::KeepDesired(kept),
+            ApplyAction::Keep(kept) => Action::KeepDesired(*kept),
             ApplyAction::Fetch => Action::FetchTargets,
             ApplyAction::Use(targets) => Action::UseTargets(targets),
             ApplyAction::Configure(wanted) => Action::Configure(wanted),

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use stagebox_protocol::{
-    Command, Origin, OutputRole,
+    Command, CommandId, Origin, OutputRole,
     panel::{Broadcast, Cloud, Decoder, FromAgent, Intent, Outcome, Status, ToAgent, encode},
     telemetry::{AudioLevel, OutputState, OutputStatus},
 };
@@ -53,6 +54,14 @@ impl Machinery for Fake {
 
     fn cancel_test(&mut self) {
         self.0.lock().unwrap().push("cancel test".to_owned());
+    }
+
+    fn mark(
+        &mut self,
+        _: Option<CommandId>,
+        _: Option<String>,
+    ) -> BoxFuture<'static, stagebox_protocol::Outcome> {
+        Box::pin(async { stagebox_protocol::Outcome::Done })
     }
 }
 

@@ -195,6 +195,12 @@ fn trouble(status: &BoxStatus) -> Option<String> {
         return Some(why(capital(output.role), &output.error));
     }
     let recording = matches!(status.recording.state, RecordingState::Recording | RecordingState::Starting);
+    if recording && status.recording.slow.is_some() {
+        return Some("Disk too slow".to_owned());
+    }
+    if let Some(error) = status.recording.disk_error.as_ref().filter(|_| recording) {
+        return Some(error.clone());
+    }
     if let Some(left_s) = status.storage.remaining_s.filter(|left_s| recording && *left_s < LOW_STORAGE_S) {
         return Some(format!("Storage for {} min", left_s / 60));
     }
@@ -334,7 +340,7 @@ mod tests {
     #[test]
     fn the_worst_trouble_is_told() {
         type Edit = fn(&mut BoxStatus);
-        let table: [(Edit, &str); 7] = [
+        let table: [(Edit, &str); 8] = [
             (|_| {}, ""),
             (
                 |status| {
@@ -358,6 +364,13 @@ mod tests {
                     status.storage.remaining_s = Some(125);
                 },
                 "Storage for 2 min",
+            ),
+            (
+                |status| {
+                    status.recording.state = RecordingState::Recording;
+                    status.recording.slow = Some("use a faster disk".into());
+                },
+                "Disk too slow",
             ),
             (
                 |status| {

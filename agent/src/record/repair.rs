@@ -9,6 +9,8 @@ use bytes::Bytes;
 use stagebox_media::cmaf::{CmafReader, Marker, MovieScan};
 use stagebox_media::{Epoch, Packet, Track, h264};
 
+use super::details::coding;
+
 /// `ftyp` and `moov` of ours are under two kilobytes.
 const MAX_HEADER_BYTES: u64 = 1024 * 1024;
 /// Between `ftyp` and `moov`.
@@ -28,7 +30,15 @@ pub(super) struct Measured {
     pub(super) video_frames: u64,
     pub(super) audio_frames: u64,
     pub(super) epoch: Epoch,
+    /// How they are coded, in words.
+    pub(super) video: Option<String>,
+    pub(super) audio: Option<String>,
 }
+
+/// What a disk keeps or loses as a whole.
+const BLOCK_BYTES: u64 = 512;
+/// Fewer zeros at an end of a block can be what was written.
+const TELLING_BYTES: usize = 16;
 
 /// Where a box lies.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +106,8 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
     if let Some(first) = fragment_at(&file, header_end, length)? {
         epoch = first_epoch(&file, &header, first)?;
     }
+    let coded = |track: Track| scan.configs().find(|config| config.track == track).and_then(coding);
+    let (video, audio) = (coded(Track::Video), coded(Track::Audio));
     let bytes = if closed { length } else { close(&file, &scan, end, marker.is_some())? };
     Ok(Some(Measured {
         bytes,
@@ -103,6 +115,8 @@ pub(super) fn mend(path: &Path) -> io::Result<Option<Measured>> {
         video_frames: scan.video_frames(),
         audio_frames: scan.audio_frames(),
         epoch,
+        video,
+        audio,
     }))
 }
 
@@ -190,11 +204,34 @@ fn packets(file: &File, header: &Bytes, fragment: FragmentAt) -> io::Result<Opti
 /// Whether every picture of a fragment has sense: a power cut can leave zeros where bytes should be.
 fn frames_are_whole(file: &File, header: &Bytes, fragment: FragmentAt) -> io::Result<bool> {
     let Some(packets) = packets(file, header, fragment)? else { return Ok(false) };
+    let BoxAt { offset, bytes, .. } = fragment.mdat;
+    if has_lost_block(&read(file, offset, bytes)?, offset) {
+        return Ok(false);
+    }
     Ok(packets.iter().all(|packet| match packet {
-        Packet::Frame(frame) if frame.track == Track::Video => h264::is_whole(&frame.data),
+        Packet::Frame(frame) if frame.track == Track::Video => {
+            h264::is_whole(&frame.data) && !has_lost_bytes(&frame.data)
+        }
         Packet::Frame(frame) => frame.data.iter().any(|byte| *byte != 0),
         Packet::Config(_) => true,
     }))
+}
+
+/// Whether nothing but zeros lies in a block, or in a telling part of one: it was never written.
+fn has_lost_block(bytes: &[u8], offset: u64) -> bool {
+    let first = (BLOCK_BYTES - offset % BLOCK_BYTES) as usize;
+    let (first, rest) = bytes.split_at(first.min(bytes.len()));
+    let mut blocks = std::iter::once(first).chain(rest.chunks(BLOCK_BYTES as usize));
+    blocks.any(|block| block.len() >= TELLING_BYTES && block.iter().all(|byte| *byte == 0))
+}
+
+/// Whether a unit of a picture has what none can have: three zeros in a row, but at its end (H.264, 7.4.1.1).
+fn has_lost_bytes(picture: &[u8]) -> bool {
+    let mut units = h264::avcc_nals(picture);
+    units.any(|unit| {
+        let end = unit.0.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        unit.0[..end].windows(3).any(|bytes| bytes == [0; 3])
+    })
 }
 
 fn first_epoch(file: &File, header: &Bytes, fragment: FragmentAt) -> io::Result<Epoch> {
@@ -214,4 +251,38 @@ fn read(file: &File, offset: u64, bytes: u64) -> io::Result<Bytes> {
 
 fn broken(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_that_was_never_written_is_seen() {
+        let whole = vec![7; 2_000];
+        assert!(!has_lost_block(&whole, 300));
+        for (from, to, lost) in [
+            // The file's blocks begin at 212, 724 and 1236 of these bytes.
+            (724, 1_236, true),
+            (700, 1_300, true),
+            (725, 1_237, false),
+            (0, 212, true),
+            (1_748, 2_000, true),
+            (0, 211, false),
+        ] {
+            let mut torn = whole.clone();
+            torn[from..to].fill(0);
+            assert_eq!(has_lost_block(&torn, 300), lost, "{from}..{to}");
+        }
+        assert!(!has_lost_block(&[0; 15], 0) && !has_lost_block(&[], 0));
+    }
+
+    #[test]
+    fn a_hole_in_a_picture_is_seen() {
+        let picture = |unit: &[u8]| [&(unit.len() as u32).to_be_bytes()[..], unit].concat();
+        assert!(has_lost_bytes(&picture(&[0x65, 1, 0, 0, 0, 2])));
+        for whole in [&[0x65, 1, 0, 0, 3, 0, 2][..], &[0x65, 1, 0, 0, 0], &[0x65]] {
+            assert!(!has_lost_bytes(&picture(whole)), "{whole:?}");
+        }
+    }
 }

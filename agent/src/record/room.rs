@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::index::Recording;
+use super::jobs::Standing;
 
 /// Kept free on every disk, so that open files can be closed and the box's own state be kept.
 const LEAST_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
@@ -64,8 +65,8 @@ impl Room {
 
     /// Whether a recording may go on; `free_bytes` is `None` where it cannot be asked: writing will tell.
     ///
-    /// `recordings` are the oldest first; those that are written are not closed. `was_full` says that it stopped for
-    /// want of room.
+    /// `recordings` are the oldest first; those that are written are not closed. One that is being uploaded stays, and
+    /// those that are uploaded go before others. `was_full` says that it stopped for want of room.
     pub(super) fn decide(
         &self,
         free_bytes: Option<u64>,
@@ -83,8 +84,12 @@ impl Room {
         if self.when_full == WhenFull::DeleteOldest {
             // More than is needed just now, or each fragment would cost a file.
             let mut missing = spare.saturating_sub(left);
-            let closed = recordings().into_iter().filter(|recording| recording.closed);
+            let mut closed = recordings();
+            closed.retain(may_go);
+            // The oldest that lies elsewhere as well goes first.
+            closed.sort_by_key(|recording| recording.upload != Some(Standing::Uploaded));
             let going: Vec<String> = closed
+                .into_iter()
                 .take_while(|recording| {
                     let goes = missing > 0;
                     missing = missing.saturating_sub(recording.bytes);
@@ -114,15 +119,21 @@ impl Room {
             // How long a recording is kept counts from its end.
             let end =
                 recording.started_unix_ms().map(|start| start.saturating_add_unsigned(recording.duration_ms));
-            recording.closed && recording.clock_synced && end.is_some_and(|end| end < oldest)
+            may_go(recording) && recording.clock_synced && end.is_some_and(|end| end < oldest)
         };
         recordings.iter().filter(is_over).map(|recording| recording.file.clone()).collect()
     }
 }
 
+/// Neither is it written nor uploaded.
+fn may_go(recording: &Recording) -> bool {
+    recording.closed && recording.upload != Some(Standing::Uploading)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::details::Details;
     use proptest::prelude::*;
 
     const MB: u64 = 1_000_000;
@@ -140,6 +151,8 @@ mod tests {
             epoch: None,
             closed,
             clock_synced: true,
+            details: Details::default(),
+            upload: None,
         }
     }
 
@@ -188,6 +201,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_uploaded_goes_first_and_what_is_being_uploaded_stays() {
+        let mut all: Vec<_> = (0..4).map(|number| recording(number, 50 * MB, true)).collect();
+        all[0].upload = Some(Standing::Uploading);
+        all[1].upload = Some(Standing::Waiting);
+        all[2].upload = Some(Standing::Uploaded);
+        let room = Room::new(3_000, None, WhenFull::DeleteOldest, Some(7));
+        let decide = |free| room.decide(Some(free), used(&all), || all.clone(), false);
+        let names =
+            |places: &[usize]| places.iter().map(|place| all[*place].file.clone()).collect::<Vec<_>>();
+        assert_eq!(decide(RESERVE), Verdict::Delete(names(&[2, 1])));
+        let short: Vec<_> = all.iter().map(|one| Recording { bytes: 30 * MB, ..one.clone() }).collect();
+        let verdict = room.decide(Some(RESERVE), used(&short), || short.clone(), false);
+        assert_eq!(verdict, Verdict::Delete(names(&[2, 1, 3])));
+        assert_eq!(room.expired(Some(1_893_456_000_000), &all), names(&[1, 2, 3]));
+        let only = [all[0].clone()];
+        assert!(matches!(room.decide(Some(0), used(&only), || only.to_vec(), false), Verdict::Full(_)));
+    }
+
+    #[test]
     fn what_is_older_than_it_is_kept_goes_where_the_time_is_known() {
         let all = [recording(0, 1, true), recording(1, 1, true), recording(2, 1, false)];
         let room = Room::new(3_000, None, WhenFull::Stop, Some(7));
@@ -206,7 +238,7 @@ mod tests {
     proptest! {
         #[test]
         fn deleting_ends_in_room_or_in_words(
-            sizes in prop::collection::vec((1u64..200, any::<bool>()), 0..20),
+            sizes in prop::collection::vec((1u64..200, any::<bool>(), 0_usize..4), 0..20),
             free_mb in 0u64..300,
             quota_mb in prop::option::of(1u64..3_000),
             was_full in any::<bool>(),
@@ -214,7 +246,10 @@ mod tests {
             let mut all: Vec<Recording> = sizes
                 .iter()
                 .zip(0..)
-                .map(|((mb, closed), number)| recording(number, mb * MB, *closed))
+                .map(|((mb, closed, upload), number)| {
+                    let uploads = [None, Some(Standing::Waiting), Some(Standing::Uploading), Some(Standing::Uploaded)];
+                    Recording { upload: uploads[*upload], ..recording(number, mb * MB, *closed) }
+                })
                 .collect();
             let room = Room::new(3_000, quota_mb.map(|mb| mb * MB), WhenFull::DeleteOldest, None);
             let mut free = free_mb * MB;
@@ -224,14 +259,19 @@ mod tests {
                 prop_assert!(!going.is_empty(), "it goes on for ever");
                 for file in going {
                     let place = all.iter().position(|one| one.file == file).unwrap();
-                    prop_assert!(all[..place].iter().all(|older| !older.closed), "an older one is left");
+                    let first = |one: &&Recording| may_go(one) && one.upload == Some(Standing::Uploaded);
+                    let is_uploaded = first(&&all[place]);
+                    let left = &mut all[..place].iter();
+                    prop_assert!(!left.any(|older| if is_uploaded { first(&older) } else { may_go(older) }), "an older one is left");
+                    prop_assert!(is_uploaded || !all.iter().any(|one| first(&one)), "one that is uploaded is left");
                     let gone = all.remove(place);
                     prop_assert!(gone.closed, "one that is written has gone");
+                    prop_assert!(gone.upload != Some(Standing::Uploading), "one that is being uploaded has gone");
                     free += gone.bytes;
                 }
             };
             if end != Verdict::Go {
-                prop_assert!(all.iter().all(|one| !one.closed), "something could still go");
+                prop_assert!(!all.iter().any(may_go), "something could still go");
             }
         }
     }

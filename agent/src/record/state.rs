@@ -12,19 +12,15 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use stagebox_media::cmaf::{CmafError, MovieFragment, MovieWriter};
 use stagebox_media::frame::SECOND_NS;
 use stagebox_media::{Epoch, Frame, Packet, Track, TrackConfig};
 
-/// Frames are cut into a fragment when they last this long: with the frame that
-/// completes it and the write itself this stays near half a second.
-const FRAGMENT_NS: i64 = 450_000_000;
-/// A stream whose time stands still is cut by size.
-const FRAGMENT_BYTES: usize = 8 * 1024 * 1024;
+use super::details::{Gap, coding};
+use super::open_file::{Configs, OpenFile, write};
+use super::retained::Retained;
+
 /// A file stays below what FAT32 can hold.
 pub(super) const MAX_FILE_BYTES: u64 = 3_900_000_000;
-/// How long the sound before a split may come after the picture.
-const TAIL_NS: i64 = SECOND_NS;
 /// Sound that comes without a picture for so long is a stream of sound alone: its file begins without one.
 const SOUND_ALONE_NS: i64 = SECOND_NS;
 /// After a failure to write.
@@ -42,14 +38,27 @@ pub(super) struct Append {
     pub(super) audio_frames: u32,
     /// Of the whole file up to here.
     pub(super) duration_ns: i64,
+    /// Where pictures are missing in it.
+    pub(super) gaps: Vec<Gap>,
+    /// Time of the stream of the frame that it was cut with.
+    pub(super) cut_ns: i64,
+}
+
+/// What a file begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Opening {
+    pub(super) header: Bytes,
+    pub(super) epoch: Epoch,
+    /// How the tracks are coded, in words.
+    pub(super) video: Option<String>,
+    pub(super) audio: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Open {
         file: FileId,
-        header: Bytes,
-        epoch: Epoch,
+        opening: Opening,
     },
     Append {
         file: FileId,
@@ -72,7 +81,15 @@ pub(super) enum Input {
     /// The disk did not take it; what was written before is on disk.
     Broken {
         error: String,
+        /// It can go on at once on another one.
+        elsewhere: bool,
     },
+    /// What was cut with a frame of this time is on disk.
+    Written {
+        cut_ns: i64,
+    },
+    /// All that was given is on disk.
+    Settled,
     Tick,
 }
 
@@ -95,21 +112,6 @@ enum Phase {
 }
 
 #[derive(Debug)]
-struct OpenFile {
-    id: FileId,
-    movie: MovieWriter,
-    configs: Configs,
-    /// Time of the stream that is the file's zero.
-    origin_ns: i64,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Configs {
-    video: Option<TrackConfig>,
-    audio: Option<TrackConfig>,
-}
-
-#[derive(Debug)]
 pub(super) struct State {
     phase: Phase,
     configs: Configs,
@@ -120,10 +122,13 @@ pub(super) struct State {
     /// What holds from the next file on: how long it is, and how large.
     limits: (i64, u64),
     next_file: u64,
+    /// What may not be on disk yet, where there is another disk to go on with.
+    retained: Option<Retained>,
 }
 
 impl State {
-    pub(super) fn new(segment_s: u32, segment_bytes: Option<u64>) -> Self {
+    /// One that `moves` goes on with another disk without losing a frame, and keeps in memory what that takes.
+    pub(super) fn new(segment_s: u32, segment_bytes: Option<u64>, moves: bool) -> Self {
         let limits @ (segment_ns, segment_bytes) = limits(segment_s, segment_bytes);
         Self {
             phase: Phase::Idle,
@@ -133,6 +138,7 @@ impl State {
             segment_bytes,
             limits,
             next_file: 1,
+            retained: moves.then(Retained::default),
         }
     }
 
@@ -147,6 +153,12 @@ impl State {
 
     pub(super) fn is_writing(&self) -> bool {
         matches!(self.phase, Phase::Writing { .. })
+    }
+
+    /// The file that is being written, and the time in it of the newest frame.
+    pub(super) fn position(&self) -> Option<(FileId, i64)> {
+        let Phase::Writing { current, .. } = &self.phase else { return None };
+        Some((current.id, current.latest_ns.saturating_sub(current.origin_ns).max(0)))
     }
 
     /// Why it does not record although it should.
@@ -174,16 +186,66 @@ impl State {
             Input::Start if self.is_idle() => {
                 self.configs = Configs::default();
                 self.sound_since_ns = None;
+                self.retained.iter_mut().for_each(Retained::clear);
                 self.phase = Phase::Waiting { error: None };
             }
             Input::Stop => self.leave(Phase::Idle, out),
-            Input::Broken { error } if !self.is_idle() => {
+            Input::Broken { elsewhere: true, .. } => self.go_on(out),
+            Input::Broken { error, .. } if !self.is_idle() => {
                 // nothing can be closed on a disk that takes nothing
+                self.retained.iter_mut().for_each(Retained::clear);
                 self.phase = Phase::Failed { error, retry_at: now + RETRY };
             }
-            Input::Packet(Packet::Config(config)) => self.configure(config, out),
-            Input::Packet(Packet::Frame(frame)) => self.take(&frame, out),
-            Input::Start | Input::Broken { .. } | Input::Tick => {}
+            Input::Packet(packet) => self.give(packet, out),
+            Input::Written { cut_ns } => {
+                self.retained.iter_mut().for_each(|retained| retained.written(cut_ns));
+            }
+            Input::Settled if self.is_idle() => self.retained.iter_mut().for_each(Retained::clear),
+            Input::Settled | Input::Start | Input::Broken { .. } | Input::Tick => {}
+        }
+    }
+
+    fn give(&mut self, packet: Packet, out: &mut Vec<Action>) {
+        match packet {
+            Packet::Config(config) => {
+                self.retained.iter_mut().for_each(|retained| retained.configure(&config));
+                self.configure(config, out);
+            }
+            Packet::Frame(frame) => {
+                let enters = self.enters(&frame);
+                self.take(&frame, enters, out);
+                self.retain(&frame, enters);
+            }
+        }
+    }
+
+    /// Keeps a frame that went into a file until it is on disk.
+    fn retain(&mut self, frame: &Frame, enters: bool) {
+        let (Some(retained), Phase::Writing { .. }) = (&mut self.retained, &self.phase) else { return };
+        let is_late = retained.newest_ns().is_none_or(|newest| frame.dts_ns - newest >= SECOND_NS);
+        let begins = enters && (frame.track == Track::Video || is_late);
+        let configs = begins.then(|| self.configs.video.iter().chain(&self.configs.audio).cloned().collect());
+        retained.push(frame, configs);
+    }
+
+    /// Begins anew with all that may not be on disk, as if it had come just now.
+    fn go_on(&mut self, out: &mut Vec<Action>) {
+        let stopped = self.is_idle();
+        let Some((configs, packets)) = self.retained.as_mut().map(Retained::take) else { return };
+        if !stopped {
+            self.phase = Phase::Waiting { error: None };
+        }
+        if packets.is_empty() {
+            return;
+        }
+        let of = |track| configs.iter().find(|config| config.track == track).cloned();
+        self.configs = Configs { video: of(Track::Video), audio: of(Track::Audio) };
+        self.phase = Phase::Waiting { error: None };
+        for packet in packets {
+            self.give(packet, out);
+        }
+        if stopped {
+            self.leave(Phase::Idle, out);
         }
     }
 
@@ -208,11 +270,15 @@ impl State {
         }
     }
 
-    fn take(&mut self, frame: &Frame, out: &mut Vec<Action>) {
-        let enters = match frame.track {
+    /// Whether a file can begin with this frame.
+    fn enters(&mut self, frame: &Frame) -> bool {
+        match frame.track {
             Track::Video => frame.key && self.configs.video.is_some(),
             Track::Audio => self.is_sound_alone(frame),
-        };
+        }
+    }
+
+    fn take(&mut self, frame: &Frame, enters: bool, out: &mut Vec<Action>) {
         match &mut self.phase {
             Phase::Waiting { .. } if enters => self.begin(frame, None, out),
             Phase::Idle | Phase::Waiting { .. } | Phase::Failed { .. } => {}
@@ -256,9 +322,11 @@ impl State {
                 self.next_file += 1;
                 (self.segment_ns, self.segment_bytes) = self.limits;
                 let epoch = frame.epoch;
-                out.push(Action::Open { file: id, header: current.movie.header(), epoch });
-                // the movie has this track, and one frame is within every limit
-                let _ = current.movie.push(frame);
+                let coded = |config: &Option<TrackConfig>| config.as_ref().and_then(coding);
+                let (video, audio) = (coded(&self.configs.video), coded(&self.configs.audio));
+                let opening = Opening { header: current.header(), epoch, video, audio };
+                out.push(Action::Open { file: id, opening });
+                current.begin(frame);
                 self.phase = Phase::Writing { current: Box::new(current), tail };
             }
             Err(error) => {
@@ -273,72 +341,4 @@ impl State {
 fn limits(segment_s: u32, segment_bytes: Option<u64>) -> (i64, u64) {
     let bytes = segment_bytes.unwrap_or(MAX_FILE_BYTES).min(MAX_FILE_BYTES);
     (i64::from(segment_s.max(1)) * SECOND_NS, bytes)
-}
-
-/// Puts a frame into the file it belongs to.
-fn write(
-    current: &mut OpenFile,
-    tail: &mut Option<Box<OpenFile>>,
-    frame: &Frame,
-    configs: &Configs,
-    out: &mut Vec<Action>,
-) -> Result<(), CmafError> {
-    if tail.is_some() {
-        if frame.track == Track::Audio && frame.pts_ns < current.origin_ns {
-            if let Some(tail) = tail {
-                return tail.push(frame, out);
-            }
-        } else if frame.track == Track::Audio || frame.dts_ns - current.origin_ns >= TAIL_NS {
-            out.extend(tail.take().map(|tail| tail.close()));
-        }
-    }
-    let known = match frame.track {
-        Track::Video => current.configs.video.is_some(),
-        // sound of another configuration waits for the next file, and sound from before the first picture has no place
-        Track::Audio => {
-            current.configs.audio.is_some()
-                && current.configs.audio == configs.audio
-                && frame.pts_ns >= current.origin_ns
-        }
-    };
-    if known { current.push(frame, out) } else { Ok(()) }
-}
-
-impl OpenFile {
-    fn new(id: FileId, configs: Configs, first: &Frame) -> Result<Self, CmafError> {
-        let origin_ns = first.pts_ns.min(first.dts_ns);
-        let tracks: Vec<_> = configs.video.iter().chain(&configs.audio).cloned().collect();
-        Ok(Self { id, movie: MovieWriter::new(&tracks, origin_ns)?, configs, origin_ns })
-    }
-
-    /// Whether `frame`, at which a file can begin, is to begin a new one.
-    fn is_over(&self, frame: &Frame, configs: &Configs, segment_ns: i64, segment_bytes: u64) -> bool {
-        self.configs != *configs
-            || frame.dts_ns.saturating_sub(self.origin_ns) >= segment_ns
-            || self.movie.bytes() >= segment_bytes
-    }
-
-    fn push(&mut self, frame: &Frame, out: &mut Vec<Action>) -> Result<(), CmafError> {
-        self.movie.push(frame)?;
-        if self.movie.pending_ns() >= FRAGMENT_NS || self.movie.pending_bytes() >= FRAGMENT_BYTES {
-            let fragment = self.movie.cut();
-            let duration_ns = self.movie.duration_ns();
-            let append = fragment.map(|fragment| Append::new(fragment, duration_ns));
-            out.extend(append.map(|append| Action::Append { file: self.id, append }));
-        }
-        Ok(())
-    }
-
-    fn close(self) -> Action {
-        let end = self.movie.finish();
-        let last = end.last.map(|fragment| Append::new(fragment, end.duration_ns));
-        Action::Close { file: self.id, last, tables: end.tables, header: end.header }
-    }
-}
-
-impl Append {
-    fn new(fragment: MovieFragment, duration_ns: i64) -> Self {
-        let MovieFragment { data, video_frames, audio_frames } = fragment;
-        Self { data, video_frames, audio_frames, duration_ns }
-    }
 }

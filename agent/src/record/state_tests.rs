@@ -6,6 +6,7 @@ use bytes::Bytes;
 use stagebox_media::aac::AudioSpecificConfig;
 use stagebox_media::{Codec, Epoch, Frame, Packet, Track, TrackConfig};
 
+use super::details::Gap;
 use super::state::{Action, FileId, Input, State};
 
 const MS: i64 = 1_000_000;
@@ -43,7 +44,8 @@ struct Run {
 
 impl Run {
     fn new(segment_s: u32) -> Self {
-        let mut run = Self { state: State::new(segment_s, None), now: Instant::now(), out: Vec::new() };
+        let mut run =
+            Self { state: State::new(segment_s, None, false), now: Instant::now(), out: Vec::new() };
         run.give(Input::Start);
         run.give(Input::Packet(Packet::Config(video_config(1))));
         run.give(Input::Packet(Packet::Config(audio_config(1))));
@@ -144,7 +146,7 @@ fn new_pictures_begin_a_new_file_and_new_sound_waits_for_a_keyframe() {
 fn after_a_failure_it_begins_anew_at_a_keyframe() {
     let mut run = Run::new(60);
     run.play(0, 1_500);
-    run.give(Input::Broken { error: "no room".to_owned() });
+    run.give(Input::Broken { error: "no room".to_owned(), elsewhere: false });
     assert_eq!(run.state.error(), Some("no room"));
     run.play(1_500, 3_500);
     assert_eq!(run.files().len(), 1);
@@ -161,7 +163,7 @@ fn after_a_failure_it_begins_anew_at_a_keyframe() {
 
 #[test]
 fn sound_alone_is_recorded_and_strange_pictures_are_refused_in_words() {
-    let mut run = Run { state: State::new(2, None), now: Instant::now(), out: Vec::new() };
+    let mut run = Run { state: State::new(2, None, false), now: Instant::now(), out: Vec::new() };
     run.give(Input::Start);
     run.give(Input::Packet(Packet::Config(audio_config(1))));
     for n in 0..300 {
@@ -179,7 +181,7 @@ fn sound_alone_is_recorded_and_strange_pictures_are_refused_in_words() {
 
 #[test]
 fn sound_that_comes_first_waits_for_its_picture() {
-    let mut run = Run { state: State::new(2, None), now: Instant::now(), out: Vec::new() };
+    let mut run = Run { state: State::new(2, None, false), now: Instant::now(), out: Vec::new() };
     run.give(Input::Start);
     run.give(Input::Packet(Packet::Config(audio_config(1))));
     run.frame(Track::Audio, 0, true);
@@ -193,11 +195,26 @@ fn sound_that_comes_first_waits_for_its_picture() {
 }
 
 #[test]
+fn a_file_says_where_it_lacks_pictures_and_where_it_is_now() {
+    let mut run = Run::new(60);
+    run.play(0, 2_000);
+    assert_eq!(run.state.position(), Some((FileId(1), 1_960 * MS)));
+    run.play(3_000, 4_000);
+    run.give(Input::Stop);
+    let gaps = run.out.iter().flat_map(|action| match action {
+        Action::Append { append, .. } | Action::Close { last: Some(append), .. } => append.gaps.clone(),
+        _ => Vec::new(),
+    });
+    assert_eq!(gaps.collect::<Vec<_>>(), [Gap { at_ms: 2_000, duration_ms: 1_000 }]);
+    assert_eq!(run.state.position(), None);
+}
+
+#[test]
 fn nothing_is_written_that_was_not_asked_for() {
     let mut run = Run::new(60);
     run.give(Input::Stop);
     run.play(0, 3_000);
-    run.give(Input::Broken { error: "late".to_owned() });
+    run.give(Input::Broken { error: "late".to_owned(), elsewhere: false });
     assert!(run.out.is_empty() && run.state.is_idle());
     run.give(Input::Start);
     run.play(3_000, 4_100);

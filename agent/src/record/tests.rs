@@ -12,7 +12,7 @@ use stagebox_media::{Epoch, Packet, Track, h264};
 use stagebox_push::Hub;
 use tempfile::TempDir;
 
-use super::driver::{RecorderHandle, spawn_on};
+use super::handle::{RecorderHandle, spawn_on};
 use super::state_tests::{audio_config, frame, video_config};
 use super::{RecorderConfig, RecorderState, RecorderStatus, Room, WhenFull, repair};
 use crate::clock::Clock;
@@ -20,15 +20,17 @@ use crate::durable::Durable;
 
 const EPOCH: u64 = 0x1234_0000_0000_0001;
 
-struct Fixture {
-    root: TempDir,
-    hub: Hub,
-    recorder: RecorderHandle,
-    free: Arc<AtomicU64>,
+pub(super) struct Fixture {
+    pub(super) root: TempDir,
+    pub(super) hub: Hub,
+    pub(super) recorder: RecorderHandle,
+    /// Room on the box's own disk, and on those below a folder called `media`.
+    pub(super) free: Arc<AtomicU64>,
+    pub(super) usb_free: Arc<AtomicU64>,
 }
 
 impl Fixture {
-    fn new(segment_s: u32) -> Self {
+    pub(super) fn new(segment_s: u32) -> Self {
         Self::in_dir(tempfile::tempdir().unwrap(), segment_s)
     }
 
@@ -37,23 +39,31 @@ impl Fixture {
     }
 
     fn with_room(root: TempDir, segment_s: u32, room: Room) -> Self {
-        let hub = Hub::new();
-        let durable = Durable::open(root.path()).unwrap();
-        let dir = root.path().join("recordings");
-        let config = RecorderConfig { room, ..RecorderConfig::new(dir, segment_s) };
-        let free = Arc::new(AtomicU64::new(1 << 40));
-        let asked = Arc::clone(&free);
-        let free_bytes = Box::new(move |_: &Path| Ok(asked.load(Ordering::Relaxed)));
-        let recorder = spawn_on(config, hub.clone(), &durable, Clock::new(), free_bytes).unwrap();
-        Self { root, hub, recorder, free }
+        Self::with(root, |dir| RecorderConfig { room, ..RecorderConfig::new(dir, segment_s) })
     }
 
-    fn dir(&self) -> PathBuf {
+    /// The configuration is made for a folder of recordings.
+    pub(super) fn with(root: TempDir, config: impl FnOnce(PathBuf) -> RecorderConfig) -> Self {
+        let hub = Hub::new();
+        let durable = Durable::open(root.path()).unwrap();
+        let config = config(root.path().join("recordings"));
+        let room = || Arc::new(AtomicU64::new(1 << 40));
+        let (free, usb_free) = (room(), room());
+        let (own, usb) = (Arc::clone(&free), Arc::clone(&usb_free));
+        let free_bytes = Box::new(move |path: &Path| {
+            let is_usb = path.components().any(|part| part.as_os_str() == "media");
+            Ok(if is_usb { &usb } else { &own }.load(Ordering::Relaxed))
+        });
+        let recorder = spawn_on(config, hub.clone(), &durable, Clock::new(), free_bytes).unwrap();
+        Self { root, hub, recorder, free, usb_free }
+    }
+
+    pub(super) fn dir(&self) -> PathBuf {
         self.root.path().join("recordings")
     }
 
     /// Recordings by name.
-    fn files(&self) -> Vec<PathBuf> {
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.dir()).into_iter().flatten();
         let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
         files.retain(|path| path.extension().is_some_and(|extension| extension == "mp4"));
@@ -61,7 +71,21 @@ impl Fixture {
         files
     }
 
-    async fn wait(&self, reached: impl FnMut(&RecorderStatus) -> bool) -> RecorderStatus {
+    /// Waits until every recording has its checksum, and the files say so.
+    pub(super) async fn hashed(&self) -> Vec<String> {
+        for _ in 0..400 {
+            let all = self.recorder.recordings();
+            let sums: Option<Vec<String>> = all.iter().map(|one| one.details.sha256.clone()).collect();
+            let written = std::fs::read_to_string(self.dir().join("SHA256SUMS")).unwrap_or_default();
+            if let Some(sums) = sums.filter(|sums| sums.iter().all(|sum| written.contains(sum))) {
+                return sums;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("checksums do not come: {:?}", self.recorder.recordings());
+    }
+
+    pub(super) async fn wait(&self, reached: impl FnMut(&RecorderStatus) -> bool) -> RecorderStatus {
         let mut status = self.recorder.status();
         let wait = status.wait_for(reached);
         tokio::time::timeout(Duration::from_secs(20), wait).await.expect("in time").unwrap().clone()
@@ -69,7 +93,7 @@ impl Fixture {
 }
 
 /// Ten seconds at 15 frames a second with a keyframe a second, with sound; `None` where there is no ffmpeg.
-fn clip() -> Option<Vec<Packet>> {
+pub(super) fn clip() -> Option<Vec<Packet>> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("clip.mp4");
     let made = Command::new("ffmpeg")
@@ -139,9 +163,17 @@ async fn every_frame_given_before_the_stop_is_in_the_files() {
     assert!(recordings.iter().all(|recording| recording.closed && recording.duration_ms >= 1_000));
     let sound: u64 = recordings.iter().map(|recording| recording.audio_frames).sum();
     assert!((468..=470).contains(&sound), "{sound} frames of sound in all files");
+    let sums = fixture.hashed().await;
     let manifest: serde_json::Value =
         serde_json::from_slice(&std::fs::read(fixture.dir().join("manifest.json")).unwrap()).unwrap();
-    assert_eq!(manifest["recordings"], serde_json::to_value(&recordings).unwrap());
+    assert_eq!(manifest["recordings"], serde_json::to_value(fixture.recorder.recordings()).unwrap());
+    assert_eq!(manifest["recordings"][0]["video"], "avc1.42c00c 320x180", "{manifest}");
+    assert_eq!(sums.len(), 4);
+    let checked =
+        Command::new("sha256sum").args(["--strict", "-c", "SHA256SUMS"]).current_dir(fixture.dir()).output();
+    let checked = checked.unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert_eq!(String::from_utf8_lossy(&checked.stdout).matches(": OK").count(), 4);
 }
 
 #[tokio::test]

@@ -1,28 +1,27 @@
 //! The thread that writes: every fragment is on disk before the next is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::statvfs::statvfs;
-use stagebox_durable::make_folder;
-use stagebox_media::Epoch;
-use tokio::sync::{mpsc, oneshot};
+use stagebox_protocol::Outcome;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::index::{Index, Recording, sync_dir};
+use super::details::{Details, Label};
+use super::disk::{Disk, Means, is_full};
+use super::hasher::Checksums;
+use super::index::sync_dir;
+use super::marks::Marking;
+use super::mounts::Stick;
 use super::name::FileName;
 use super::repair::Measured;
-use super::room::{Room, Verdict};
-use super::state::{Action, Append, FileId};
-use crate::clock::Clock;
-
-/// How long the room of a removed recording may take to show.
-const SHOWS: Duration = Duration::from_secs(10);
-/// While it is waited for, at least this has to be free.
-const LEAST_FREE_BYTES: u64 = 16 * 1024 * 1024;
+use super::room::Room;
+use super::state::{Action, Append, FileId, Opening};
+use super::written::{Place, WrittenFile};
 
 /// What the thread is to do, in order.
 #[derive(Debug)]
@@ -35,7 +34,16 @@ pub(super) enum Job {
     /// Recordings may take this from now on.
     Room(Room),
     /// Comes back as [`Report::Flushed`] when all before it is done.
-    Flush(oneshot::Sender<()>),
+    Flush(Option<oneshot::Sender<()>>),
+    Mark(Marking),
+    /// A closed file was read once more, if it could be.
+    Hashed {
+        file: String,
+        bytes: u64,
+        sha256: io::Result<String>,
+    },
+    /// The USB disks that there are now.
+    Sticks(Vec<Stick>),
 }
 
 /// What the thread has done.
@@ -43,21 +51,43 @@ pub(super) enum Job {
 pub(super) enum Report {
     Opened {
         file: FileName,
+        spot: Spot,
     },
     /// On disk now, which makes a file longer by `longer_ns`.
     Written {
         bytes: u64,
         video_frames: u32,
         longer_ns: i64,
+        cut_ns: i64,
         free_bytes: Option<u64>,
     },
     Closed,
-    /// All open files are given up; what they had on disk stays.
+    /// All open files are given up; what they had on disk stays. There may be another disk to go on with.
     Broken {
         error: String,
         free_bytes: Option<u64>,
+        elsewhere: bool,
     },
-    Flushed(oneshot::Sender<()>),
+    /// Where the next file goes, and why not where it should.
+    Placed {
+        spot: Spot,
+        error: Option<String>,
+    },
+    Marked {
+        file: String,
+        at_ms: u64,
+        label: Option<String>,
+    },
+    Flushed(Option<oneshot::Sender<()>>),
+}
+
+/// A disk as it is told of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// What people call it.
+    pub(super) name: String,
+    pub(super) dir: PathBuf,
+    pub(super) id: Option<String>,
 }
 
 /// Asks how much room there is in a folder.
@@ -69,279 +99,286 @@ pub(super) fn free_bytes(dir: &Path) -> io::Result<u64> {
 }
 
 pub(super) struct Writer {
-    pub(super) dir: PathBuf,
-    pub(super) index: Index,
-    pub(super) clock: Clock,
-    pub(super) room: Room,
-    /// It stopped for want of room, and goes on once there is more of it.
-    pub(super) was_full: bool,
-    /// What recordings that are closed take.
-    pub(super) closed_bytes: u64,
-    /// The last removal for want of room: until when its room may take to show, and how much is free then at least.
-    pub(super) removal: Option<(Instant, u64)>,
-    pub(super) free_bytes: FreeBytes,
-    pub(super) reports: mpsc::UnboundedSender<Report>,
+    pub(super) means: Means,
+    pub(super) internal: Disk,
+    /// The USB disk that is recorded to, if there is one.
+    pub(super) usb: Option<Disk>,
+    /// Those that failed, until they are taken out.
+    pub(super) distrusted: Vec<Stick>,
+    /// Why it is not recorded to the USB disk that is there, or was.
+    pub(super) disk_error: Option<String>,
+    /// Names the box's folder on USB disks.
+    pub(super) owner: String,
     pub(super) open: BTreeMap<FileId, WrittenFile>,
-    /// Files may lie there that were not closed.
-    pub(super) unmended: bool,
+    /// Nothing is written until what was given up is known to be.
+    pub(super) broken: bool,
+    /// The last number of this boot that was given out.
+    pub(super) number: u32,
+    pub(super) label: watch::Receiver<Label>,
+    /// Whether recordings are to be uploaded.
+    pub(super) upload: bool,
+    pub(super) hashes: Checksums,
+    pub(super) reports: mpsc::UnboundedSender<Report>,
+    /// Counts what was done.
+    pub(super) done: Arc<AtomicU64>,
 }
 
-#[derive(Debug)]
-pub(super) struct WrittenFile {
-    name: FileName,
-    file: File,
-    measured: Measured,
-    /// The box knew what time it was when it gave the name.
-    clock_synced: bool,
-}
+/// What went wrong, and on which disk.
+type Failure = (Place, io::Error);
 
 impl Writer {
-    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        if self.dir.is_dir() {
-            self.mend();
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>, sticks: Vec<Stick>) {
+        if self.internal.dir.is_dir() {
+            let open = self.open_names();
+            self.internal.mend(&self.means, &open);
+            self.take_up(Place::Internal);
         }
+        self.sticks(sticks);
         while let Some(job) = jobs.blocking_recv() {
             match job {
                 Job::Do(action) => {
-                    if let Err(error) = self.perform(action) {
-                        self.give_up(&error);
+                    if !self.broken
+                        && let Err((place, error)) = self.perform(action)
+                    {
+                        self.give_up(place, &error);
                     }
+                    self.done.fetch_add(1, Ordering::Release);
                 }
-                Job::Abandon => self.abandon(),
-                Job::Tidy => self.tidy(),
-                Job::Room(room) => self.room = room,
+                Job::Abandon => {
+                    self.abandon();
+                    self.broken = false;
+                }
+                Job::Tidy => {
+                    self.internal.tidy(&self.means);
+                    self.usb.iter_mut().for_each(|usb| usb.tidy(&self.means));
+                }
+                Job::Room(room) => self.means.room = room,
                 Job::Flush(done) => self.report(Report::Flushed(done)),
+                Job::Mark(marking) => self.mark(marking),
+                Job::Hashed { file, bytes, sha256 } => self.hashed(&file, bytes, sha256),
+                Job::Sticks(sticks) => self.sticks(sticks),
             }
         }
     }
 
-    fn perform(&mut self, action: Action) -> io::Result<()> {
+    fn perform(&mut self, action: Action) -> Result<(), Failure> {
         match action {
-            Action::Open { file, header, epoch } => self.create(file, &header, epoch),
-            Action::Append { file, append } => match self.open.get_mut(&file) {
-                Some(open) => {
-                    let longer_ns = open.append(&append)?;
-                    self.written(&append, longer_ns)
-                }
-                // given up before
-                None => Ok(()),
-            },
+            Action::Open { file, opening } => self.create(file, &opening),
+            Action::Append { file, append } => self.append(file, &append),
             Action::Close { file, last, tables, header } => {
-                if let (Some(append), Some(open)) = (&last, self.open.get_mut(&file)) {
-                    let longer_ns = open.append(append)?;
-                    self.written(append, longer_ns)?;
+                if let Some(append) = &last {
+                    self.append(file, append)?;
                 }
                 self.close(file, &tables, &header)
             }
         }
     }
 
-    fn create(&mut self, id: FileId, header: &[u8], epoch: Epoch) -> io::Result<()> {
-        make_folder(&self.dir)?;
-        if self.unmended {
-            self.mend();
-        }
-        self.make_room()?;
-        let name = FileName::new(self.clock.unix_ms(), self.clock.boot_id(), self.next_number()?);
-        let file = OpenOptions::new().write(true).create_new(true).open(self.dir.join(name.as_str()))?;
-        let measured = Measured { epoch, ..Measured::default() };
-        let clock_synced = self.clock.synced();
-        let mut written = WrittenFile { name: name.clone(), file, measured, clock_synced };
-        written.file.write_all(header)?;
-        written.measured.bytes = header.len() as u64;
-        written.file.sync_all()?;
-        sync_dir(&self.dir)?;
-        let recording = Recording { closed: false, clock_synced, ..Recording::new(&name, &written.measured) };
-        self.open.insert(id, written);
-        self.note(&recording);
-        self.report(Report::Opened { file: name });
-        Ok(())
-    }
-
-    /// The next number of this boot: names never repeat, whatever the wall clock does.
-    fn next_number(&self) -> io::Result<u32> {
-        let mut last = 0;
-        for entry in fs::read_dir(&self.dir)? {
-            let name = entry?.file_name().to_str().and_then(FileName::parse);
-            last = last.max(name.and_then(|name| name.number_in(self.clock.boot_id())).unwrap_or(0));
-        }
-        Ok(last + 1)
-    }
-
-    fn written(&mut self, append: &Append, longer_ns: i64) -> io::Result<()> {
+    fn append(&mut self, id: FileId, append: &Append) -> Result<(), Failure> {
+        // One that was given up before is no more.
+        let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
+        let (place, is_gap) = (open.place, !append.gaps.is_empty());
+        let longer_ns = open.append(append).map_err(|error| (place, error))?;
+        let noted = is_gap.then(|| open.recording(false));
         self.report(Report::Written {
             bytes: append.data.len() as u64,
             video_frames: append.video_frames,
             longer_ns,
-            free_bytes: (self.free_bytes)(&self.dir).ok(),
+            cut_ns: append.cut_ns,
+            free_bytes: self.means.free(&self.disk(place).dir),
         });
-        self.make_room()
+        noted.iter().for_each(|recording| self.note(place, recording));
+        self.make_room(place).map_err(|error| (place, error))
     }
 
-    fn close(&mut self, id: FileId, tables: &[u8], header: &[u8]) -> io::Result<()> {
-        let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
-        let closed = open.close(tables, header);
-        if closed.is_err() {
-            self.unmended = true;
+    /// Makes a file on the disk that is preferred, or on the other one.
+    fn create(&mut self, id: FileId, opening: &Opening) -> Result<(), Failure> {
+        if self.usb.is_some() {
+            match self.create_on(Place::Usb, id, opening) {
+                Ok(()) => return Ok(()),
+                // What is still written there has to go on elsewhere as well.
+                Err(error) if !is_full(&error) && self.is_open(Place::Usb) => {
+                    return Err((Place::Usb, error));
+                }
+                Err(error) => self.turn_away(&error),
+            }
         }
-        closed?;
-        self.note(&Recording {
-            clock_synced: open.clock_synced,
-            ..Recording::new(&open.name, &open.measured)
-        });
-        self.count();
+        self.create_on(Place::Internal, id, opening).map_err(|error| (Place::Internal, error))
+    }
+
+    fn create_on(&mut self, place: Place, id: FileId, opening: &Opening) -> io::Result<()> {
+        let open = self.open_names();
+        let (disk, means) = match (place, &mut self.usb) {
+            (Place::Usb, Some(usb)) => (usb, &self.means),
+            _ => (&mut self.internal, &self.means),
+        };
+        let was_unmended = disk.unmended;
+        disk.prepare(means, &open)?;
+        let (dir, disk_id) = (disk.dir.clone(), disk.id.clone());
+        if was_unmended {
+            self.take_up(place);
+        }
+        self.make_room(place)?;
+        let label = self.label.borrow().clone();
+        let clock = &self.means.clock;
+        let (clock_synced, boot, mono_ms) = (clock.synced(), clock.boot_id().to_owned(), clock.mono_ms());
+        let unix_ms = clock.unix_ms();
+        let number = self.next_number(&dir)?;
+        let name = FileName::new(&label.title, unix_ms, clock_synced, &boot, number);
+        let path = dir.join(name.as_str());
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let bytes = opening.header.len() as u64;
+        let measured = Measured { epoch: opening.epoch, bytes, ..Measured::default() };
+        let details = Details {
+            event: Some(label),
+            boot_id: Some(boot),
+            started_mono_ms: Some(mono_ms),
+            video: opening.video.clone(),
+            audio: opening.audio.clone(),
+            to_upload: self.upload,
+            disk: disk_id,
+            ..Details::default()
+        };
+        let mut written = WrittenFile { name: name.clone(), place, file, measured, details, clock_synced };
+        let begun = written.file.write_all(&opening.header);
+        if let Err(error) = begun.and_then(|()| written.file.sync_all()).and_then(|()| sync_dir(&dir)) {
+            // Nothing is in it.
+            let _ = fs::remove_file(path);
+            return Err(error);
+        }
+        self.number = number;
+        self.note(place, &written.recording(false));
+        self.open.insert(id, written);
+        if place == Place::Usb {
+            self.disk_error = None;
+        }
+        self.place();
+        self.report(Report::Opened { file: name, spot: self.spot(place) });
+        Ok(())
+    }
+
+    /// The next number of this boot: names never repeat, whatever the wall clock does and wherever they lie.
+    fn next_number(&self, dir: &Path) -> io::Result<u32> {
+        let boot = self.means.clock.boot_id();
+        let mut last = self.number;
+        for entry in fs::read_dir(dir)? {
+            let name = entry?.file_name().to_str().and_then(FileName::parse);
+            last = last.max(name.and_then(|name| name.number_in(boot)).unwrap_or(0));
+        }
+        for recording in self.means.index.list() {
+            let name = FileName::parse(&recording.file);
+            last = last.max(name.and_then(|name| name.number_in(boot)).unwrap_or(0));
+        }
+        last.checked_add(1)
+            .ok_or_else(|| io::Error::other("this boot has used up all numbers; restart the box"))
+    }
+
+    fn close(&mut self, id: FileId, tables: &[u8], header: &[u8]) -> Result<(), Failure> {
+        let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
+        let place = open.place;
+        if let Err(error) = open.close(tables, header) {
+            self.disk_mut(place).unmended = true;
+            return Err((place, error));
+        }
+        let recording = open.recording(true);
+        self.note(place, &recording);
+        self.count(place);
+        self.hashes.want(&self.disk(place).dir.join(&recording.file), &recording);
         self.report(Report::Closed);
         Ok(())
     }
 
-    fn give_up(&mut self, error: &io::Error) {
-        self.unmended = true;
-        self.abandon();
-        let free_bytes = (self.free_bytes)(&self.dir).ok();
-        self.report(Report::Broken { error: in_words(error, &self.dir), free_bytes });
+    fn give_up(&mut self, place: Place, error: &io::Error) {
+        let disk = self.disk_mut(place);
+        disk.unmended = true;
+        let (words, dir) = (disk.in_words(error), disk.dir.clone());
+        let free_bytes = self.means.free(&dir);
+        self.drop_open();
+        if place == Place::Usb {
+            self.turn_away(error);
+        }
+        self.break_off(words, free_bytes, place);
+    }
+
+    /// Waits until it is known that what was open is no more; it may go on elsewhere then.
+    pub(super) fn break_off(&mut self, error: String, free_bytes: Option<u64>, place: Place) {
+        self.mend();
+        self.broken = true;
+        let elsewhere = place == Place::Usb || self.usb.is_some();
+        self.report(Report::Broken { error, free_bytes, elsewhere });
+    }
+
+    fn abandon(&mut self) {
+        self.drop_open();
+        self.mend();
     }
 
     /// Files that cannot be written on are whole up to what is on disk; mending closes them.
-    fn abandon(&mut self) {
-        self.unmended |= !self.open.is_empty();
+    pub(super) fn drop_open(&mut self) {
         for open in std::mem::take(&mut self.open).into_values() {
+            self.disk_mut(open.place).unmended = true;
             // behind this lies at most a piece of a fragment, which mending takes away as well
             let _ = open.file.set_len(open.measured.bytes);
-        }
-        if self.unmended && self.dir.is_dir() {
-            self.mend();
         }
     }
 
     fn mend(&mut self) {
-        let open: BTreeSet<_> = self.open.values().map(|open| open.name.clone()).collect();
-        match self.index.rebuild(&self.dir, &open) {
-            Ok(()) => {
-                self.unmended = false;
-                self.count();
-            }
-            Err(error) => tracing::warn!(%error, "cannot look through the recordings"),
-        }
-    }
-
-    /// Says whether there is room for more, once the oldest have gone where they are to make room.
-    fn make_room(&mut self) -> io::Result<()> {
-        loop {
-            let open_bytes: u64 = self.open.values().map(|open| open.measured.bytes).sum();
-            let free_bytes = (self.free_bytes)(&self.dir).ok();
-            let used_bytes = self.closed_bytes + open_bytes;
-            match self.room.decide(free_bytes, used_bytes, || self.index.list(), self.was_full) {
-                Verdict::Go => {
-                    (self.was_full, self.removal) = (false, None);
-                    return Ok(());
+        for place in [Place::Internal, Place::Usb] {
+            let disk = self.disk(place);
+            if disk.unmended && disk.dir.is_dir() {
+                let (open, means) = (BTreeSet::new(), &self.means);
+                match (place, &mut self.usb) {
+                    (Place::Internal, _) => self.internal.mend(means, &open),
+                    (Place::Usb, Some(usb)) => usb.mend(means, &open),
+                    (Place::Usb, None) => continue,
                 }
-                Verdict::Delete(files) => {
-                    let (now, free) = (self.clock.now(), free_bytes.unwrap_or(0));
-                    match self.removal {
-                        // Some file systems give room back a while after a file has gone.
-                        Some((until, _)) if now < until && free >= LEAST_FREE_BYTES => return Ok(()),
-                        Some((_, wanted)) if free < wanted => {
-                            self.was_full = true;
-                            let words = "removing recordings makes no room: something else fills the disk";
-                            return Err(io::Error::new(io::ErrorKind::StorageFull, words));
-                        }
-                        _ => {}
-                    }
-                    let before = self.closed_bytes;
-                    self.remove(&files, "for want of room")?;
-                    let freed = before.saturating_sub(self.closed_bytes);
-                    self.removal = Some((now + SHOWS, free + freed / 2));
-                }
-                Verdict::Full(words) => {
-                    self.was_full = true;
-                    return Err(io::Error::new(io::ErrorKind::StorageFull, words));
-                }
+                self.take_up(place);
             }
         }
     }
 
-    fn tidy(&mut self) {
-        let unix_ms = self.clock.synced().then(|| self.clock.unix_ms());
-        let expired = self.room.expired(unix_ms, &self.index.list());
-        if let Err(error) = self.remove(&expired, "as it is older than recordings are kept") {
-            tracing::warn!(%error, "cannot remove old recordings");
+    fn make_room(&mut self, place: Place) -> io::Result<()> {
+        let of_disk = self.open.values().filter(|open| open.place == place);
+        let open_bytes = of_disk.map(|open| open.measured.bytes).sum();
+        match (place, &mut self.usb) {
+            (Place::Usb, Some(usb)) => usb.make_room(&self.means, open_bytes),
+            _ => self.internal.make_room(&self.means, open_bytes),
         }
     }
 
-    /// Removes recordings that are closed; one that has gone already is as good.
-    fn remove(&mut self, files: &[String], reason: &str) -> io::Result<()> {
-        if files.is_empty() {
-            return Ok(());
-        }
-        for file in files {
-            match fs::remove_file(self.dir.join(file)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            tracing::info!(file, reason, "removed a recording");
-            self.index.remove(file)?;
-        }
-        self.count();
-        // The names are gone for good with the manifest that does not have them.
-        self.index.write_manifest(&self.dir)
-    }
-
-    /// Counts anew what recordings that are closed take.
-    fn count(&mut self) {
-        let closed = self.index.list().into_iter().filter(|recording| recording.closed);
-        self.closed_bytes = closed.map(|recording| recording.bytes).sum();
-    }
-
-    /// The index can be rebuilt: a file is never given up for it.
-    fn note(&self, recording: &Recording) {
-        let noted = self.index.put(recording).and_then(|()| self.index.write_manifest(&self.dir));
-        if let Err(error) = noted {
-            tracing::warn!(%error, "cannot note a recording");
+    fn count(&mut self, place: Place) {
+        match (place, &mut self.usb) {
+            (Place::Usb, Some(usb)) => usb.count(&self.means),
+            _ => self.internal.count(&self.means),
         }
     }
 
-    fn report(&self, report: Report) {
+    pub(super) fn is_open(&self, place: Place) -> bool {
+        self.open.values().any(|open| open.place == place)
+    }
+
+    fn open_names(&self) -> BTreeSet<FileName> {
+        self.open.values().map(|open| open.name.clone()).collect()
+    }
+
+    pub(super) fn disk(&self, place: Place) -> &Disk {
+        self.usb.as_ref().filter(|_| place == Place::Usb).unwrap_or(&self.internal)
+    }
+
+    pub(super) fn disk_mut(&mut self, place: Place) -> &mut Disk {
+        match (place, &mut self.usb) {
+            (Place::Usb, Some(usb)) => usb,
+            _ => &mut self.internal,
+        }
+    }
+
+    pub(super) fn report(&self, report: Report) {
         // without a driver nobody asks
         let _ = self.reports.send(report);
     }
-}
 
-impl WrittenFile {
-    /// Returns by how much the file is longer now.
-    fn append(&mut self, append: &Append) -> io::Result<i64> {
-        if self.file.metadata()?.nlink() == 0 {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the file being written was removed"));
-        }
-        self.file.write_all(&append.data)?;
-        self.file.sync_data()?;
-        self.measured.bytes += append.data.len() as u64;
-        self.measured.video_frames += u64::from(append.video_frames);
-        self.measured.audio_frames += u64::from(append.audio_frames);
-        let before_ns = std::mem::replace(&mut self.measured.duration_ns, append.duration_ns);
-        Ok(append.duration_ns - before_ns)
-    }
-
-    fn close(&mut self, tables: &[u8], header: &[u8]) -> io::Result<()> {
-        self.file.write_all(tables)?;
-        self.file.sync_data()?;
-        self.measured.bytes += tables.len() as u64;
-        self.file.write_all_at(header, 0)?;
-        self.file.sync_all()
-    }
-}
-
-fn in_words(error: &io::Error, dir: &Path) -> String {
-    let dir = dir.display();
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            format!("no room left in {dir} (record.dir): {error}; remove recordings or choose a larger disk")
-        }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            format!("{dir} (record.dir) cannot be written to: {error}")
-        }
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            format!("{dir} (record.dir) is not there as a folder: {error}")
-        }
-        _ => format!("cannot write to {dir} (record.dir): {error}"),
+    /// Answers somebody who may have gone.
+    pub(super) fn answer(reply: oneshot::Sender<Outcome>, outcome: Outcome) {
+        let _ = reply.send(outcome);
     }
 }

@@ -25,6 +25,7 @@ impl DesiredRecord {
         let state = DesiredState {
             name: Some(self.name.clone()),
             event_id: self.event_id.map(|id| id.to_string()),
+            event_title: self.event_title.clone(),
             targets_version: Some(self.targets_version),
             config: self.config.as_ref().map(|config| config.change.clone()),
             config_version: self.config.as_ref().map(|_| self.config_version),
@@ -43,7 +44,7 @@ pub(super) async fn refresh(
 ) -> Result<Option<DesiredRecord>, DeviceError> {
     let store = devices.store();
     let Some(device) = store.get::<Device>(id).await? else { return Ok(None) };
-    let targets = devices.targets(&id).await?;
+    let (targets, event_title) = devices.assignment(&id).await?;
     let text = serde_json::to_string(&targets).unwrap_or_default();
     let targets_hash = hex::encode(Sha256::digest(text.as_bytes()));
     let kept = store.get::<DesiredRecord>(id).await?.map(|kept| kept.document);
@@ -55,6 +56,7 @@ pub(super) async fn refresh(
         version,
         name: device.document.name,
         event_id: targets.event_id,
+        event_title,
         targets_version: same_targets.map_or(version, |kept| kept.targets_version),
         targets_hash,
         config: device.document.config,

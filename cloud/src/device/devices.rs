@@ -208,14 +208,20 @@ impl Devices {
 
     /// Where a box pushes to: the inputs of the event that is assigned to it.
     pub async fn targets(&self, id: &BoxId) -> Result<Targets, DeviceError> {
+        Ok(self.assignment(id).await?.0)
+    }
+
+    /// Where a box pushes to, and what its event is called.
+    pub(super) async fn assignment(&self, id: &BoxId) -> Result<(Targets, Option<String>), DeviceError> {
         let Some(event) = self.0.events.for_device(id).await? else {
-            return Ok(Targets { outputs: Vec::new(), event_id: None });
+            return Ok((Targets { outputs: Vec::new(), event_id: None }, None));
         };
         let target = |role: Input| {
             let input = event.input(role);
             Target { role, url: input.url.clone(), key: input.key.reveal().to_owned() }
         };
-        Ok(Targets { outputs: Input::ALL.map(target).to_vec(), event_id: Some(event.id) })
+        let targets = Targets { outputs: Input::ALL.map(target).to_vec(), event_id: Some(event.id) };
+        Ok((targets, Some(event.title)))
     }
 
     /// Has a box carry out a command, and waits for its answer.

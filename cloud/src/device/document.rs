@@ -195,6 +195,9 @@ pub struct DesiredRecord {
     pub name: String,
     /// The event that it pushes to.
     pub event_id: Option<EventId>,
+    /// What that event is called.
+    #[serde(default)]
+    pub event_title: Option<String>,
     /// The version with which the targets changed last.
     pub targets_version: u64,
     /// SHA-256 of the targets, to see that they changed.

@@ -101,6 +101,9 @@ struct Arguments {
     /// Of `preflight`: for how many seconds the upload is measured.
     #[schema(required = false, minimum = 1, maximum = 30, default = 10)]
     upload_s: u32,
+    /// Of `mark`: what happens at that moment of the recording, in one line.
+    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    label: Option<String>,
 }
 
 /// The slice's paths.

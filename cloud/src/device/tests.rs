@@ -232,6 +232,7 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
     assert_eq!((targets.outputs.len(), targets.event_id), (2, Some(event.id)));
     let after = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap();
     assert_eq!((after.version, after.targets_version, after.event_id), (2, 2, Some(event.id)));
+    assert_eq!(after.message().state.event_title.as_deref(), Some("Show"));
 
     let change = DeviceChange { name: Some("Stage".into()), enabled: Some(false), config: None };
     devices.patch(&id, &change, Some(1), None).await.unwrap();

@@ -25,7 +25,7 @@ function telemetry(live: boolean): Telemetry {
   });
   return {
     ts: new Date().toISOString(), live: { state: live ? "live" : "off", since_ms: null },
-    recording: { state: "recording", file: "rec_01.mp4", duration_ms: Date.now() % 5_000_000, bytes: 812_000_000, error: null },
+    recording: { state: "recording", file: "rec_01.mp4", duration_ms: Date.now() % 5_000_000, bytes: 812_000_000, error: null, disk: "USB CREW", marks: [{ number: 1, file: "rec_01.mp4", at_ms: 61_000, label: "Encore" }] },
     signal: { state: "locked", source: "HDMI", width: 1920, height: 1080, fps: 29.97, audio: true },
     encoder: { state: "running", name: "x264enc", bitrate_kbps: rate, fps: 29.9, frames: 1, dropped_frames: 0, restarts: 0, error: null },
     outputs: [output("main"), output("backup")], audio: [level(), level()],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BitrateHistory } from "../src/admin/data/bitrate_history.ts";
-import { boxState, outputText, signalText } from "../src/admin/data/box_state.ts";
+import { boxState, markText, outputText, recordingText, signalText } from "../src/admin/data/box_state.ts";
 import { ago, bytes, duration, kbps, meterPosition, msOf, span } from "../src/admin/data/format.ts";
 import { checkName, stateLook, verdictLook, whyNoTest } from "../src/admin/data/preflight_words.ts";
 import { routeOf } from "../src/admin/data/route.ts";
@@ -103,6 +103,18 @@ test("signal and outputs in words", () => {
   const output = { role: "main" as const, state: "waiting" as const, url: null, bitrate_kbps: 0, queued_ms: 0, sent_bytes: 0, dropped_frames: 4, reconnects: 2, error: "connection refused" };
   assert.deepEqual(outputText(output), ["Waiting to reconnect", "connection refused"]);
   assert.deepEqual(outputText({ ...output, state: "sending", bitrate_kbps: 2500, error: null }), ["2.50 Mbit/s", "4 frames dropped · 2 reconnects"]);
+});
+
+test("a recording says where it is, and what is wrong with it first", () => {
+  const recording = { state: "recording" as const, file: "a.mp4", duration_ms: 61_000, bytes: 1_500_000, error: null };
+  const text = (more: Partial<Telemetry["recording"]>) => recordingText({ ...telemetry, recording: { ...recording, ...more } });
+  assert.deepEqual(text({}), ["1:01", "1.5 MB", false]);
+  assert.deepEqual(text({ disk: "USB STICK", uploads_waiting: 2 }), ["1:01", "1.5 MB · on USB STICK · 2 to be uploaded", false]);
+  assert.deepEqual(text({ disk: "internal", dropped_frames: 3 }), ["1:01", "1.5 MB · on the internal disk · 3 frames lost", true]);
+  assert.deepEqual(text({ disk: "internal", disk_error: "USB STICK was taken away" }), ["1:01", "USB STICK was taken away", true]);
+  assert.deepEqual(text({ state: "failed", error: "no room", slow: "use a faster disk" }), ["failed", "no room", true]);
+  assert.equal(markText({ number: 1, file: "a.mp4", at_ms: 61_000, label: "Encore" }), "1:01 Encore");
+  assert.equal(markText({ number: 2, file: "a.mp4", at_ms: 9_000 }), "0:09");
 });
 
 test("the bitrate history keeps its length and counts a report once", () => {

@@ -19,6 +19,7 @@ use stagebox_push::Hub;
 use tokio::process::Command;
 
 use super::movies::{self, Movie};
+use super::recorder::settled;
 use super::run::{Run, preload};
 use crate::house::{Process, binary, footage, wait_until};
 
@@ -168,7 +169,8 @@ async fn judge(scratch: &Path, run: &Run, place: usize, loss: Loss) -> Result<()
     let kept = IntentStore::open(&durable)?.load()?;
     ensure!(kept.recording.on, "the intent to record is gone");
     let config = RecorderConfig::new(disk.join("recordings"), 10);
-    record::spawn(config, Hub::new(), &durable, Clock::new())?.stop().await;
+    let recorder = record::spawn(config, Hub::new(), &durable, Clock::new())?;
+    settled(&recorder, &disk.join("recordings")).await?;
     let left = movies::read_all(&disk.join("recordings"))?;
     for wanted in required.iter().filter(|movie| !movie.video.is_empty()) {
         let name = wanted.path.file_name();

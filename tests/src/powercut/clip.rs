@@ -7,12 +7,15 @@ use stagebox_media::cmaf::CmafReader;
 use stagebox_media::{Epoch, Frame, Packet, Track, TrackConfig, h264};
 use tokio::process::Command;
 
+/// Pictures a second of the clip.
+pub(super) const FPS: f64 = 15.0;
+
 /// Makes a clip in a folder: twelve seconds, a keyframe a second.
 pub(super) async fn make(folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(folder).context("making a folder")?;
     let path = folder.join("clip.mp4");
     let mut command = Command::new("ffmpeg");
-    command.args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=15:d=12"]);
+    command.args(["-v", "error", "-f", "lavfi", "-i", &format!("testsrc2=s=320x180:r={FPS}:d=12")]);
     command.args(["-f", "lavfi", "-i", "sine=r=48000:d=12", "-c:v", "libx264", "-preset", "ultrafast"]);
     command.args(["-tune", "zerolatency", "-g", "15", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k"]);
     command.args(["-movflags", "frag_keyframe+empty_moov+default_base_moof"]).arg(&path);

@@ -9,6 +9,7 @@
 mod agent;
 mod clip;
 mod kept;
+mod moments;
 mod movies;
 mod recorder;
 mod run;
@@ -16,6 +17,7 @@ mod store;
 mod writer;
 
 pub use agent::{End, a_box_that_records};
+pub use moments::{MOST_LOST_S, Moments, moments};
 pub use run::{Run, full_disk, preload};
 pub use writer::{Order, write};
 
@@ -95,9 +97,8 @@ pub async fn cut(part: Part, seed: u64, cuts: usize, per_run: usize) -> Result<u
         let run_seed = seed.wrapping_mul(1000).wrapping_add(number);
         let mut random = StdRng::seed_from_u64(run_seed);
         let lines = random.random_range(part.lines());
-        let folder = scratch.join(format!("disk-{number}"));
-        left.write(&folder).context("writing the disk")?;
-        let run = Run::of_writer(part, &folder, &clip, (number, run_seed), lines).await?;
+        let folder = disk(&scratch, number, &left)?;
+        let run = Run::of_writer(part, &folder, &clip, (number, run_seed), lines, &[]).await?;
         let mut next = None;
         for cut in run.places(&mut random, per_run.min(cuts - done)) {
             let loss = *[Loss::All, Loss::Some(random.random())].choose(&mut random).unwrap_or(&Loss::All);
@@ -116,6 +117,13 @@ pub async fn cut(part: Part, seed: u64, cuts: usize, per_run: usize) -> Result<u
         number += 1;
     }
     Ok(done)
+}
+
+/// A folder that holds `left`.
+fn disk(scratch: &Path, number: u64, left: &Tree) -> Result<PathBuf> {
+    let folder = scratch.join(format!("disk-{number}"));
+    left.write(&folder).context("writing the disk")?;
+    Ok(folder)
 }
 
 /// Opens what is left and compares it with what was said; a panic in between is an error like others.

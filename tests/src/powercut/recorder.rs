@@ -12,18 +12,20 @@ use stagebox_agent::durable::Durable;
 use stagebox_agent::record::{self, RecorderConfig, RecorderHandle, RecorderState, RecorderStatus};
 use stagebox_media::{Epoch, Frame, Packet, Track};
 use stagebox_push::Hub;
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::clip::Clip;
 use super::movies::{self, Movie, begin_with};
 use super::writer::{Order, said, say};
+use crate::house::wait_until;
 
 /// What a power cut may cost.
 const AGE_NS: i64 = 600_000_000;
 /// The recorder counts pictures: the sound of a fragment ends so much before its picture at most.
 const SOUND_LAG_NS: i64 = 50_000_000;
 /// Takes in one life.
-const TAKES: u64 = 50;
+pub(super) const TAKES: u64 = 50;
 /// The longest that the recorder may take for anything.
 const LIMIT: Duration = Duration::from_secs(20);
 /// Two files in a longer take.
@@ -33,7 +35,7 @@ fn folder(root: &Path) -> PathBuf {
     root.join("box/recordings")
 }
 
-fn recorder(root: &Path, hub: &Hub, durable: &Durable) -> Result<RecorderHandle> {
+pub(super) fn recorder(root: &Path, hub: &Hub, durable: &Durable) -> Result<RecorderHandle> {
     let config = RecorderConfig::new(folder(root), SEGMENT_S);
     record::spawn(config, hub.clone(), durable, Clock::new()).context("starting the recorder")
 }
@@ -68,7 +70,7 @@ pub(super) async fn write(order: &Order) -> Result<()> {
     Ok(())
 }
 
-async fn reach(
+pub(super) async fn reach(
     status: &mut tokio::sync::watch::Receiver<RecorderStatus>,
     reached: impl FnMut(&RecorderStatus) -> bool,
 ) -> Result<()> {
@@ -96,18 +98,7 @@ pub(super) async fn judge(root: &Path, clip: &Path, lines: &[String]) -> Result<
         }
         take_plays(&clip, &files, take, count as usize, i64::MAX).context("before mending")?;
     }
-    let durable = Durable::open(&root.join("box/data"))?;
-    let recorder = recorder(root, &Hub::new(), &durable)?;
-    recorder.stop().await;
-    let mended = movies::read_all(&folder(root))?;
-    for movie in &mended {
-        ensure!(
-            movie.closed && movie.timed && movie.broken.is_none(),
-            "{} is not mended: {:?}",
-            movie.path.display(),
-            movie.broken
-        );
-    }
+    let (recorder, mended) = mended(root).await?;
     let mut takes: Vec<(u64, u64)> = Vec::new();
     for frame in said(lines, "frame") {
         let [take, number] = frame[..] else { continue };
@@ -128,8 +119,47 @@ pub(super) async fn judge(root: &Path, clip: &Path, lines: &[String]) -> Result<
     Ok(())
 }
 
+/// What is left once the recorder has mended it: every file is whole.
+pub(super) async fn mended(root: &Path) -> Result<(RecorderHandle, Vec<Movie>)> {
+    let durable = Durable::open(&root.join("box/data"))?;
+    let recorder = recorder(root, &Hub::new(), &durable)?;
+    settled(&recorder, &folder(root)).await?;
+    let mended = movies::read_all(&folder(root))?;
+    for movie in &mended {
+        ensure!(
+            movie.closed && movie.timed && movie.broken.is_none(),
+            "{} is not mended: {:?}",
+            movie.path.display(),
+            movie.broken
+        );
+    }
+    Ok((recorder, mended))
+}
+
+/// Waits until the recorder has nothing more to do: every file has its checksum, which is the file's.
+pub(super) async fn settled(recorder: &RecorderHandle, folder: &Path) -> Result<()> {
+    recorder.stop().await;
+    let summed = wait_until("every file has its checksum", LIMIT, || async {
+        let line = |recording: record::Recording| {
+            Some(format!("{}  {}\n", recording.details.sha256?, recording.file))
+        };
+        let lines: Option<String> = recorder.recordings().into_iter().map(line).collect();
+        // This is written last of all.
+        let written = std::fs::read_to_string(folder.join("SHA256SUMS")).unwrap_or_default();
+        Ok(lines.filter(|lines| *lines == written))
+    });
+    if summed.await?.is_empty() {
+        return Ok(());
+    }
+    let mut command = Command::new("sha256sum");
+    command.args(["--strict", "--quiet", "-c", "SHA256SUMS"]).current_dir(folder);
+    let output = command.output().await.context("starting sha256sum")?;
+    ensure!(output.status.success(), "checksums: {}", String::from_utf8_lossy(&output.stdout));
+    Ok(())
+}
+
 /// The files of a take begin with its frames, of the first `given` at least those up to `until_ns`.
-fn take_plays(clip: &Clip, files: &[Movie], take: u64, given: usize, until_ns: i64) -> Result<()> {
+pub(super) fn take_plays(clip: &Clip, files: &[Movie], take: u64, given: usize, until_ns: i64) -> Result<()> {
     // One frame more may be on its way than was told of.
     let frames: Vec<_> = (0..=given).filter_map(|number| clip.frame(number, Epoch(take))).collect();
     let first = frames.iter().find(|frame| frame.track == Track::Video).map_or(0, |frame| frame.pts_ns);

@@ -73,12 +73,13 @@ impl Run {
         clip: &Path,
         (number, seed): (u64, u64),
         lines: usize,
+        more: &[&str],
     ) -> Result<Self> {
         let log = folder.with_extension("log");
         let before = Tree::read(folder).context("reading the disk")?;
         let mut command = Command::new(binary("stagebox-tests")?);
         command.args(["write", part.name(), "--seed", &seed.to_string(), "--run", &number.to_string()]);
-        command.arg("--folder").arg(folder).arg("--clip").arg(clip);
+        command.arg("--folder").arg(folder).arg("--clip").arg(clip).args(more);
         preload(&mut command, folder, &log)?;
         command.env("POWERCUT_SAID", "1").kill_on_drop(true);
         let errors = folder.with_extension("err");

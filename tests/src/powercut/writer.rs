@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::{Part, kept, recorder, store};
+use super::{Part, kept, moments, recorder, store};
 
 /// Who writes, where and what.
 #[derive(Debug, Clone, Args)]
@@ -22,6 +22,9 @@ pub struct Order {
     /// How many writers there were here before.
     #[arg(long)]
     pub run: u64,
+    /// Frames come at their own pace.
+    #[arg(long)]
+    pub paced: bool,
 }
 
 /// Writes until it is killed.
@@ -32,6 +35,7 @@ pub async fn write(order: &Order) -> Result<()> {
     match order.part {
         Part::Store => store::write(order).await,
         Part::Kept => kept::write(order).await,
+        Part::Recorder if order.paced => moments::write(order).await,
         Part::Recorder => recorder::write(order).await,
     }
 }

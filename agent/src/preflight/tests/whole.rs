@@ -32,7 +32,7 @@ fn bench() -> Bench {
     std::fs::create_dir(&record_dir).unwrap();
     let (hub, room) = (Hub::new(), Room::new(928, None, WhenFull::Stop, None));
     let durable = Durable::open(&folder.path().join("data")).unwrap();
-    let recorder = RecorderConfig { dir: record_dir.clone(), segment_s: 60, segment_bytes: None, room };
+    let recorder = RecorderConfig { room, ..RecorderConfig::new(record_dir.clone(), 60) };
     let recorder = record::spawn(recorder, hub.clone(), &durable, Clock::new()).unwrap();
     let setup = push::Setup { bitrate_kbps: 928, stream: StreamInfo::default(), trust: Trust::default() };
     let (media, status) = watch::channel(MediaStatus::default());

@@ -1,5 +1,5 @@
-import { kbps, span } from "./format.ts";
-import type { CommandName, Device, Output, Telemetry } from "./types.ts";
+import { bytes, duration, kbps, span } from "./format.ts";
+import type { CommandName, Device, Mark, Output, Telemetry } from "./types.ts";
 
 /** How a box stands, as its tally shows it. */
 export type BoxTone = "off" | "ready" | "live" | "warn";
@@ -87,6 +87,25 @@ export function outputText(output: Output): [main: string, more: string] {
   return [main, output.error ?? more.join(" · ")];
 }
 
+/** What is to be said of a recording, and whether it is a trouble. */
+export function recordingText({ recording }: Telemetry): [main: string, more: string, trouble: boolean] {
+  const main = recording.state === "recording" ? duration(recording.duration_ms) : recording.state;
+  const trouble = recording.error ?? recording.slow ?? recording.disk_error;
+  if (trouble) return [main, trouble, true];
+  const { disk, dropped_frames = 0, uploads_waiting = 0 } = recording;
+  const more = [
+    recording.bytes > 0 ? bytes(recording.bytes) : "",
+    disk === undefined ? "" : `on ${disk === "internal" ? "the internal disk" : disk}`,
+    dropped_frames > 0 ? `${dropped_frames} frames lost` : "",
+    uploads_waiting > 0 ? `${uploads_waiting} to be uploaded` : "",
+  ].filter(Boolean);
+  return [main, more.join(" · "), dropped_frames > 0];
+}
+
+export function markText(mark: Mark): string {
+  return mark.label === undefined ? duration(mark.at_ms) : `${duration(mark.at_ms)} ${mark.label}`;
+}
+
 export function storageText({ storage }: Telemetry): string {
   if (storage.remaining_s === null) return "";
   return `${span(storage.remaining_s)} left`;
@@ -102,4 +121,5 @@ export const COMMAND_WORDS: Record<CommandName, string> = {
   retry_encoder: "Try the encoder again",
   preflight: "Test before going live",
   cancel_preflight: "Cancel the test",
+  mark: "Mark",
 };

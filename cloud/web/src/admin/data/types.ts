@@ -122,6 +122,14 @@ export interface Output {
   error: string | null;
 }
 
+/** A moment of a recording that was marked. */
+export interface Mark {
+  number: number;
+  file: string;
+  at_ms: number;
+  label?: string;
+}
+
 /** What a box says of itself once a second. */
 export interface Telemetry {
   ts?: string;
@@ -134,6 +142,18 @@ export interface Telemetry {
     duration_ms: number;
     bytes: number;
     error: string | null;
+    /** Which disk it is on, where the box may choose. */
+    disk?: string;
+    /** Why it is not on the disk that it should be on, and what to do about it. */
+    disk_error?: string;
+    /** The disk takes it more slowly than it is made, and what to do about it. */
+    slow?: string;
+    /** Frames that were lost because the disk was too slow. */
+    dropped_frames?: number;
+    /** The moments that were marked last, the newest at the end. */
+    marks?: Mark[];
+    /** Recordings that wait to be uploaded. */
+    uploads_waiting?: number;
   };
   signal: {
     state: "none" | "unstable" | "locked" | "out_of_range" | "no_cable" | "protected" | "unknown";
@@ -261,7 +281,8 @@ export type CommandName =
   | "identify"
   | "retry_encoder"
   | "preflight"
-  | "cancel_preflight";
+  | "cancel_preflight"
+  | "mark";
 
 /** A condition that an operator should know of, as long as it lasts. */
 export interface Alarm {
