@@ -12,6 +12,7 @@ mod machinery;
 mod notify;
 mod obey;
 mod preflight;
+mod setup;
 mod targets;
 
 use std::path::Path;
@@ -20,7 +21,6 @@ use std::time::Duration;
 
 use stagebox_durable::make_folder;
 use stagebox_protocol::telemetry::{EncoderState, OutputRole, SignalStatus};
-use stagebox_push::Hub;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
@@ -29,14 +29,13 @@ use crate::clock::Clock;
 use crate::config::{Config, Start, source_problem};
 use crate::control::{Control, IntentStore, Observation};
 use crate::durable::{Durable, Kept};
-use crate::encode::{EncoderHandle, EncoderSetup, MediaSetup, MediaStatus};
+use crate::encode::{EncoderHandle, Hubs, MediaStatus};
 use crate::link::{LinkConfig, LinkHandle};
 use crate::logs::Log;
 use crate::panel::{PanelHandle, PanelOptions};
 use crate::push::Output;
-use crate::reconfigure::{self, Parts, Reconfigure, StartMedia};
+use crate::reconfigure::{self, Parts, Reconfigure};
 use crate::record::{RecorderConfig, RecorderHandle};
-use crate::trust::Trust;
 use crate::{control, encode, healing, link, network, panel, push, record};
 
 pub use errors::DaemonError;
@@ -44,13 +43,12 @@ pub use errors::DaemonError;
 use machinery::BoxMachinery;
 use notify::Notify as Service;
 use obey::{LogTeller, Obedient};
+use setup::{bitrate_kbps, box_name, encoder_setup, output_setup, restart, trust};
 
 /// Name and version as the cloud sees them.
 const SOFTWARE: &str = concat!("stagebox-agent ", env!("CARGO_PKG_VERSION"));
 /// The longest that ending may wait for the disk to take the recording's end.
 const RECORDING_LIMIT: Duration = Duration::from_secs(3);
-/// Sound, its container and the control messages, beside the picture's bitrate.
-const OVERHEAD_PERCENT: u32 = 5;
 
 /// Runs the box until it is told to end.
 pub fn run(config_path: &Path, log: &Log) -> Result<Ending, DaemonError> {
@@ -123,7 +121,7 @@ struct Daemon {
     reconfigure: Reconfigure,
     link: Option<LinkHandle>,
     panel: PanelHandle,
-    hub: Hub,
+    hubs: Hubs,
     /// Told when nothing helps but to start anew.
     anew: Arc<Notify>,
 }
@@ -133,9 +131,9 @@ impl Daemon {
         let config = &start.config;
         let clock = Clock::new();
         let durable = Durable::open(&config.data_dir)?;
-        let hub = Hub::new();
+        let hubs = Hubs::new();
         let setup = encoder_setup(config, &clock)?;
-        let encoder = encode::spawn(setup.clone(), hub.clone());
+        let encoder = encode::spawn(setup.clone(), hubs.clone());
         let (held, follows) = watch::channel(Arc::new(config.clone()));
         let recorder_config = RecorderConfig {
             dir: config.record_dir(),
@@ -148,10 +146,10 @@ impl Daemon {
             label: record::Label { id: None, title: box_name(config) },
         };
         let own_label = recorder_config.label.clone();
-        let recorder = record::spawn(recorder_config, hub.clone(), &durable, clock.clone())?;
+        let recorder = record::spawn(recorder_config, hubs.recording.clone(), &durable, clock.clone())?;
         let trust = trust(config)?;
         let outputs: Vec<_> = OutputRole::ALL
-            .map(|role| Output::spawn(role, output_setup(config, role, &trust), hub.clone()))
+            .map(|role| Output::spawn(role, output_setup(config, role, &trust), hubs.stream.clone()))
             .into();
         let backup = machinery::back_up(follows.clone(), &outputs, clock.clone());
         let preflight =
@@ -188,7 +186,7 @@ impl Daemon {
         observe(&control, &encoder, &recorder, &outputs);
         preflight::observe(&control, &preflight);
         come_back(outputs.clone());
-        line::follow(follows.clone(), encoder.bitrate(), &outputs, clock.clone());
+        line::follow(follows.clone(), encoder.bitrate(), encoder.status(), &outputs, clock.clone());
         let places = health::Places {
             held: follows.clone(),
             recorder: recorder.clone(),
@@ -210,7 +208,7 @@ impl Daemon {
         healing::spawn(&config.healing, parts);
         let options = PanelOptions { socket: config.panel_socket(), device: box_name(config) };
         let panel = panel::spawn(options, control.clone(), link.as_ref().map(LinkHandle::state))?;
-        Ok(Self { encoder, outputs, recorder, control, backup, reconfigure, link, panel, hub, anew })
+        Ok(Self { encoder, outputs, recorder, control, backup, reconfigure, link, panel, hubs, anew })
     }
 
     /// Returns when the box shall end: told to, or because it cannot work as configured.
@@ -242,7 +240,7 @@ impl Daemon {
             tracing::error!("the disk does not take the end of the recording");
         }
         self.encoder.stop().await;
-        self.hub.close();
+        self.hubs.close();
         if let Some(link) = self.link {
             link.stop().await;
         }
@@ -256,46 +254,6 @@ fn hide_secrets(config: &Config, log: &Log) {
     config.outputs.iter().for_each(|output| log.hide(output.key.expose()));
 }
 
-/// Whom the box takes for its cloud.
-fn trust(config: &Config) -> Result<Trust, DaemonError> {
-    let Some(cloud) = &config.cloud else { return Ok(Trust::default()) };
-    Ok(match (&cloud.ca_file, cloud.tls_fingerprint) {
-        (_, Some(fingerprint)) => Trust::pinned(fingerprint),
-        (Some(path), None) => Trust::authorities(path)?,
-        (None, None) => Trust::default(),
-    })
-}
-
-fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSetup, DaemonError> {
-    let program = std::env::current_exe().map_err(|error| DaemonError::Start(error.to_string()))?;
-    let media = MediaSetup {
-        source: config.source.clone(),
-        video: config.video.clone(),
-        audio: config.audio.clone(),
-        alarms: config.alarms.clone(),
-        name: box_name(config),
-        origin_ns: clock.monotonic_ns(),
-        trials: Some(config.data_dir.join("encoders.json")),
-        avoid: Vec::new(),
-    };
-    Ok(EncoderSetup { program, media })
-}
-
-/// Starts the media process with another configuration.
-fn restart(encoder: &EncoderHandle, first: MediaSetup) -> StartMedia {
-    let setup = encoder.setup();
-    Box::new(move |number, config| {
-        let media = MediaSetup {
-            source: config.source.clone(),
-            video: config.video.clone(),
-            audio: config.audio.clone(),
-            alarms: config.alarms.clone(),
-            ..first.clone()
-        };
-        setup.send_replace((number, media));
-    })
-}
-
 /// Has recorder and outputs follow the configuration that holds.
 fn follow(mut held: watch::Receiver<Arc<Config>>, recorder: RecorderHandle, outputs: Vec<Output>) {
     tokio::spawn(async move {
@@ -307,20 +265,6 @@ fn follow(mut held: watch::Receiver<Arc<Config>>, recorder: RecorderHandle, outp
             }
         }
     });
-}
-
-/// Of all that leaves, in kbit/s.
-fn bitrate_kbps(config: &Config) -> u32 {
-    let kbps = config.video.bitrate_kbps + config.audio.bitrate_kbps;
-    kbps + kbps * OVERHEAD_PERCENT / 100
-}
-
-fn output_setup(config: &Config, role: OutputRole, cloud: &Trust) -> push::Setup {
-    push::Setup {
-        bitrate_kbps: bitrate_kbps(config),
-        stream: targets::stream_info(config),
-        trust: targets::believed(config, role, cloud),
-    }
 }
 
 /// Waits for a child that can never work, where there is no other setup to go back to; once one has worked, for ever.
@@ -397,13 +341,4 @@ fn forward<T: Send + Sync + 'static>(
             }
         }
     });
-}
-
-/// What people call the box: its id in the cloud, or the machine's name.
-fn box_name(config: &Config) -> String {
-    let id = config.cloud.as_ref().map(|cloud| cloud.id.clone());
-    id.unwrap_or_else(|| {
-        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        name.trim().to_owned()
-    })
 }

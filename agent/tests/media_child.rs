@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use stagebox_agent::capture::{PictureFormat, timecode};
 use stagebox_agent::clock::Clock;
 use stagebox_agent::config::{AlarmConfig, AudioConfig, SourceConfig, VideoConfig};
-use stagebox_agent::encode::{EncoderHandle, EncoderSetup, MediaSetup, spawn};
+use stagebox_agent::encode::{EncoderHandle, EncoderSetup, Hubs, MediaSetup, spawn};
 use stagebox_media::aac::AudioSpecificConfig;
 use stagebox_media::h264::{self, AvcConfig};
 use stagebox_media::{Epoch, Frame, Packet, Track};
@@ -32,6 +32,7 @@ fn start_with(source: SourceConfig, alarms: AlarmConfig) -> (EncoderHandle, Subs
         video,
         audio: AudioConfig::default(),
         alarms,
+        recording_kbps: None,
         name: "Stage left".to_owned(),
         origin_ns,
         trials: None,
@@ -40,7 +41,7 @@ fn start_with(source: SourceConfig, alarms: AlarmConfig) -> (EncoderHandle, Subs
     let hub = Hub::new();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_stagebox-agent"));
     let subscriber = hub.subscribe(SubscribeOptions { max_bytes: 64 << 20, from_last_keyframe: true });
-    (spawn(EncoderSetup { program, media }, hub), subscriber)
+    (spawn(EncoderSetup { program, media }, Hubs { stream: hub, ..Hubs::new() }), subscriber)
 }
 
 fn pattern(script: &[&str]) -> SourceConfig {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use stagebox_agent::clock::Clock;
 use stagebox_agent::config::{AlarmConfig, AudioConfig, ChannelPair, SourceConfig, VideoConfig};
-use stagebox_agent::encode::{EncoderHandle, EncoderSetup, MediaSetup, MediaStatus, spawn};
+use stagebox_agent::encode::{EncoderHandle, EncoderSetup, Hubs, MediaSetup, MediaStatus, spawn};
 use stagebox_media::{Packet, Track};
 use stagebox_push::{Hub, SubscribeOptions, Subscriber};
 
@@ -27,6 +27,7 @@ fn start(program: PathBuf, script: &[&str], audio: AudioConfig) -> (EncoderHandl
         source: SourceConfig::Pattern { script: script.iter().map(|line| (*line).to_owned()).collect() },
         video: VideoConfig { width: 320, height: 180, fps: FPS, bitrate_kbps: 300, ..VideoConfig::default() },
         audio,
+        recording_kbps: None,
         alarms: AlarmConfig::default(),
         name: "Stage left".to_owned(),
         origin_ns: Clock::new().monotonic_ns(),
@@ -35,7 +36,7 @@ fn start(program: PathBuf, script: &[&str], audio: AudioConfig) -> (EncoderHandl
     };
     let hub = Hub::new();
     let subscriber = hub.subscribe(SubscribeOptions { max_bytes: 64 << 20, from_last_keyframe: true });
-    (spawn(EncoderSetup { program, media }, hub), subscriber)
+    (spawn(EncoderSetup { program, media }, Hubs { stream: hub, ..Hubs::new() }), subscriber)
 }
 
 fn agent() -> PathBuf {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use pattern::Offset;
 use stagebox_agent::clock::Clock;
 use stagebox_agent::config::{AlarmConfig, AudioConfig, SourceConfig, VideoConfig};
-use stagebox_agent::encode::{EncoderSetup, MediaSetup, spawn};
+use stagebox_agent::encode::{EncoderSetup, Hubs, MediaSetup, spawn};
 use stagebox_media::Packet;
 use stagebox_push::{Hub, SubscribeOptions};
 use stagebox_tests::house::binary;
@@ -27,6 +27,7 @@ async fn play(ppm: i32, minutes: u32) -> Result<Vec<Offset>> {
         video: VideoConfig { width: 320, height: 180, fps: 25, bitrate_kbps: 300, ..VideoConfig::default() },
         audio: AudioConfig::default(),
         alarms: AlarmConfig::default(),
+        recording_kbps: None,
         name: "bench".to_owned(),
         origin_ns: Clock::new().monotonic_ns(),
         trials: None,
@@ -35,7 +36,10 @@ async fn play(ppm: i32, minutes: u32) -> Result<Vec<Offset>> {
     let hub = Hub::new();
     let options = SubscribeOptions { max_bytes: 64 << 20, from_last_keyframe: true };
     let mut subscriber = hub.subscribe(options);
-    let encoder = spawn(EncoderSetup { program: binary("stagebox-agent")?, media }, hub.clone());
+    let encoder = spawn(
+        EncoderSetup { program: binary("stagebox-agent")?, media },
+        Hubs { stream: hub.clone(), ..Hubs::new() },
+    );
     let end_ns = i64::from(minutes) * 60_000_000_000;
     let mut packets = Vec::new();
     loop {

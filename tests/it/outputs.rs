@@ -212,13 +212,26 @@ async fn systemd_hears_that_the_box_lives() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bitrate_follows_a_line_that_is_too_thin() -> Result<()> {
+    thin_line(None).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_of_its_own_keeps_its_quality() -> Result<()> {
+    thin_line(Some("3000")).await
+}
+
+/// A line that is too thin for a while, and a recording with an encode of its own or without.
+async fn thin_line(own_kbps: Option<&str>) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let nginx = Nginx::rtmp(directory.path(), "nginx", free_port(0), true).await?;
     let line = Line::to(nginx.port).await?;
     let extra =
         format!("[[outputs]]\nrole = \"main\"\nurl = \"rtmp://127.0.0.1:{}/live\"\nkey = \"a\"\n", line.port);
-    let video = "protect = \"stream\"\nfloor_kbps = 200".to_owned();
-    let options = AgentOptions { extra, video, bitrate_kbps: 2000, ..AgentOptions::default() };
+    let protect = if own_kbps.is_some() { "recording" } else { "stream" };
+    let video = format!("protect = \"{protect}\"\nfloor_kbps = 200");
+    let environment = own_kbps.map(|kbps| ("STAGEBOX_RECORD__BITRATE_KBPS".to_owned(), kbps.into()));
+    let environment = environment.into_iter().collect();
+    let options = AgentOptions { extra, video, environment, bitrate_kbps: 2000, ..AgentOptions::default() };
     let cloud = Cloud::start(directory.path(), &CloudOptions::default()).await?;
     let mut agent = Agent::start(directory.path(), &cloud, &options).await?;
     wait_until("start_recording", STEP, || async { Ok(agent.command(&cloud, "start_recording").await.ok()) })
@@ -239,6 +252,9 @@ async fn the_bitrate_follows_a_line_that_is_too_thin() -> Result<()> {
     line.open(0);
     let low = lowered("it is low", &|kbps| kbps <= 500).await?;
     lowered("it comes back by steps", &|kbps| kbps > low).await?;
+    let device = cloud.api.get(&format!("devices/{}", agent.id)).await?;
+    let encoder = &device["telemetry"]["encoder"];
+    ensure!(encoder["recording_kbps"].is_u64() == own_kbps.is_some(), "{encoder}");
     hold(&agent).await?;
     agent.command(&cloud, "stop_recording").await?;
     agent.process.stop(Duration::from_secs(5)).await?;
@@ -247,6 +263,8 @@ async fn the_bitrate_follows_a_line_that_is_too_thin() -> Result<()> {
     let recordings = probe::recordings(&agent.recordings());
     ensure!(recordings.len() == 1, "{recordings:?}");
     whole(&recordings[0].display().to_string(), "recording").await?;
+    let bytes = [recordings[0].metadata()?.len(), nginx.recorded()[0].metadata()?.len()];
+    ensure!((bytes[0] > bytes[1] * 3 / 2) == own_kbps.is_some(), "recorded and pushed bytes: {bytes:?}");
     Ok(())
 }
 

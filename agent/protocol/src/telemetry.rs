@@ -249,6 +249,12 @@ pub struct EncoderStatus {
     pub name: String,
     /// What it makes, in kbit/s.
     pub bitrate_kbps: u32,
+    /// What the recording's own encode makes, in kbit/s; nothing where the recording is what is pushed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording_kbps: Option<u32>,
+    /// Why the recording has no encode of its own although it should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_twice: Option<String>,
     /// What its picture is to take while main's line carries no more, in kbit/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lowered_to_kbps: Option<u32>,

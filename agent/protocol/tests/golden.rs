@@ -5,8 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test: what is wrong in it may stop it")]
 #[path = "golden/before_live.rs"]
 mod before_live;
+#[path = "golden/recorded.rs"]
+mod recorded;
 
 use before_live::{preflight, preflight_commands, running_preflight};
+use recorded::{encoded_twice, marks, recorded};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use stagebox_protocol::{
@@ -140,7 +143,6 @@ fn telemetry() -> Telemetry {
             alarms: Vec::new(),
         },
         encoder: EncoderStatus {
-            lowered_to_kbps: None,
             state: EncoderState::Running,
             name: "x264enc".into(),
             bitrate_kbps: 3000,
@@ -149,7 +151,7 @@ fn telemetry() -> Telemetry {
             dropped_frames: 0,
             restarts: 1,
             error: None,
-            degraded: None,
+            ..EncoderStatus::default()
         },
         outputs: vec![output],
         audio: vec![
@@ -190,11 +192,6 @@ fn telemetry_with(preflight: Preflight) -> Telemetry {
     let mut telemetry = telemetry();
     telemetry.status.preflight = Some(preflight);
     telemetry
-}
-
-fn marks() -> [(&'static str, Command); 2] {
-    let mark = |label: Option<&str>| Command::Mark { label: label.map(str::to_owned) };
-    [("command_mark", mark(None)), ("command_mark_labelled", mark(Some("Encore")))]
 }
 
 fn events() -> Vec<EventBody> {
@@ -313,16 +310,8 @@ fn version_1_is_read_and_written_as_ever() {
     for (name, command) in preflight_commands() {
         golden(seen, name, &envelope(&command));
     }
-    let mut recording = telemetry();
-    recording.status.recording.disk = Some("USB STICK".into());
-    recording.status.recording.disk_error = Some("the disk is full".into());
-    recording.status.recording.slow = Some("use a faster disk".into());
-    recording.status.recording.dropped_frames = 30;
-    recording.status.recording.uploads_waiting = 2;
-    let file = "Autumn-Gala_2026-05-01_18-29-00Z_5f0c1e6a_00001.mp4".to_owned();
-    recording.status.recording.marks =
-        vec![MarkStatus { number: 1, file, at_ms: 59_040, label: Some("Encore".into()) }];
-    golden(seen, "telemetry_recording", &recording);
+    golden(seen, "telemetry_recording", &recorded(telemetry()));
+    golden(seen, "telemetry_encoded_twice", &encoded_twice(telemetry()));
     let there: BTreeSet<String> =
         fs::read_dir(DIR).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(seen, &there, "each golden file is tested");

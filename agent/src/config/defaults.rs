@@ -61,6 +61,7 @@ impl Default for RecordConfig {
     fn default() -> Self {
         Self {
             dir: None,
+            bitrate_kbps: None,
             segment_s: 1800,
             segment_mib: None,
             quota_gib: None,

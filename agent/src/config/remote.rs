@@ -18,7 +18,7 @@ const OPEN: [(&str, Option<&[&str]>); 6] = [
     ("video", None),
     ("audio", None),
     ("alarms", None),
-    ("record", Some(&["segment_s", "segment_mib", "quota_gib", "keep_days", "when_full"])),
+    ("record", Some(&["bitrate_kbps", "segment_s", "segment_mib", "quota_gib", "keep_days", "when_full"])),
     ("backup", None),
 ];
 

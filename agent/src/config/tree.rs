@@ -106,6 +106,9 @@ pub struct AlarmConfig {
 pub struct RecordConfig {
     /// Where recordings go; `recordings` in the data directory if not given.
     pub dir: Option<PathBuf>,
+    /// What the picture of a recording takes in kbit/s, by an encode of its own where the machine can encode twice at
+    /// once; without it, the recording is what is pushed.
+    pub bitrate_kbps: Option<u32>,
     /// Seconds after which a recording goes on in a new file.
     pub segment_s: u32,
     /// MiB after which it does; without it, what FAT32 can hold.
@@ -251,7 +254,8 @@ impl Config {
     #[must_use]
     pub fn record_room(&self) -> Room {
         let RecordConfig { quota_gib, when_full, keep_days, .. } = self.record;
-        let kbps = self.video.bitrate_kbps + self.audio.bitrate_kbps;
+        let kbps =
+            self.record.bitrate_kbps.unwrap_or(0).max(self.video.bitrate_kbps) + self.audio.bitrate_kbps;
         Room::new(kbps, quota_gib.map(|gib| u64::from(gib) << 30), when_full, keep_days)
     }
 
@@ -259,7 +263,7 @@ impl Config {
     #[must_use]
     pub fn rates(&self) -> Option<Range> {
         let VideoConfig { protect, bitrate_kbps, floor_kbps, .. } = self.video;
-        (protect == Protect::Stream).then(|| Range {
+        (protect == Protect::Stream || self.record.bitrate_kbps.is_some()).then(|| Range {
             floor_kbps: floor_kbps.unwrap_or(bitrate_kbps / 3).max(50),
             ceiling_kbps: bitrate_kbps,
             sound_kbps: self.audio.bitrate_kbps,
@@ -313,6 +317,7 @@ impl Config {
         within("record.slow_s", self.record.slow_s, 1, 60)?;
         within("record.segment_s", self.record.segment_s, 10, 86_400)?;
         for (field, value, min, max) in [
+            ("record.bitrate_kbps", self.record.bitrate_kbps, 50, 200_000),
             ("record.segment_mib", self.record.segment_mib, 16, 3_700),
             ("record.quota_gib", self.record.quota_gib, 1, 1 << 20),
             ("record.keep_days", self.record.keep_days, 1, 3_650),

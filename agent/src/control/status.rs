@@ -67,7 +67,10 @@ pub(super) fn compose(
         encoder: observed.encoder.clone(),
         outputs: observed.outputs.clone(),
         audio: observed.audio.clone(),
-        storage: storage(&observed.health.storage, observed.encoder.bitrate_kbps),
+        storage: storage(
+            &observed.health.storage,
+            observed.encoder.recording_kbps.unwrap_or(observed.encoder.bitrate_kbps),
+        ),
         temperature_c: observed.health.temperature_c,
         cpu_percent: observed.health.cpu_percent,
         identify_ms: identify.map_or(0, |left| u32::try_from(left.as_millis()).unwrap_or(u32::MAX)),

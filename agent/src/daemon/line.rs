@@ -6,13 +6,15 @@ use stagebox_protocol::telemetry::OutputRole;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Protect};
+use crate::encode::MediaStatus;
 use crate::push::{Output, Rate};
 
 /// Follows main for as long as there is one, as the configuration that holds says.
 pub(super) fn follow(
     mut held: watch::Receiver<Arc<Config>>,
     bitrate: watch::Sender<Option<u32>>,
+    media: watch::Receiver<MediaStatus>,
     outputs: &[Output],
     clock: Clock,
 ) {
@@ -28,7 +30,11 @@ pub(super) fn follow(
                     if changed.is_err() {
                         return;
                     }
-                    let lowered = rate.as_mut().and_then(|rate| rate.look(clock.now(), &status.borrow_and_update()));
+                    // A recording that should have its own encode and has none may be what is to be protected.
+                    let protect = held.borrow().video.protect;
+                    let may_lower = protect == Protect::Stream || media.borrow().stats.recording_kbps.is_some();
+                    let look = |rate: &mut Rate| rate.look(clock.now(), &status.borrow_and_update());
+                    let lowered = rate.as_mut().filter(|_| may_lower).and_then(look);
                     if lowered.is_some() {
                         bitrate.send_replace(lowered);
                     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::OVERHEAD_PERCENT;
+use super::setup::OVERHEAD_PERCENT;
 use super::targets::believed;
 use crate::clock::Clock;
 use crate::config::{BackupPush, Config};

@@ -14,13 +14,14 @@ use stagebox_protocol::telemetry::{SignalAlarm, SignalState, SignalStatus};
 
 use super::choice::{choose, forget};
 use super::meter::Levels;
-use super::pipeline::EncodePipeline;
+use super::pipeline::{Deliver, EncodePipeline};
 use super::stall::Stall;
 use super::{
-    EXIT_CONFIGURATION, EncodeError, EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats,
+    EXIT_CONFIGURATION, EncodeError, EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats, twice,
 };
 use crate::capture::{self, Alarms, Captured, Grid, PictureFormat, Shown, Slate, Source, Tick};
 use crate::clock::{monotonic_ns, unix_ms};
+use crate::probe::ChildProbe;
 
 /// Behind by more than this, pictures are left out instead of made up for.
 const MOST_LATE_NS: i64 = 2_000_000_000;
@@ -51,21 +52,21 @@ fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::In
     let (setup, orders) = read_setup()?;
     gstreamer::init().map_err(|error| EncodeError::Start(error.to_string()))?;
     let mut source = capture::open(&setup.source, &setup.video, &setup.audio, setup.origin_ns)?;
-    let counts = Arc::new(Counts::default());
-    let (counted, deliver) = (counts.clone(), messages.clone());
+    let counts = Arc::new([Counts::default(), Counts::default()]);
     let chosen = choose(&setup.video, &setup.avoid, setup.trials.as_deref())?;
     report(messages, &MediaReport::Encoder(chosen.encoder));
-    let pipeline = EncodePipeline::start(
-        &setup.video,
-        &setup.audio,
-        chosen,
+    let deliver = |stream: u8| -> Deliver {
+        let (counted, deliver) = (counts.clone(), messages.clone());
         Box::new(move |packet| {
-            counted.add(&packet);
+            counted[usize::from(stream)].add(&packet);
             // If the writer is gone, so is the process.
-            let _ = deliver.send(WireMessage::Packet { stream: 0, packet });
-        }),
-    )?;
-    let ended = Beat::new(&setup, orders).run(source.as_mut(), &pipeline, &counts, messages);
+            let _ = deliver.send(WireMessage::Packet { stream, packet });
+        })
+    };
+    let program = std::env::current_exe().map_err(|error| EncodeError::Start(error.to_string()))?;
+    let (pipeline, not_twice) = twice::start(&ChildProbe::new(program), &setup, &chosen, &deliver)?;
+    report(messages, &MediaReport::Recording { own: pipeline.encodes_twice() });
+    let ended = Beat::new(&setup, orders, not_twice).run(source.as_mut(), &pipeline, &counts, messages);
     if let Err(EncodeError::Stalled(encoder)) = &ended {
         forget(*encoder, setup.trials.as_deref());
         // A driver that hangs is not asked to stop: the process ends, and takes it along.
@@ -153,7 +154,9 @@ struct Beat {
     lowered_to_kbps: Option<u32>,
     ceiling_kbps: u32,
     format: PictureFormat,
-    stall: Stall,
+    /// Of the stream, and of the recording's own encode.
+    stalls: [Stall; 2],
+    not_twice: Option<String>,
     shown: Shown,
     alarms: Alarms,
     /// Those that were told last.
@@ -161,11 +164,11 @@ struct Beat {
     /// What stands where there is no picture.
     slate: Slate,
     /// Frames and bytes at the last report.
-    reported: (u64, u64),
+    reported: [(u64, u64); 2],
 }
 
 impl Beat {
-    fn new(setup: &MediaSetup, orders: Receiver<MediaOrder>) -> Self {
+    fn new(setup: &MediaSetup, orders: Receiver<MediaOrder>, not_twice: Option<String>) -> Self {
         let start_ns = monotonic_ns() - setup.origin_ns + LEAD_NS;
         Self {
             origin_ns: setup.origin_ns,
@@ -178,12 +181,13 @@ impl Beat {
             lowered_to_kbps: None,
             ceiling_kbps: setup.video.bitrate_kbps,
             format: PictureFormat::of(&setup.video),
-            stall: Stall::new(setup.video.fps),
+            stalls: [Stall::new(setup.video.fps), Stall::new(setup.video.fps)],
+            not_twice,
             shown: Shown::default(),
             alarms: Alarms::new(&setup.alarms),
             raised: Vec::new(),
             slate: Slate::new(PictureFormat::of(&setup.video), &setup.name),
-            reported: (0, 0),
+            reported: [(0, 0); 2],
         }
     }
 
@@ -191,7 +195,7 @@ impl Beat {
         mut self,
         source: &mut dyn Source,
         pipeline: &EncodePipeline,
-        counts: &Counts,
+        counts: &[Counts; 2],
         messages: &Sender<WireMessage>,
     ) -> Result<std::convert::Infallible, EncodeError> {
         let mut index = 0;
@@ -208,8 +212,11 @@ impl Beat {
             while let Ok(order) = self.orders.try_recv() {
                 self.obey(order, source, pipeline);
             }
-            if self.stall.is_hung(counts.read().0) {
-                return Err(EncodeError::Stalled(pipeline.encoder()));
+            let encodes = if pipeline.encodes_twice() { 2 } else { 1 };
+            for (stall, counts) in self.stalls.iter_mut().zip(counts).take(encodes) {
+                if stall.is_hung(counts.read().0) {
+                    return Err(EncodeError::Stalled(pipeline.encoder()));
+                }
             }
             index += 1;
             if index % u64::from(self.fps) == 0 {
@@ -308,15 +315,19 @@ impl Beat {
         monotonic_ns() - self.origin_ns
     }
 
-    fn stats(&mut self, source: &dyn Source, pipeline: &EncodePipeline, counts: &Counts) -> MediaStats {
-        let (frames, bytes) = counts.read();
-        let (frames_before, bytes_before) = std::mem::replace(&mut self.reported, (frames, bytes));
+    fn stats(&mut self, source: &dyn Source, pipeline: &EncodePipeline, counts: &[Counts; 2]) -> MediaStats {
+        let now = [counts[0].read(), counts[1].read()];
+        let before = std::mem::replace(&mut self.reported, now);
+        let kbps = |of: usize| u32::try_from((now[of].1 - before[of].1) * 8 / 1000).unwrap_or(u32::MAX);
+        let frames = now[0].0;
         let (encoder, audio_encoder) = pipeline.encoders();
         MediaStats {
             encoder: encoder.to_owned(),
             audio_encoder: audio_encoder.to_owned(),
-            fps: (frames - frames_before) as f32,
-            bitrate_kbps: u32::try_from((bytes - bytes_before) * 8 / 1000).unwrap_or(u32::MAX),
+            fps: (frames - before[0].0) as f32,
+            bitrate_kbps: kbps(0),
+            recording_kbps: pipeline.encodes_twice().then(|| kbps(1)),
+            not_twice: self.not_twice.clone(),
             lowered_to_kbps: self.lowered_to_kbps,
             frames,
             dropped_frames: self.dropped,

@@ -19,6 +19,7 @@ mod retry;
 mod sound_time;
 mod stall;
 mod supervise;
+mod twice;
 mod words;
 
 #[cfg(test)]
@@ -27,9 +28,13 @@ mod tests;
 pub use handle::{Care, EncoderHandle};
 pub use media::run as run_media;
 pub use report::{EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats};
-pub use supervise::{EncoderSetup, MediaStatus, spawn};
+pub use supervise::{EncoderSetup, Hubs, MediaStatus, spawn};
 
 use stagebox_hw::Encoder;
+
+/// The numbers of what comes out of a child: what is pushed, and what is recorded where that has an encode of its own.
+const STREAM: u8 = 0;
+const RECORDING: u8 = 1;
 
 /// Exit code of a child, and of the daemon, that needs another configuration.
 pub const EXIT_CONFIGURATION: u8 = 2;

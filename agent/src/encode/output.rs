@@ -7,7 +7,7 @@ use super::interleave::Interleave;
 use super::sound_time::SoundTime;
 
 /// One encoded frame as the encoder gives it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Encoded {
     pub(super) track: Track,
     /// The codec's configuration as it stands with this frame.

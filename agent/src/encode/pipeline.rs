@@ -11,10 +11,10 @@ use stagebox_hw::Encoder;
 use stagebox_hw::encoder::EncodeTarget;
 use stagebox_media::{Packet, Track};
 
-use super::EncodeError;
 use super::choice::Chosen;
 use super::output::{Encoded, Output, random_epoch};
 use super::sound_time::SoundTime;
+use super::{EncodeError, RECORDING, STREAM};
 use crate::capture::{CHANNELS, PictureFormat, SAMPLE_RATE};
 use crate::config::{AudioConfig, VideoConfig};
 
@@ -28,15 +28,24 @@ const WAITING_BYTES: u64 = 96 * 1024 * 1024;
 /// Takes packets in their order; called from the encoders' threads.
 pub(super) type Deliver = Box<dyn FnMut(Packet) + Send>;
 
+type Shared = Arc<Mutex<(Output, Deliver)>>;
+
 pub(super) struct EncodePipeline {
     pipeline: gst::Pipeline,
-    pictures: gst_app::AppSrc,
+    stream: Pictures,
+    /// The recording's own, where the machine can encode twice.
+    recording: Option<Pictures>,
     sound: gst_app::AppSrc,
-    /// Pictures that may wait for the encoder.
+    /// Pictures that may wait for an encoder.
     most_waiting: u64,
     chosen: Chosen,
-    encode: gst::Element,
     audio_encoder: String,
+}
+
+/// The way of pictures through an encoder.
+struct Pictures {
+    source: gst_app::AppSrc,
+    encode: gst::Element,
 }
 
 impl EncodePipeline {
@@ -44,15 +53,25 @@ impl EncodePipeline {
         video: &VideoConfig,
         audio: &AudioConfig,
         chosen: Chosen,
-        deliver: Deliver,
+        recording_kbps: Option<u32>,
+        deliver: &dyn Fn(u8) -> Deliver,
     ) -> Result<Self, EncodeError> {
         let pipeline = gst::Pipeline::new();
         let (sound_encoder, delay) = sound_encoder(audio)?;
         let sound_name = sound_encoder.factory().map(|factory| factory.name().to_string());
-        let output = Output::new(SoundTime::new(delay), random_epoch);
-        let output = Arc::new(Mutex::new((output, deliver)));
-        let (pictures, encode) = build_video(&pipeline, video, &chosen, &output)?;
-        let sound = build_audio(&pipeline, &sound_encoder, &output)?;
+        let output = |stream: u8| -> Shared {
+            let output = Output::new(SoundTime::new(delay), random_epoch);
+            Arc::new(Mutex::new((output, deliver(stream))))
+        };
+        let mut outputs = vec![output(STREAM)];
+        let stream = build_video(&pipeline, video, &chosen, &outputs[0])?;
+        let mut recording = None;
+        if let Some(bitrate_kbps) = recording_kbps {
+            outputs.push(output(RECORDING));
+            let video = VideoConfig { bitrate_kbps, ..video.clone() };
+            recording = Some(build_video(&pipeline, &video, &chosen, &outputs[1])?);
+        }
+        let sound = build_audio(&pipeline, &sound_encoder, outputs)?;
         // Timestamps are the stream's own; nothing in here waits for a clock.
         pipeline.set_start_time(gst::ClockTime::NONE);
         if pipeline.set_state(gst::State::Playing).is_err() {
@@ -62,23 +81,27 @@ impl EncodePipeline {
         }
         Ok(Self {
             pipeline,
-            pictures,
+            stream,
+            recording,
             sound,
             most_waiting: most_waiting(video),
             chosen,
-            encode,
             audio_encoder: sound_name.unwrap_or_default(),
         })
     }
 
-    /// Gives a picture to the encoder; false if it has too many to do already.
+    /// Gives a picture to the encoders; false if one has too many to do already, and is not given it.
     pub(super) fn push_picture(&self, mut buffer: gst::Buffer, pts_ns: i64) -> Result<bool, EncodeError> {
-        if self.pictures.property::<u64>("current-level-buffers") >= self.most_waiting {
-            return Ok(false);
-        }
         stamp(&mut buffer, pts_ns);
-        self.pictures.push_buffer(buffer).map_err(|error| self.broken(error))?;
-        Ok(true)
+        let mut is_taken = true;
+        for pictures in std::iter::once(&self.stream).chain(&self.recording) {
+            if pictures.source.property::<u64>("current-level-buffers") >= self.most_waiting {
+                is_taken = false;
+                continue;
+            }
+            pictures.source.push_buffer(buffer.clone()).map_err(|error| self.broken(error))?;
+        }
+        Ok(is_taken)
     }
 
     /// Gives interleaved samples to the encoder.
@@ -93,11 +116,16 @@ impl EncodePipeline {
         Ok(())
     }
 
-    /// Has the picture take so many kbit/s from now on, where the encoder can do that while it runs.
+    /// Whether the recording has an encoder of its own.
+    pub(super) fn encodes_twice(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    /// Has the stream's picture take so many kbit/s from now on, where the encoder can do that while it runs.
     pub(super) fn set_bitrate(&self, kbps: u32) {
         if let Some(setting) = self.chosen.encoder.bitrate_setting(kbps) {
             tracing::info!(kbps, "the picture's bitrate");
-            set_text(&self.encode, setting.property, &setting.value);
+            set_text(&self.stream.encode, setting.property, &setting.value);
         }
     }
 
@@ -140,8 +168,8 @@ fn build_video(
     pipeline: &gst::Pipeline,
     video: &VideoConfig,
     chosen: &Chosen,
-    output: &Arc<Mutex<(Output, Deliver)>>,
-) -> Result<(gst_app::AppSrc, gst::Element), EncodeError> {
+    output: &Shared,
+) -> Result<Pictures, EncodeError> {
     let encoder = chosen.encoder;
     let format = PictureFormat::of(video);
     let source = raw_source(&format.caps());
@@ -161,22 +189,23 @@ fn build_video(
     // Parameter sets travel as configuration, not in the frames.
     parse.set_property("config-interval", 0_i32);
     chain.push(parse);
-    chain.push(sink(&caps("video/x-h264,stream-format=avc,alignment=au")?, Track::Video, output));
+    let outputs = vec![output.clone()];
+    chain.push(sink(&caps("video/x-h264,stream-format=avc,alignment=au")?, Track::Video, outputs));
     pipeline.add_many(&chain)?;
     gst::Element::link_many(&chain)?;
-    Ok((source, encode))
+    Ok(Pictures { source, encode })
 }
 
 fn build_audio(
     pipeline: &gst::Pipeline,
     encode: &gst::Element,
-    output: &Arc<Mutex<(Output, Deliver)>>,
+    outputs: Vec<Shared>,
 ) -> Result<gst_app::AppSrc, EncodeError> {
     let source = raw_source(&caps(&format!(
         "audio/x-raw,format=F32LE,layout=interleaved,rate={SAMPLE_RATE},channels={CHANNELS}"
     ))?);
     let convert = element("audio", "audioconvert", "gstreamer1.0-plugins-base")?;
-    let sink = sink(&caps("audio/mpeg,mpegversion=4,stream-format=raw")?, Track::Audio, output);
+    let sink = sink(&caps("audio/mpeg,mpegversion=4,stream-format=raw")?, Track::Audio, outputs);
     let chain = [source.clone().upcast(), convert, encode.clone(), sink];
     pipeline.add_many(&chain)?;
     gst::Element::link_many(&chain)?;
@@ -234,17 +263,18 @@ fn raw_source(caps: &gst::Caps) -> gst_app::AppSrc {
         .build()
 }
 
-fn sink(caps: &gst::Caps, track: Track, output: &Arc<Mutex<(Output, Deliver)>>) -> gst::Element {
-    let output = output.clone();
+fn sink(caps: &gst::Caps, track: Track, outputs: Vec<Shared>) -> gst::Element {
     let callbacks = gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             if let Some(encoded) = encoded(&sample, track) {
-                let mut packets = Vec::new();
-                let mut guard = output.lock().unwrap_or_else(PoisonError::into_inner);
-                let (output, deliver) = &mut *guard;
-                output.push(encoded, &mut packets);
-                packets.into_iter().for_each(deliver);
+                for output in &outputs {
+                    let mut packets = Vec::new();
+                    let mut guard = output.lock().unwrap_or_else(PoisonError::into_inner);
+                    let (output, deliver) = &mut *guard;
+                    output.push(encoded.clone(), &mut packets);
+                    packets.into_iter().for_each(deliver);
+                }
             }
             Ok(gst::FlowSuccess::Ok)
         })

@@ -16,6 +16,9 @@ pub struct MediaSetup {
     pub video: VideoConfig,
     pub audio: AudioConfig,
     pub alarms: AlarmConfig,
+    /// What the picture of the recording's own encode is to take, where the recording is to have one.
+    #[serde(default)]
+    pub recording_kbps: Option<u32>,
     /// What people call the box: it stands on the slate.
     pub name: String,
     /// The CLOCK_MONOTONIC moment at which the timeline has its zero: it goes on over restarts of the child.
@@ -57,6 +60,8 @@ pub enum MediaReport {
     Signal(SignalStatus),
     /// Before the encoder is started: if the process dies of it, that is known.
     Encoder(Encoder),
+    /// Before the first packet: whether the recording has packets of its own.
+    Recording { own: bool },
     /// Twenty times a second, as far as there are so many pictures: what was heard since the last time.
     Levels { levels: Vec<AudioLevel> },
     /// Before it ends by itself.
@@ -71,6 +76,10 @@ pub enum MediaReport {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MediaStats {
+    /// What the recording's own encode made over the last second, both tracks.
+    pub recording_kbps: Option<u32>,
+    /// Why the recording has no encode of its own although it should.
+    pub not_twice: Option<String>,
     /// The GStreamer elements in use.
     pub encoder: String,
     pub audio_encoder: String,

@@ -21,7 +21,7 @@ use super::fallback::Fallback;
 use super::handle::{Care, EncoderHandle};
 use super::orders::{anew, order};
 use super::retry::{Retry, retry};
-use super::{EncoderFailure, MediaReport, MediaSetup, MediaStats, words};
+use super::{EncoderFailure, MediaReport, MediaSetup, MediaStats, RECORDING, words};
 use crate::capture::Mend;
 
 /// A file may take its time to open, and an encoder its trial.
@@ -40,6 +40,26 @@ const BACKOFF: [Duration; 4] = [
     Duration::from_millis(1000),
 ];
 const READ_BYTES: usize = 256 << 10;
+
+/// Where frames go: to the outputs, and to the recorder, which gets the same ones unless it has an encode of its own.
+#[derive(Debug, Clone, Default)]
+pub struct Hubs {
+    pub stream: Hub,
+    pub recording: Hub,
+}
+
+impl Hubs {
+    #[must_use]
+    pub fn new() -> Self {
+        Self { stream: Hub::new(), recording: Hub::new() }
+    }
+
+    /// Ends everything that reads from them.
+    pub fn close(&self) {
+        self.stream.close();
+        self.recording.close();
+    }
+}
 
 /// How to run the child.
 #[derive(Debug, Clone)]
@@ -82,13 +102,15 @@ impl MediaStatus {
             restarts: self.restarts,
             error: self.error.clone().or_else(|| self.stats.trouble.clone()),
             degraded: self.degraded.clone(),
+            recording_kbps: self.stats.recording_kbps,
+            not_twice: self.stats.not_twice.clone(),
         }
     }
 }
 
-/// Starts the child and keeps it running; its frames go to the hub.
+/// Starts the child and keeps it running; its frames go to the hubs.
 #[must_use]
-pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
+pub fn spawn(setup: EncoderSetup, hubs: Hubs) -> EncoderHandle {
     let (publish, status) = watch::channel(MediaStatus::default());
     let (publish_levels, levels) = watch::channel(Vec::new());
     let cancel = CancellationToken::new();
@@ -113,13 +135,14 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
     let supervisor = Supervisor {
         program: setup.program,
         setup: media.subscribe(),
-        hub,
+        hubs,
         publish,
         publish_levels,
         bitrate: bitrate.subscribe(),
         mend: care.mend.subscribe(),
         cancel: cancel.clone(),
-        last_dts: [i64::MIN; 2],
+        last_dts: [[i64::MIN; 2]; 2],
+        own_recording: false,
         last_words: None,
         encoder: None,
         fallback,
@@ -132,15 +155,17 @@ pub fn spawn(setup: EncoderSetup, hub: Hub) -> EncoderHandle {
 struct Supervisor {
     program: PathBuf,
     setup: watch::Receiver<(u64, MediaSetup)>,
-    hub: Hub,
+    hubs: Hubs,
+    /// The present child encodes the recording apart from the stream.
+    own_recording: bool,
     publish: watch::Sender<MediaStatus>,
     publish_levels: watch::Sender<Vec<AudioLevel>>,
     /// What the picture is to take, where that was said.
     bitrate: watch::Receiver<Option<u32>>,
     mend: watch::Receiver<Option<Mend>>,
     cancel: CancellationToken,
-    /// The last frame of each track, over all children.
-    last_dts: [i64; 2],
+    /// The last frame of each track of the stream and of the recording, over all children.
+    last_dts: [[i64; 2]; 2],
     /// What the present child said before it ended.
     last_words: Option<LastWords>,
     /// What the present child encodes with, once it has chosen.
@@ -172,7 +197,7 @@ impl Supervisor {
         let (mut failures, mut known) = (0, 0);
         loop {
             let started = Instant::now();
-            (self.last_words, self.encoder) = (None, None);
+            (self.last_words, self.encoder, self.own_recording) = (None, None, false);
             let (number, media) = self.setup.borrow_and_update().clone();
             if number != known {
                 (failures, known) = (0, number);
@@ -311,7 +336,7 @@ impl Supervisor {
 
     fn take(&mut self, message: WireMessage) {
         match message {
-            WireMessage::Packet { packet, .. } => self.take_packet(packet),
+            WireMessage::Packet { stream, packet } => self.take_packet(stream, packet),
             WireMessage::Control(json) => match serde_json::from_slice(&json) {
                 Ok(MediaReport::Stats(stats)) => self.publish.send_modify(|status| status.stats = stats),
                 Ok(MediaReport::Signal(signal)) => {
@@ -322,6 +347,7 @@ impl Supervisor {
                     self.encoder = Some(encoder);
                     self.fallback().uses(encoder);
                 }
+                Ok(MediaReport::Recording { own }) => self.own_recording = own,
                 Ok(MediaReport::Failed { error, encoder, configuration }) => {
                     self.last_words = Some(LastWords { error, encoder, configuration });
                 }
@@ -330,12 +356,16 @@ impl Supervisor {
         }
     }
 
-    fn take_packet(&mut self, packet: Packet) {
+    fn take_packet(&mut self, stream: u8, packet: Packet) {
+        let is_recording = stream == RECORDING;
         match &packet {
-            Packet::Config(config) if config.track == Track::Video => self.running(config.epoch),
+            Packet::Config(config) if config.track == Track::Video && !is_recording => {
+                self.running(config.epoch);
+            }
             Packet::Config(_) => {}
             Packet::Frame(frame) => {
-                let last = &mut self.last_dts[usize::from(frame.track == Track::Audio)];
+                let last =
+                    &mut self.last_dts[usize::from(is_recording)][usize::from(frame.track == Track::Audio)];
                 // Time goes on from child to child, and never back.
                 if frame.dts_ns <= *last {
                     return;
@@ -343,7 +373,13 @@ impl Supervisor {
                 *last = frame.dts_ns;
             }
         }
-        self.hub.publish(packet);
+        if is_recording {
+            return self.hubs.recording.publish(packet);
+        }
+        if !self.own_recording {
+            self.hubs.recording.publish(packet.clone());
+        }
+        self.hubs.stream.publish(packet);
     }
 
     fn running(&self, epoch: Epoch) {

@@ -313,6 +313,7 @@ pub fn is_other_media(one: &Config, other: &Config) -> bool {
         || video(one) != video(other)
         || one.audio != other.audio
         || one.alarms != other.alarms
+        || one.record.bitrate_kbps != other.record.bitrate_kbps
 }
 
 fn refusal(version: u64, errors: &[ConfigProblem]) -> Action {

@@ -285,7 +285,7 @@ async fn a_mark_is_on_disk_when_it_is_acknowledged_and_is_made_once() {
     }
     let manifest = fs::read_to_string(fixture.dir().join("manifest.json")).unwrap();
     assert!(manifest.contains("Encore"), "{manifest}");
-    player.play(&fixture, 1_000);
+    player.until(&fixture, |status| status.frames > 90).await;
     assert_eq!(fixture.recorder.mark(None, Some("cmd_2".to_owned())).await, Outcome::Done);
     let status = fixture.wait(|status| status.marks.len() == 2).await;
     assert_eq!((status.marks[0].number, status.marks[0].label.as_deref()), (1, Some("Encore")));

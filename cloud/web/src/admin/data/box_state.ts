@@ -62,7 +62,9 @@ export function encoderText(encoder: Telemetry["encoder"]): string {
   const lowered = encoder.lowered_to_kbps;
   if (lowered !== undefined) return `lowered to ${lowered} kbit/s: the line of the main output carries no more`;
   const makes = `${encoder.fps.toFixed(1)} fps · ${encoder.name}`;
-  return encoder.degraded === undefined ? makes : `${makes} stands in: ${encoder.degraded}`;
+  if (encoder.degraded !== undefined) return `${makes} stands in: ${encoder.degraded}`;
+  if (encoder.not_twice !== undefined) return `${makes} · ${encoder.not_twice}`;
+  return encoder.recording_kbps === undefined ? makes : `${makes} · recording at ${encoder.recording_kbps} kbit/s`;
 }
 
 function trim(fps: number): string {

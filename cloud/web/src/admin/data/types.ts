@@ -171,6 +171,10 @@ export interface Telemetry {
     state: "stopped" | "starting" | "running" | "failed" | "unknown";
     name: string;
     bitrate_kbps: number;
+    /** What the recording's own encode makes. */
+    recording_kbps?: number;
+    /** Why the recording has no encode of its own although it should. */
+    not_twice?: string;
     /** What its picture is to take while main's line carries no more. */
     lowered_to_kbps?: number;
     fps: number;
