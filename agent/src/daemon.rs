@@ -50,6 +50,9 @@ const SOFTWARE: &str = concat!("stagebox-agent ", env!("CARGO_PKG_VERSION"));
 /// The longest that ending may wait for the disk to take the recording's end.
 const RECORDING_LIMIT: Duration = Duration::from_secs(3);
 
+/// The longest that ending may wait for the media process, which ends within two seconds where nothing hangs.
+const MEDIA_LIMIT: Duration = Duration::from_secs(4);
+
 /// Runs the box until it is told to end.
 pub fn run(config_path: &Path, log: &Log) -> Result<Ending, DaemonError> {
     let start = Start::read(config_path, std::env::vars())?;
@@ -197,7 +200,8 @@ impl Daemon {
         follow(follows, recorder.clone(), outputs.clone());
         let anew = Arc::new(Notify::new());
         let parts = healing::Parts {
-            status: encoder.status(),
+            media: encoder.status(),
+            status: control.status(),
             care: encoder.care(),
             kept: Kept::open(&durable)?,
             reboot_file: config.healing.reboot_file.clone(),
@@ -239,7 +243,9 @@ impl Daemon {
         if timeout(RECORDING_LIMIT, self.recorder.stop()).await.is_err() {
             tracing::error!("the disk does not take the end of the recording");
         }
-        self.encoder.stop().await;
+        if timeout(MEDIA_LIMIT, self.encoder.stop()).await.is_err() {
+            tracing::error!("the media process does not end");
+        }
         self.hubs.close();
         if let Some(link) = self.link {
             link.stop().await;

@@ -92,6 +92,8 @@ impl Probe for ChildProbe {
 /// `stagebox-agent trial`: a trial from standard input, its outcome to standard output.
 #[must_use]
 pub fn run_trial() -> ExitCode {
+    // The device is not held for one who has gone; without that, the trial's own limit ends it.
+    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
     let trial = match serde_json::from_reader::<_, Trial>(std::io::stdin().lock()) {
         Ok(trial) => trial,
         Err(error) => {

@@ -33,6 +33,7 @@ fn start_with(source: SourceConfig, alarms: AlarmConfig) -> (EncoderHandle, Subs
         audio: AudioConfig::default(),
         alarms,
         recording_kbps: None,
+        twice: None,
         name: "Stage left".to_owned(),
         origin_ns,
         trials: None,

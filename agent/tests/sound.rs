@@ -28,6 +28,7 @@ fn start(program: PathBuf, script: &[&str], audio: AudioConfig) -> (EncoderHandl
         video: VideoConfig { width: 320, height: 180, fps: FPS, bitrate_kbps: 300, ..VideoConfig::default() },
         audio,
         recording_kbps: None,
+        twice: None,
         alarms: AlarmConfig::default(),
         name: "Stage left".to_owned(),
         origin_ns: Clock::new().monotonic_ns(),

@@ -28,6 +28,7 @@ async fn play(ppm: i32, minutes: u32) -> Result<Vec<Offset>> {
         audio: AudioConfig::default(),
         alarms: AlarmConfig::default(),
         recording_kbps: None,
+        twice: None,
         name: "bench".to_owned(),
         origin_ns: Clock::new().monotonic_ns(),
         trials: None,

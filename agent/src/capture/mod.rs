@@ -89,6 +89,10 @@ pub trait Source: Send {
     fn trouble(&self) -> Option<String> {
         None
     }
+    /// Whether that trouble is the device's own: it is missing, fails or does not answer.
+    fn fails(&self) -> bool {
+        false
+    }
     /// Why there is no sound where there should be some, if the source knows.
     fn sound_trouble(&self) -> Option<String> {
         None

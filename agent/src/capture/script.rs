@@ -213,6 +213,10 @@ impl Source for Scripted {
         self.inner.trouble()
     }
 
+    fn fails(&self) -> bool {
+        self.inner.fails()
+    }
+
     fn sound_trouble(&self) -> Option<String> {
         self.inner.sound_trouble()
     }

@@ -163,6 +163,10 @@ impl Source for Sound {
         self.inner.trouble()
     }
 
+    fn fails(&self) -> bool {
+        self.inner.fails()
+    }
+
     fn sound_trouble(&self) -> Option<String> {
         match &self.input {
             Input::Own => self.inner.sound_trouble(),

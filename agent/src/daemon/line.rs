@@ -23,6 +23,7 @@ pub(super) fn follow(
     let rates = |config: &Config| (config.video.bitrate_kbps, config.rates());
     let mut known = rates(&held.borrow_and_update());
     let mut rate = known.1.map(Rate::new);
+    let mut lowers = false;
     tokio::spawn(async move {
         loop {
             tokio::select! {
@@ -33,6 +34,11 @@ pub(super) fn follow(
                     // A recording that should have its own encode and has none may be what is to be protected.
                     let protect = held.borrow().video.protect;
                     let may_lower = protect == Protect::Stream || media.borrow().stats.recording_kbps.is_some();
+                    if std::mem::replace(&mut lowers, may_lower) && !may_lower {
+                        // What was the stream's alone is the recording's too from now on.
+                        rate = known.1.map(Rate::new);
+                        bitrate.send_if_modified(|told| told.is_some() && told.replace(known.0) != Some(known.0));
+                    }
                     let look = |rate: &mut Rate| rate.look(clock.now(), &status.borrow_and_update());
                     let lowered = rate.as_mut().filter(|_| may_lower).and_then(look);
                     if lowered.is_some() {

@@ -31,6 +31,7 @@ pub(super) fn encoder_setup(config: &Config, clock: &Clock) -> Result<EncoderSet
         audio: config.audio.clone(),
         alarms: config.alarms.clone(),
         recording_kbps: config.record.bitrate_kbps,
+        twice: None,
         name: box_name(config),
         origin_ns: clock.monotonic_ns(),
         trials: Some(config.data_dir.join("encoders.json")),

@@ -51,12 +51,14 @@ impl Fallback {
         self.used = Some(encoder);
     }
 
+    /// Whether another one can stand in for the one that was chosen last.
+    pub(super) fn can_give_way(&self) -> bool {
+        self.used.is_some_and(|encoder| encoder.is_hardware() && !self.avoids(encoder))
+    }
+
     /// Has the one that was chosen last give way, whatever it did; true if it does.
     pub(super) fn give_way(&mut self, reason: &str) -> bool {
-        let Some(encoder) = self.used.filter(|encoder| encoder.is_hardware() && !self.avoids(*encoder))
-        else {
-            return false;
-        };
+        let Some(encoder) = self.used.filter(|_| self.can_give_way()) else { return false };
         self.avoided.push((encoder, format!("{encoder}: {reason}")));
         true
     }

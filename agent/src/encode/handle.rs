@@ -1,6 +1,6 @@
 //! What the daemon holds of the media process's supervisor.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stagebox_protocol::telemetry::AudioLevel;
 use tokio::sync::{Notify, watch};
@@ -39,20 +39,26 @@ impl Care {
         self.mend.send_replace(Some(how));
     }
 
-    /// Starts the media process anew, if there is one: what hangs in it goes with it.
-    pub fn restart(&self) {
-        self.restart.notify_waiters();
+    /// Whether the encoder that was used last can give way to another one.
+    #[must_use]
+    pub fn can_give_way(&self) -> bool {
+        self.fallback().can_give_way()
     }
 
-    /// Passes over the encoder that was used last, for `reason`; software stays.
+    /// Passes over the encoder that was used last, for `reason`, if another one can stand in for it.
     pub fn give_way(&self, reason: &str) {
-        let degraded = {
-            let mut fallback = self.fallback.lock().unwrap_or_else(PoisonError::into_inner);
-            fallback.give_way(reason);
-            fallback.degraded()
+        let (gives_way, degraded) = {
+            let mut fallback = self.fallback();
+            (fallback.give_way(reason), fallback.degraded())
         };
-        self.publish.send_modify(|status| status.degraded = degraded);
-        self.restart();
+        if gives_way {
+            self.publish.send_modify(|status| status.degraded = degraded);
+            self.restart.notify_waiters();
+        }
+    }
+
+    fn fallback(&self) -> MutexGuard<'_, Fallback> {
+        self.fallback.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -65,7 +65,9 @@ fn capture_and_encode(messages: &Sender<WireMessage>) -> Result<std::convert::In
     };
     let program = std::env::current_exe().map_err(|error| EncodeError::Start(error.to_string()))?;
     let (pipeline, not_twice) = twice::start(&ChildProbe::new(program), &setup, &chosen, &deliver)?;
-    report(messages, &MediaReport::Recording { own: pipeline.encodes_twice() });
+    if setup.recording_kbps.is_some() {
+        report(messages, &MediaReport::Twice(not_twice.clone().map_or(Ok(()), Err)));
+    }
     let ended = Beat::new(&setup, orders, not_twice).run(source.as_mut(), &pipeline, &counts, messages);
     if let Err(EncodeError::Stalled(encoder)) = &ended {
         forget(*encoder, setup.trials.as_deref());
@@ -333,7 +335,9 @@ impl Beat {
             dropped_frames: self.dropped,
             levels: self.levels.take(),
             signal: self.signal(),
-            trouble: source.trouble().or_else(|| source.sound_trouble()),
+            trouble: source.trouble(),
+            device_fails: source.fails(),
+            sound_trouble: source.sound_trouble(),
         }
     }
 }

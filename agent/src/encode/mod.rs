@@ -18,6 +18,7 @@ mod report;
 mod retry;
 mod sound_time;
 mod stall;
+mod status;
 mod supervise;
 mod twice;
 mod words;
@@ -28,7 +29,8 @@ mod tests;
 pub use handle::{Care, EncoderHandle};
 pub use media::run as run_media;
 pub use report::{EncoderFailure, MediaOrder, MediaReport, MediaSetup, MediaStats};
-pub use supervise::{EncoderSetup, Hubs, MediaStatus, spawn};
+pub use status::{EncoderSetup, Hubs, MediaStatus};
+pub use supervise::spawn;
 
 use stagebox_hw::Encoder;
 

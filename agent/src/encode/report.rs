@@ -19,6 +19,9 @@ pub struct MediaSetup {
     /// What the picture of the recording's own encode is to take, where the recording is to have one.
     #[serde(default)]
     pub recording_kbps: Option<u32>,
+    /// Whether the machine encodes twice at once, where that is known.
+    #[serde(default)]
+    pub twice: Option<Result<(), String>>,
     /// What people call the box: it stands on the slate.
     pub name: String,
     /// The CLOCK_MONOTONIC moment at which the timeline has its zero: it goes on over restarts of the child.
@@ -60,8 +63,8 @@ pub enum MediaReport {
     Signal(SignalStatus),
     /// Before the encoder is started: if the process dies of it, that is known.
     Encoder(Encoder),
-    /// Before the first packet: whether the recording has packets of its own.
-    Recording { own: bool },
+    /// Before the first packet, where the recording is to have an encode of its own: whether it has, or why not.
+    Twice(Result<(), String>),
     /// Twenty times a second, as far as there are so many pictures: what was heard since the last time.
     Levels { levels: Vec<AudioLevel> },
     /// Before it ends by itself.
@@ -96,6 +99,10 @@ pub struct MediaStats {
     /// Of the last second.
     pub levels: Vec<AudioLevel>,
     pub signal: SignalStatus,
-    /// Why there is no signal, or no sound.
+    /// Why there is no signal.
     pub trouble: Option<String>,
+    /// That is the capture device's own: it is missing, fails or does not answer.
+    pub device_fails: bool,
+    /// Why there is no sound where there should be some.
+    pub sound_trouble: Option<String>,
 }

@@ -9,8 +9,7 @@ use std::time::Duration;
 use stagebox_hw::Encoder;
 use stagebox_media::wire::{Decoder, WireMessage};
 use stagebox_media::{Epoch, Packet, Track};
-use stagebox_protocol::telemetry::{AudioLevel, EncoderState, EncoderStatus};
-use stagebox_push::Hub;
+use stagebox_protocol::telemetry::{AudioLevel, EncoderState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::{Notify, watch};
@@ -21,7 +20,9 @@ use super::fallback::Fallback;
 use super::handle::{Care, EncoderHandle};
 use super::orders::{anew, order};
 use super::retry::{Retry, retry};
-use super::{EncoderFailure, MediaReport, MediaSetup, MediaStats, RECORDING, words};
+use super::status::{EncoderSetup, Hubs, MediaStatus};
+use super::twice::refusal;
+use super::{EncoderFailure, MediaReport, MediaSetup, RECORDING, words};
 use crate::capture::Mend;
 
 /// A file may take its time to open, and an encoder its trial.
@@ -40,73 +41,6 @@ const BACKOFF: [Duration; 4] = [
     Duration::from_millis(1000),
 ];
 const READ_BYTES: usize = 256 << 10;
-
-/// Where frames go: to the outputs, and to the recorder, which gets the same ones unless it has an encode of its own.
-#[derive(Debug, Clone, Default)]
-pub struct Hubs {
-    pub stream: Hub,
-    pub recording: Hub,
-}
-
-impl Hubs {
-    #[must_use]
-    pub fn new() -> Self {
-        Self { stream: Hub::new(), recording: Hub::new() }
-    }
-
-    /// Ends everything that reads from them.
-    pub fn close(&self) {
-        self.stream.close();
-        self.recording.close();
-    }
-}
-
-/// How to run the child.
-#[derive(Debug, Clone)]
-pub struct EncoderSetup {
-    /// The agent's own program.
-    pub program: PathBuf,
-    pub media: MediaSetup,
-}
-
-/// How capture and encoding are doing.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct MediaStatus {
-    pub state: EncoderState,
-    pub stats: MediaStats,
-    pub restarts: u32,
-    /// Why it failed last; gone once it runs.
-    pub error: Option<String>,
-    /// The failure will stay until configuration or installation change.
-    pub configuration: bool,
-    /// Which encoder does not encode although it should, and why.
-    pub degraded: Option<String>,
-    /// The number of the setup that the process was started with; 0 for the first.
-    pub setup: u64,
-    /// The process that captures and encodes.
-    pub pid: Option<u32>,
-}
-
-impl MediaStatus {
-    /// The part of the box's status about the encoder.
-    #[must_use]
-    pub fn encoder(&self) -> EncoderStatus {
-        EncoderStatus {
-            state: self.state,
-            name: self.stats.encoder.clone(),
-            bitrate_kbps: self.stats.bitrate_kbps,
-            lowered_to_kbps: self.stats.lowered_to_kbps,
-            fps: self.stats.fps,
-            frames: self.stats.frames,
-            dropped_frames: self.stats.dropped_frames,
-            restarts: self.restarts,
-            error: self.error.clone().or_else(|| self.stats.trouble.clone()),
-            degraded: self.degraded.clone(),
-            recording_kbps: self.stats.recording_kbps,
-            not_twice: self.stats.not_twice.clone(),
-        }
-    }
-}
 
 /// Starts the child and keeps it running; its frames go to the hubs.
 #[must_use]
@@ -143,6 +77,7 @@ pub fn spawn(setup: EncoderSetup, hubs: Hubs) -> EncoderHandle {
         cancel: cancel.clone(),
         last_dts: [[i64::MIN; 2]; 2],
         own_recording: false,
+        twice: None,
         last_words: None,
         encoder: None,
         fallback,
@@ -158,6 +93,8 @@ struct Supervisor {
     hubs: Hubs,
     /// The present child encodes the recording apart from the stream.
     own_recording: bool,
+    /// Whether the machine does so, once that is known.
+    twice: Option<Result<(), String>>,
     publish: watch::Sender<MediaStatus>,
     publish_levels: watch::Sender<Vec<AudioLevel>>,
     /// What the picture is to take, where that was said.
@@ -200,7 +137,7 @@ impl Supervisor {
             (self.last_words, self.encoder, self.own_recording) = (None, None, false);
             let (number, media) = self.setup.borrow_and_update().clone();
             if number != known {
-                (failures, known) = (0, number);
+                (failures, known, self.twice) = (0, number, None);
                 self.forgive();
             }
             self.publish
@@ -235,12 +172,17 @@ impl Supervisor {
     }
 
     /// Has the encoder give way if it is to blame once too often; what does not encode although it should.
-    fn blame(&self, error: &str) -> Option<String> {
+    fn blame(&mut self, error: &str) -> Option<String> {
         let failure = match &self.last_words {
             Some(words) => words.encoder,
             // A driver that takes its process along says nothing.
             None => Some(EncoderFailure::Ended),
         };
+        if let (Some(encoder), Some(_), true) = (self.encoder, failure, self.own_recording) {
+            // It may well do one: the stream does not lose it for what the recording wanted.
+            self.twice = Some(Err(refusal(encoder, error)));
+            return self.fallback().degraded();
+        }
         let mut fallback = self.fallback();
         if let (Some(encoder), Some(failure)) = (self.encoder, failure)
             && fallback.failed(encoder, failure, error, Instant::now().into_std())
@@ -284,8 +226,8 @@ impl Supervisor {
         drop(stdin);
         let exit = timeout(END_LIMIT, child.wait()).await;
         if exit.is_err() {
-            // Already gone is as good.
-            let _ = child.kill().await;
+            // Already gone is as good; one that hangs in a driver cannot be ended, and is left behind.
+            let _ = timeout(END_LIMIT, child.kill()).await;
         }
         match (ended, &self.last_words, exit) {
             (Ended::Failed(_), Some(words), _) => Ended::Failed(words.error.clone()),
@@ -303,7 +245,7 @@ impl Supervisor {
             .kill_on_drop(true)
             .spawn()?;
         let avoid = self.fallback().avoided();
-        let mut line = serde_json::to_vec(&MediaSetup { avoid, ..media.clone() })?;
+        let mut line = serde_json::to_vec(&MediaSetup { avoid, twice: self.twice.clone(), ..media.clone() })?;
         line.push(b'\n');
         if let Some(stdin) = &mut child.stdin {
             stdin.write_all(&line).await?;
@@ -347,7 +289,9 @@ impl Supervisor {
                     self.encoder = Some(encoder);
                     self.fallback().uses(encoder);
                 }
-                Ok(MediaReport::Recording { own }) => self.own_recording = own,
+                Ok(MediaReport::Twice(twice)) => {
+                    (self.own_recording, self.twice) = (twice.is_ok(), Some(twice));
+                }
                 Ok(MediaReport::Failed { error, encoder, configuration }) => {
                     self.last_words = Some(LastWords { error, encoder, configuration });
                 }

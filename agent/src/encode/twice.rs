@@ -1,7 +1,7 @@
 //! The recording's own encode, where the machine can do two at once.
 
-use stagebox_hw::VideoMode;
 use stagebox_hw::encoder::TrialOutcome;
+use stagebox_hw::{Encoder, VideoMode};
 use stagebox_hw_probe::{Probe, Trial};
 
 use super::choice::Chosen;
@@ -23,16 +23,14 @@ pub(super) fn start(
     let MediaSetup { video, audio, recording_kbps, .. } = setup;
     let begin = |kbps| EncodePipeline::start(video, audio, chosen.clone(), kbps, deliver);
     let Some(kbps) = *recording_kbps else { return Ok((begin(None)?, None)) };
-    let mode = VideoMode { width: video.width, height: video.height, fps: video.fps };
-    let trial = Trial {
-        encoder: chosen.encoder,
-        mode,
-        bitrate_kbps: kbps.max(video.bitrate_kbps),
-        preset: chosen.preset.clone(),
-        frames: video.fps.clamp(10, 60),
-        limit_ms: LIMIT_MS,
+    if let Some(Err(refused)) = &setup.twice {
+        return Ok((begin(None)?, Some(refused.clone())));
+    }
+    let judged = match &setup.twice {
+        Some(_) => Ok(()),
+        None => judge(&probe.try_encoder(&trial(setup, chosen, kbps))),
     };
-    let refused = match judge(&probe.try_encoder(&trial)) {
+    let refused = match judged {
         Ok(()) => match begin(Some(kbps)) {
             Ok(pipeline) => return Ok((pipeline, None)),
             // Some hardware has room for one only.
@@ -40,9 +38,27 @@ pub(super) fn start(
         },
         Err(reason) => reason,
     };
-    let refused = format!("record.bitrate_kbps: {} does not encode twice at once: {refused}", chosen.encoder);
+    let refused = refusal(chosen.encoder, &refused);
     tracing::warn!("{refused}");
     Ok((begin(None)?, Some(refused)))
+}
+
+/// Why the recording has no encode of its own, in words.
+pub(super) fn refusal(encoder: Encoder, reason: &str) -> String {
+    format!("record.bitrate_kbps: {encoder} does not encode twice at once: {reason}")
+}
+
+fn trial(setup: &MediaSetup, chosen: &Chosen, kbps: u32) -> Trial {
+    let video = &setup.video;
+    let mode = VideoMode { width: video.width, height: video.height, fps: video.fps };
+    Trial {
+        encoder: chosen.encoder,
+        mode,
+        bitrate_kbps: kbps.max(video.bitrate_kbps),
+        preset: chosen.preset.clone(),
+        frames: video.fps.clamp(10, 60),
+        limit_ms: LIMIT_MS,
+    }
 }
 
 /// Whether an encoder that did so in its trial does two at once.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use stagebox_protocol::{EventBody, HealingStep};
+use stagebox_protocol::telemetry::{LiveState, RecordingState};
+use stagebox_protocol::{BoxStatus, EventBody, HealingStep};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::ladder::{Action, Kind, Ladder, Now, Rules, Taken, Trouble};
+use super::ladder::{Action, Circumstances, Ladder, Now, Rules, Taken, Trouble};
 use super::trouble::trouble;
 use crate::capture::Mend;
 use crate::clock::Clock;
@@ -32,7 +33,9 @@ impl durable::Record for History {
 
 /// What the ladder moves.
 pub struct Parts {
-    pub status: watch::Receiver<MediaStatus>,
+    pub media: watch::Receiver<MediaStatus>,
+    /// Whether the box is live or records.
+    pub status: watch::Receiver<BoxStatus>,
     pub care: Care,
     /// What was done so far, over restarts.
     pub kept: Kept<History>,
@@ -65,8 +68,8 @@ async fn run(mut ladder: Ladder, parts: Parts) {
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         period.tick().await;
-        let found = trouble(&parts.status.borrow());
-        let event = match ladder.look(now(&parts.clock), found.as_ref()) {
+        let found = trouble(&parts.media.borrow());
+        let event = match ladder.look(now(&parts.clock), circumstances(&parts), found.as_ref()) {
             None => continue,
             Some(Action::Healed { step }) => {
                 tracing::info!(?step, "the trouble is over");
@@ -97,11 +100,9 @@ async fn run(mut ladder: Ladder, parts: Parts) {
 }
 
 async fn take(step: HealingStep, trouble: &Trouble, parts: &Parts) {
-    let Trouble { kind, reason } = trouble;
+    let reason = &trouble.reason;
     match step {
-        // Where all but the signal works, connection and file are to notice nothing.
-        HealingStep::RestartCapture if *kind == Kind::Signal => parts.care.mend(Mend::Reopen),
-        HealingStep::RestartCapture => parts.care.restart(),
+        HealingStep::RestartCapture => parts.care.mend(Mend::Reopen),
         HealingStep::ToggleEdid => parts.care.mend(Mend::Replug),
         HealingStep::NextEncoder => parts.care.give_way(reason),
         HealingStep::RestartAgent => {
@@ -116,6 +117,14 @@ async fn take(step: HealingStep, trouble: &Trouble, parts: &Parts) {
             }
         }
         HealingStep::Unknown => {}
+    }
+}
+
+fn circumstances(parts: &Parts) -> Circumstances {
+    let status = parts.status.borrow();
+    Circumstances {
+        on_air: status.live.state != LiveState::Off || status.recording.state != RecordingState::Off,
+        can_give_way: parts.care.can_give_way(),
     }
 }
 

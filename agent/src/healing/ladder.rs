@@ -1,6 +1,7 @@
 //! What a box tries by itself against a trouble that stays, one rung after the other, each at its time. Pure.
 //!
-//! A trouble that flickers is one that stays: the ladder is left only after a while without any. Each rung has a
+//! A trouble that flickers is one that stays: the ladder is left only after a while without any. A step that costs the
+//! stream or the recording is taken only where they are not, or have stopped. Each rung has a
 //! budget over hours or days, which is kept over restarts, so that no box starts itself anew for ever.
 
 use std::time::{Duration, Instant};
@@ -40,6 +41,15 @@ pub struct Now {
     pub instant: Instant,
     /// Wall time, milliseconds since 1970; it may be wrong.
     pub unix_ms: i64,
+}
+
+/// What a step could cost, and what it can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Circumstances {
+    /// It is live or records: the slate does both, and what ends either costs more than a picture that is away.
+    pub on_air: bool,
+    /// Another encoder can stand in for the one that was used last.
+    pub can_give_way: bool,
 }
 
 /// A step that was taken, as it is kept.
@@ -98,6 +108,10 @@ struct Climb {
     /// Since when there is no trouble.
     well_since: Option<Instant>,
     given_up: bool,
+    /// How much of the time since then there was trouble.
+    ill: Duration,
+    /// When there was some last.
+    ill_at: Option<Instant>,
 }
 
 /// The ladder, with what was taken of it.
@@ -125,21 +139,24 @@ impl Ladder {
                 last: Some(taken.step),
                 well_since: Some(now.instant),
                 given_up: false,
+                ill: Duration::ZERO,
+                ill_at: None,
             })
         });
         Self { rules, taken, climb }
     }
 
     /// Takes what is wrong at the moment; to be called about once a second.
-    pub fn look(&mut self, now: Now, trouble: Option<&Trouble>) -> Option<Action> {
+    pub fn look(&mut self, now: Now, of: Circumstances, trouble: Option<&Trouble>) -> Option<Action> {
         match trouble {
             None => self.well(now.instant),
-            Some(trouble) => self.climb(now, trouble),
+            Some(trouble) => self.climb(now, of, trouble),
         }
     }
 
     fn well(&mut self, now: Instant) -> Option<Action> {
         let climb = self.climb.as_mut()?;
+        climb.ill_at = None;
         let since = *climb.well_since.get_or_insert(now);
         if now.saturating_duration_since(since) < self.rules.after * WELL {
             return None;
@@ -149,18 +166,29 @@ impl Ladder {
         last.map(|step| Action::Healed { step })
     }
 
-    fn climb(&mut self, now: Now, trouble: &Trouble) -> Option<Action> {
-        let begin = Climb { since: now.instant, next: 0, last: None, well_since: None, given_up: false };
+    fn climb(&mut self, now: Now, of: Circumstances, trouble: &Trouble) -> Option<Action> {
+        let begin = Climb {
+            since: now.instant,
+            next: 0,
+            last: None,
+            well_since: None,
+            given_up: false,
+            ill: Duration::ZERO,
+            ill_at: None,
+        };
         let climb = self.climb.get_or_insert(begin);
         climb.well_since = None;
+        if let Some(before) = climb.ill_at.replace(now.instant) {
+            climb.ill += now.instant.saturating_duration_since(before);
+        }
         let (next, waited) = (climb.next, now.instant.saturating_duration_since(climb.since));
         let rung =
-            RULES[next..].iter().position(|rule| self.may(now, trouble.kind, rule)).map(|at| next + at);
+            RULES[next..].iter().position(|rule| self.may(now, of, trouble.kind, rule)).map(|at| next + at);
         // Borrowed anew: what may be done was asked in between.
         let climb = self.climb.as_mut()?;
         let Some(rung) = rung else {
             if trouble.kind != Kind::Signal && waited >= self.rules.after * ROUND {
-                (climb.next, climb.since) = (0, now.instant);
+                (climb.next, climb.since, climb.ill) = (0, now.instant, Duration::ZERO);
             }
             // What was done last may still help.
             if climb.given_up || waited < self.rules.after * WELL {
@@ -170,10 +198,13 @@ impl Ladder {
             return Some(Action::GiveUp { reason: trouble.reason.clone() });
         };
         let step = RULES[rung].step;
-        if waited < self.rules.after * RULES[rung].patience / 10 {
+        let patience = self.rules.after * RULES[rung].patience / 10;
+        // Hiccups far from one another are no trouble that stays.
+        if waited < patience || climb.ill < patience / 3 {
             return None;
         }
         (climb.next, climb.since, climb.last) = (rung + 1, now.instant, Some(step));
+        climb.ill = Duration::ZERO;
         self.taken.push(Taken { step, at_unix_ms: now.unix_ms });
         // Of each rung, as many are remembered as its budget asks for.
         let of_step = self.taken.iter().filter(|taken| taken.step == step).count();
@@ -186,13 +217,14 @@ impl Ladder {
     }
 
     /// Whether a rung can help, and has not been taken too often.
-    fn may(&self, now: Now, kind: Kind, rule: &Rule) -> bool {
+    fn may(&self, now: Now, of: Circumstances, kind: Kind, rule: &Rule) -> bool {
+        // Where the media process delivers, stream and recording go on with the slate.
+        let costs_nothing = kind == Kind::Encoding || kind == Kind::Device && !of.on_air;
         let helps = match rule.step {
-            HealingStep::RestartCapture => true,
-            HealingStep::ToggleEdid => kind != Kind::Encoding,
-            HealingStep::NextEncoder => kind == Kind::Encoding,
-            HealingStep::RestartAgent => kind != Kind::Signal,
-            HealingStep::Reboot => kind != Kind::Signal && self.rules.may_reboot,
+            HealingStep::RestartCapture | HealingStep::ToggleEdid => kind != Kind::Encoding,
+            HealingStep::NextEncoder => kind == Kind::Encoding && of.can_give_way,
+            HealingStep::RestartAgent => costs_nothing,
+            HealingStep::Reboot => costs_nothing && self.rules.may_reboot,
             HealingStep::Unknown => false,
         };
         // A step that lies ahead was taken by a clock that was wrong, then or now: it counts.

@@ -18,7 +18,8 @@ pub(super) fn trouble(status: &MediaStatus) -> Option<Trouble> {
         return has_failed.then(|| told(Kind::Encoding, &status.error, "")).flatten();
     }
     if status.stats.trouble.is_some() {
-        return told(Kind::Device, &status.stats.trouble, "");
+        let kind = if status.stats.device_fails { Kind::Device } else { Kind::Signal };
+        return told(kind, &status.stats.trouble, "");
     }
     match status.stats.signal.state {
         SignalState::None => {
@@ -42,7 +43,7 @@ mod tests {
 
     #[test]
     fn each_trouble_has_its_kind() {
-        let cases: [(Change, Option<(Kind, &str)>); 9] = [
+        let cases: [(Change, Option<(Kind, &str)>); 11] = [
             (|_| {}, None),
             (|status| status.state = EncoderState::Starting, None),
             (
@@ -57,9 +58,13 @@ mod tests {
                 None,
             ),
             (
-                |status| status.stats.trouble = Some("no such device".into()),
+                |status| {
+                    (status.stats.trouble, status.stats.device_fails) = (Some("no such device".into()), true);
+                },
                 Some((Kind::Device, "no such device")),
             ),
+            (|status| status.stats.trouble = Some("it sleeps".into()), Some((Kind::Signal, "it sleeps"))),
+            (|status| status.stats.sound_trouble = Some("no such device".into()), None),
             (
                 |status| status.stats.signal.state = SignalState::None,
                 Some((Kind::Signal, "nothing comes through the cable")),

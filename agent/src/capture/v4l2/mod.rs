@@ -170,6 +170,11 @@ impl Source for V4l2Source {
         }
     }
 
+    fn fails(&self) -> bool {
+        matches!(self.shared.lock().told, Told::Absent(_) | Told::Port { trouble: Some(_), .. })
+            || self.is_hung()
+    }
+
     fn mend(&mut self, how: Mend) {
         self.shared.ask(how);
     }
