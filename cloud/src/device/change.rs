@@ -35,6 +35,8 @@ pub struct DeviceChange {
     pub enabled: Option<bool>,
     /// How it is to be configured.
     pub config: Option<WantedConfig>,
+    /// Whether what was wanted last is to hold at once, where nothing else is wanted.
+    pub config_now: Option<bool>,
 }
 
 impl DeviceChange {
@@ -47,6 +49,8 @@ impl DeviceChange {
         device.enabled = self.enabled.unwrap_or(device.enabled);
         if let Some(config) = &self.config {
             device.config = Some(config.clone());
+        } else if let (Some(wanted), Some(now)) = (&mut device.config, self.config_now) {
+            wanted.now = now;
         }
         let changed = *device != before;
         if changed {

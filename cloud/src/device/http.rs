@@ -70,8 +70,8 @@ struct ChangeBody {
     /// What the box's configuration is to have that its own file has not: sections and keys as there, of `source`,
     /// `video`, `audio`, `alarms`, `record` and `backup`; `null` for the file alone. The box answers in `reported`.
     config: Option<Map<String, Value>>,
-    /// Whether `config` is to hold at once, though that interrupts a stream or a recording for a moment; otherwise the
-    /// box waits with what begins the picture anew.
+    /// Whether `config`, or what was wanted last, is to hold at once, though that interrupts a stream or a recording for a
+    /// moment; otherwise the box waits with what begins the picture anew.
     #[schema(required = false, default = false)]
     config_now: bool,
 }
@@ -233,12 +233,9 @@ async fn change(app: App, id: BoxId, mut call: Call) -> Result<Response, ApiErro
         Parsed::Value(config) => Some(config),
     };
     let now = fields.present("config_now", Ok::<bool, String>);
-    if now.is_some() && config.is_none() && !fields.is_wrong("config") {
-        fields.wrong("config_now", "comes with `config` only");
-    }
     fields.finish()?;
     let config = config.map(|config| WantedConfig { now: now.unwrap_or_default(), ..config });
-    let change = DeviceChange { name, enabled, config };
+    let change = DeviceChange { name, enabled, config, config_now: now };
     shown(&app.devices.patch(&id, &change, expected, Some(caller.user)).await?)
 }
 

@@ -234,7 +234,7 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
     assert_eq!((after.version, after.targets_version, after.event_id), (2, 2, Some(event.id)));
     assert_eq!(after.message().state.event_title.as_deref(), Some("Show"));
 
-    let change = DeviceChange { name: Some("Stage".into()), enabled: Some(false), config: None };
+    let change = DeviceChange { name: Some("Stage".into()), enabled: Some(false), ..DeviceChange::default() };
     devices.patch(&id, &change, Some(1), None).await.unwrap();
     assert_eq!(devices.authenticate(&id.to_string(), &secret).await.unwrap(), None, "it is disabled");
     assert!(devices.patch(&id, &DeviceChange::default(), Some(1), None).await.is_err(), "changed meanwhile");
@@ -256,8 +256,12 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
     assert_eq!((state.config_version, state.config_now), (Some(4), false));
     let (_, state) = want(fps.clone(), false).await;
     assert_eq!(state.config_version, Some(4), "that is wanted already");
+    let now = DeviceChange { config_now: Some(true), ..DeviceChange::default() };
+    devices.patch(&id, &now, None, None).await.unwrap();
+    let state = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap().message().state;
+    assert_eq!((state.config_version, state.config_now), (Some(5), true), "what was wanted, now");
     let (_, state) = want(fps, true).await;
-    assert_eq!((state.config_version, state.config_now), (Some(5), true));
+    assert_eq!(state.config_version, Some(5));
     let (_, state) = want(Map::new(), false).await;
     assert_eq!((state.config_version, state.config), (Some(6), Some(Map::new())), "the file alone, said");
     assert_eq!(state.targets_version, Some(2));
