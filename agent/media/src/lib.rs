@@ -8,6 +8,7 @@ mod bits;
 pub mod cmaf;
 pub mod frame;
 pub mod h264;
+pub mod resample;
 pub mod rtmp;
 pub mod wire;
 

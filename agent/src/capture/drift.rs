@@ -1,6 +1,7 @@
 //! The source's own sound as a recorder would have it whose clock is off, in its blocks: pure.
 
-use super::resample::Resampler;
+use stagebox_media::resample::Resampler;
+
 use super::script::Script;
 use super::{CHANNELS, SAMPLE_RATE, Tick};
 

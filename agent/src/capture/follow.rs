@@ -15,8 +15,9 @@
 
 use std::collections::VecDeque;
 
+use stagebox_media::resample::{Resampler, TAPS};
+
 use super::SAMPLE_RATE;
-use super::resample::{Resampler, TAPS};
 
 /// How far a clock can be off and be followed, up and down: 1000 ppm, and a little for what is not known exactly.
 const MOST_OFF: f64 = 1_200e-6;

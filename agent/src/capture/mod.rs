@@ -13,7 +13,6 @@ mod file;
 mod follow;
 mod grid;
 mod pattern;
-mod resample;
 mod script;
 mod shown;
 mod slate;

@@ -2,13 +2,13 @@
 //!
 //! A windowed sinc in phases, linearly interpolated between them (J. O. Smith, "Digital Audio Resampling"): flat to
 //! 20 kHz, what is beyond 24 kHz 80 dB down. A second of stereo took 2.0 ms of one core where it was measured
-//! (release build; `cargo test --release -p stagebox-agent -- --ignored --nocapture cost`).
+//! (release build; `cargo test --release -p stagebox-media -- --ignored --nocapture cost`).
 
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
 /// Input samples that each output sample is made of.
-pub(super) const TAPS: usize = 64;
+pub const TAPS: usize = 64;
 /// Positions between two samples for which there are weights.
 const PHASES: usize = 256;
 /// Half the amplitude is left here, in cycles a sample: between 20 kHz and half the rate.
@@ -25,7 +25,7 @@ static KERNEL: LazyLock<Vec<Weights>> = LazyLock::new(|| (0..=PHASES).map(weight
 
 /// Holds samples that wait, and gives them at another rate.
 #[derive(Debug)]
-pub(super) struct Resampler {
+pub struct Resampler {
     /// Samples of each channel; without any channel only the count goes on.
     channels: Vec<Vec<f32>>,
     /// Samples in each.
@@ -38,7 +38,9 @@ pub(super) struct Resampler {
 }
 
 impl Resampler {
-    pub(super) fn new(channels: usize) -> Self {
+    /// One of so many channels; of none it only counts.
+    #[must_use]
+    pub fn new(channels: usize) -> Self {
         let mut resampler =
             Self { channels: vec![Vec::new(); channels], length: 0, start: 0, fraction: 0.0, step: 1.0 };
         resampler.clear();
@@ -46,7 +48,7 @@ impl Resampler {
     }
 
     /// Forgets what it holds; silence lies before what comes next.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.length = TAPS / 2 - 1;
         (self.start, self.fraction) = (0, 0.0);
         for channel in &mut self.channels {
@@ -56,7 +58,7 @@ impl Resampler {
     }
 
     /// Takes `frames` samples of each channel, interleaved.
-    pub(super) fn push(&mut self, frames: usize, samples: &[f32]) {
+    pub fn push(&mut self, frames: usize, samples: &[f32]) {
         if self.start > CONSUMED {
             let consumed = self.start.min(self.length);
             self.channels.iter_mut().for_each(|channel| drop(channel.drain(..consumed)));
@@ -72,18 +74,19 @@ impl Resampler {
     }
 
     /// Samples that wait behind the present position.
-    pub(super) fn fill(&self) -> f64 {
+    #[must_use]
+    pub fn fill(&self) -> f64 {
         self.length as f64 - (self.start + TAPS / 2 - 1) as f64 - self.fraction
     }
 
     /// Passes so many samples over.
-    pub(super) fn skip(&mut self, samples: f64) {
+    pub fn skip(&mut self, samples: f64) {
         self.advance(samples.clamp(0.0, self.fill().max(0.0)));
     }
 
     /// Adds up to `frames` samples of each channel to `out`, interleaved; how many there were. On the way the ratio, input
     /// samples for an output sample, goes over to `step`.
-    pub(super) fn make(&mut self, frames: usize, step: f64, out: &mut Vec<f32>) -> usize {
+    pub fn make(&mut self, frames: usize, step: f64, out: &mut Vec<f32>) -> usize {
         let kernel = &**KERNEL;
         let change = (step - self.step) / frames.max(1) as f64;
         for made in 0..frames {
