@@ -170,6 +170,10 @@ mod tests {
         before.keep_in(folder.path());
         before.take(LogLevel::Info, "stagebox", "first");
         assert_eq!(text(&before.packed(60, LogLevel::Info)).matches("first").count(), 1);
+        // What comes from memory may not be on disk yet.
+        let is_written =
+            |_| before.0.files.get().unwrap().read().iter().any(|line| line.text.contains("first"));
+        assert!((0..30).any(is_written), "the disk takes nothing");
         drop(before);
         // A line that a power cut tore.
         let path = folder.path().join("agent.log");

@@ -41,7 +41,13 @@ impl Ring {
         let ms = u64::from(minutes) * 60_000;
         let (from_unix, from_mono) = (unix_ms.saturating_sub_unsigned(ms), mono_ms.saturating_sub(ms));
         let first = self.lines.front().map_or(i64::MAX, |line| line.unix_ms);
-        let written = written.iter().filter(|line| (from_unix..first).contains(&line.unix_ms));
+        // Of the same moment those are older that are not in memory.
+        let is_here = |line: &Line| {
+            self.lines.iter().take_while(|here| here.unix_ms == first).any(|here| here.text == line.text)
+        };
+        let written = written.iter().filter(|line| {
+            line.unix_ms >= from_unix && (line.unix_ms < first || (line.unix_ms == first && !is_here(line)))
+        });
         let here = self.lines.iter().filter(|line| line.mono_ms >= from_mono);
         written.chain(here).filter(|line| line.level <= level).map(|line| line.text.clone()).collect()
     }
@@ -72,6 +78,17 @@ mod tests {
         assert_eq!(ring.since(&written, now, 25_000 + 3_600_000, 60, LogLevel::Info).len(), 0);
         assert_eq!(ring.since(&written, now, 25_000, 60, LogLevel::Warn).len(), 0);
         assert_eq!(Ring::new(1).since(&written, now, 25_000, 1_440, LogLevel::Trace).len(), 1);
+    }
+
+    #[test]
+    fn what_an_earlier_run_wrote_in_the_same_moment_is_not_lost() {
+        let (mut ring, now) = (Ring::new(1 << 20), 1_800_000_000_000);
+        let here = [line(now, 5_000, "here"), line(now + 1, 5_001, "and here")];
+        here.iter().for_each(|line| ring.push(line.clone()));
+        let written = [&[line(now, 0, "before")][..], &here].concat();
+        let lines = ring.since(&written, now + 1, 5_001, 60, LogLevel::Info);
+        let texts: Vec<_> = lines.iter().map(|text| text.rsplit_once(": ").unwrap().1).collect();
+        assert_eq!(texts, ["before", "here", "and here"]);
     }
 
     proptest! {
