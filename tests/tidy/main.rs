@@ -5,6 +5,7 @@ mod edges;
 mod readme;
 mod sizes;
 mod units;
+mod usb;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

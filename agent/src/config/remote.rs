@@ -3,7 +3,8 @@
 //! A change is a JSON object with the sections and keys of the file. It is laid over what the file and the environment
 //! say, and the whole is validated as the file is: there is one validator, whoever asks. `null` leaves a key at its
 //! default. A `source.kind` other than the file's begins that section anew. Never to be changed from afar are where the
-//! box keeps things (`data_dir`, `record.dir`), whom it obeys (`cloud`, `panel`) and its fixed servers (`outputs`).
+//! box keeps things (`data_dir`, `record.dir`), whom it obeys (`cloud`, `panel`) and its fixed servers (`outputs`), and
+//! what the recorder takes at its start only (`record.prefer_usb`, `record.upload`, `record.slow_s`).
 
 use std::path::{Path, PathBuf};
 

@@ -82,6 +82,21 @@ fn what_is_wrong_is_named_key_by_key() {
 }
 
 #[test]
+fn what_the_recorder_takes_at_its_start_only_is_not_changed_from_afar_and_the_shipped_file_says_so() {
+    let record = Value::from(shown(&Config::default()))["record"].clone();
+    let all = serde_json::to_value(Config::default().record).unwrap();
+    let words = include_str!("../../../images/etc/agent.toml").split("data_dir").next().unwrap();
+    for key in all.as_object().unwrap().keys() {
+        let is_closed = record.get(key).is_none();
+        assert_eq!(words.contains(&format!("`{key}`")), is_closed, "{key}");
+        if is_closed {
+            let problems = file(FILE).with(&change(json!({ "record": { key: true } }))).unwrap_err();
+            assert_eq!(problems[0].field, format!("record.{key}"));
+        }
+    }
+}
+
+#[test]
 fn what_is_told_of_a_long_change_fits_a_report() {
     let long = "ä".repeat(10_000);
     let keys: Change = (0..3).map(|number| (format!("{long}{number}"), json!(1))).collect();

@@ -15,7 +15,7 @@ use crate::control::{Control, Health, Observation};
 use crate::encode::MediaStatus;
 use crate::machine::warnings::{Seen, Warnings};
 use crate::machine::{self, Network, Power, Root};
-use crate::record::{RecorderHandle, Recording, Room};
+use crate::record::{RecorderHandle, Room};
 
 const PERIOD: Duration = Duration::from_secs(2);
 
@@ -68,18 +68,7 @@ pub(super) fn watch(control: &Control, places: Places) {
 
 impl Looks {
     fn look(&mut self, clock: &Clock, media: Option<u32>, room: Room, recorder: &RecorderHandle) -> Health {
-        let (place, disk) = {
-            let status = recorder.status();
-            let status = status.borrow();
-            (status.dir.clone(), status.disk_id.clone())
-        };
-        // The index has the length of what is written once that is closed.
-        let length = |recording: &Recording| match recording.closed {
-            true => recording.bytes,
-            false => std::fs::metadata(place.join(&recording.file)).map_or(0, |file| file.len()),
-        };
-        let all = recorder.recordings();
-        let used_bytes = all.iter().filter(|recording| recording.details.disk == disk).map(length).sum();
+        let taken = recorder.taken();
         let (now, root) = (clock.now(), &self.root);
         let memory = machine::memory(root, std::process::id(), media);
         let power = self.power.look(root);
@@ -94,7 +83,7 @@ impl Looks {
         };
         let warnings = self.warnings.look(now, &seen);
         Health {
-            storage: storage(&place, room, used_bytes),
+            storage: storage(&taken.dir, room, taken.used_bytes),
             temperature_c,
             cpu_percent: self.cpu.percent(Cpu::read()),
             memory,

@@ -9,7 +9,7 @@ use nix::sys::statvfs::statvfs;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::record::{Recording, Room};
+use crate::record::{Room, Taken};
 
 /// A file of ours that is nobody's recording; it has this name for a moment only.
 const NAME: &str = ".stagebox-preflight";
@@ -93,18 +93,9 @@ pub(super) fn tidy(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// What recordings may still take, those counted in that make room where they are to.
-pub(super) fn left_bytes(dir: &Path, room: Room, recordings: &[Recording], oldest_go: bool) -> Option<u64> {
-    let stat = statvfs(dir).ok()?;
-    let length = |recording: &Recording| match recording.closed {
-        true => recording.bytes,
-        false => fs::metadata(dir.join(&recording.file)).map_or(0, |file| file.len()),
-    };
-    let used = recordings.iter().map(length).sum();
-    let going: u64 = recordings
-        .iter()
-        .filter(|recording| oldest_go && recording.closed)
-        .map(|recording| recording.bytes)
-        .sum();
-    Some(room.left_bytes(stat.blocks_available() * stat.fragment_size(), used) + going)
+/// What recordings may still take, those counted in that make room where they are to; `None` where the disk cannot be
+/// asked.
+pub(super) fn left_bytes(taken: &Taken, room: Room, oldest_go: bool) -> Option<u64> {
+    let stat = statvfs(&taken.dir).ok()?;
+    Some(taken.left_bytes(room, stat.blocks_available() * stat.fragment_size(), oldest_go))
 }

@@ -1,7 +1,6 @@
 //! Carries a test out: begins what has its turn, and tells how far it came.
 #![allow(clippy::disallowed_methods, reason = "a driver: it sleeps until a deadline that the rules gave")]
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +31,8 @@ pub struct Setup {
     pub fps: u32,
     pub encoder: String,
     pub video_kbps: u32,
+    /// Of the picture of a recording with an encode of its own.
+    pub recording_kbps: Option<u32>,
     pub audio_kbps: u32,
     /// What containers and messages add to what is sent.
     pub overhead_percent: u32,
@@ -41,7 +42,6 @@ pub struct Setup {
     /// What is below this is silence.
     pub silence_dbfs: i32,
     pub recorder: RecorderHandle,
-    pub record_dir: PathBuf,
     pub room: Room,
     /// The oldest recordings make room where there is none.
     pub oldest_go: bool,
@@ -99,7 +99,7 @@ pub fn spawn(setup_now: impl Fn() -> Setup + Send + 'static, clock: Clock) -> Pr
     let (publish, status) = watch::channel(None);
     let (tell, found) = mpsc::unbounded_channel();
     let setup = setup_now();
-    let dir = setup.record_dir.clone();
+    let dir = setup.recorder.status().borrow().dir.clone();
     tokio::task::spawn_blocking(move || {
         // A folder that is not there has nothing in it.
         if let Err(error) = disk::tidy(&dir) {
@@ -228,7 +228,8 @@ async fn look(
         Check::Sound => running::sound(setup.media, setup.sound_is_apart, setup.silence_dbfs).await,
         Check::Encoder => running::encoder(setup.media, setup.fps, &setup.encoder).await,
         Check::Room => {
-            let (kbps, folder) = (setup.recorded_kbps(), setup.record_dir.display().to_string());
+            let kbps = setup.recorded_kbps();
+            let folder = setup.recorder.status().borrow().dir.display().to_string();
             judge::room(blocking(disk, move || setup.left_bytes()).await.flatten(), kbps, &folder)
         }
         Check::Disk => {
@@ -270,8 +271,10 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Setup {
+    /// Where the machine does not encode twice, what is pushed is recorded.
     fn recorded_kbps(&self) -> u32 {
-        self.video_kbps + self.audio_kbps
+        let own = self.recording_kbps.filter(|_| self.media.borrow().stats.not_twice.is_none());
+        own.unwrap_or(self.video_kbps) + self.audio_kbps
     }
 
     /// What is looked at: of the box's own servers those that are set.
@@ -309,14 +312,15 @@ impl Setup {
     }
 
     fn left_bytes(&self) -> Option<u64> {
-        disk::left_bytes(&self.record_dir, self.room, &self.recorder.recordings(), self.oldest_go)
+        disk::left_bytes(&self.recorder.taken(), self.room, self.oldest_go)
     }
 
     fn write(&self, clock: &Clock, stop: &CancellationToken) -> Finding {
-        let left = disk::left_bytes(&self.record_dir, self.room, &self.recorder.recordings(), false);
+        let taken = self.recorder.taken();
+        let left = disk::left_bytes(&taken, self.room, false);
         let is_recording = self.recorder.status().borrow().state == RecorderState::Recording;
         let share = if is_recording { disk::BESIDE_A_RECORDING } else { disk::WHOLE };
-        match disk::measure(&self.record_dir, share, left.unwrap_or(0), clock, stop) {
+        match disk::measure(&taken.dir, share, left.unwrap_or(0), clock, stop) {
             Ok(Some(written)) => judge::disk(written.bytes, written.took, self.recorded_kbps()),
             Ok(None) => Finding::skipped("there is too little room to try it"),
             Err(error) => Finding::fail(

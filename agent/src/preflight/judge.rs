@@ -204,7 +204,8 @@ pub(super) fn disk(bytes: u64, took: Duration, kbps: u32) -> Finding {
         written_kbps as f64 / 8000.0,
         if tenths < 100 { format!("{}.{}", tenths / 10, tenths % 10) } else { (tenths / 10).to_string() }
     );
-    let fix = "record on a faster disk (record.dir), or set a lower video.bitrate_kbps";
+    let fix =
+        "record on a faster disk (record.dir), or set a lower video.bitrate_kbps or record.bitrate_kbps";
     match tenths {
         ..LEAST_DISK_TENTHS => Finding::fail(said, fix),
         LEAST_DISK_TENTHS..DISK_TENTHS => Finding::warn(said, fix),

@@ -152,11 +152,16 @@ impl Writer {
 
     /// Why the USB disk takes nothing for now: a full one may have room later, another failure is not trusted again.
     pub(super) fn turn_away(&mut self, error: &io::Error) {
-        let Some(usb) = &self.usb else { return };
+        let Some(usb) = &mut self.usb else { return };
+        usb.refuse(self.means.clock.now());
         let name = usb.name();
         if is_full(error) {
-            tracing::warn!(disk = name, %error, "a USB disk is full");
-            self.disk_error = Some(format!("{name} is full: {error}; make room on it, or take another one"));
+            let words = format!("{name} is full: {error}; make room on it, or take another one");
+            // It is tried for each file.
+            if self.disk_error.as_ref() != Some(&words) {
+                tracing::warn!(disk = name, %error, "a USB disk is full");
+            }
+            self.disk_error = Some(words);
         } else {
             tracing::error!(disk = name, %error, "a USB disk failed");
             self.distrusted.extend(usb.stick.clone());

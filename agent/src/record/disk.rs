@@ -21,6 +21,8 @@ use crate::durable::Durable;
 
 /// How long the room of a removed recording may take to show.
 const SHOWS: Duration = Duration::from_secs(10);
+/// A disk that did not take something is not asked again for so long.
+const REST: Duration = Duration::from_secs(2);
 /// While it is waited for, at least this has to be free.
 const LEAST_FREE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -63,13 +65,24 @@ pub(super) struct Disk {
     closed_bytes: u64,
     /// The last removal for want of room: until when its room may take to show, and how much is free then at least.
     removal: Option<(Instant, u64)>,
+    /// When it last did not take something.
+    refused_at: Option<Instant>,
     /// Files may lie there that were not closed.
     pub(super) unmended: bool,
 }
 
 impl Disk {
     pub(super) fn internal(dir: PathBuf) -> Self {
-        Self { stick: None, id: None, dir, was_full: false, closed_bytes: 0, removal: None, unmended: true }
+        Self {
+            stick: None,
+            id: None,
+            dir,
+            was_full: false,
+            closed_bytes: 0,
+            removal: None,
+            refused_at: None,
+            unmended: true,
+        }
     }
 
     /// The box's own folder on a USB disk: what lies beside it is somebody else's.
@@ -96,6 +109,16 @@ impl Disk {
     /// What people call it.
     pub(super) fn name(&self) -> String {
         self.stick.as_ref().map_or_else(|| "internal".to_owned(), Stick::name)
+    }
+
+    /// Notes that it did not take something.
+    pub(super) fn refuse(&mut self, now: Instant) {
+        self.refused_at = Some(now);
+    }
+
+    /// Whether it is to be left alone, as it has just not taken something.
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        self.refused_at.is_some_and(|at| now.saturating_duration_since(at) < REST)
     }
 
     /// Sees to it that a file can be made.

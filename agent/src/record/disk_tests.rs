@@ -22,13 +22,13 @@ use super::{Label, Places, RecorderConfig, RecorderState, RecorderStatus, Room, 
 const INSIDE: &str = "STAGEBOX_TEST_INSIDE_MOUNTS";
 
 /// A folder of mounts, and a sysfs that takes one device for a stick.
-struct Plug {
+pub(super) struct Plug {
     root: PathBuf,
-    places: Places,
+    pub(super) places: Places,
 }
 
 impl Plug {
-    fn new(root: &Path, mountinfo: PathBuf) -> Self {
+    pub(super) fn new(root: &Path, mountinfo: PathBuf) -> Self {
         let root = root.canonicalize().unwrap();
         for folder in ["media/STICK", "sys/dev/block", "sys/device"] {
             fs::create_dir_all(root.join(folder)).unwrap();
@@ -54,7 +54,7 @@ impl Plug {
     }
 
     /// A line of the table for the stick, or none.
-    fn table(&self, mount: Option<u32>) {
+    pub(super) fn table(&self, mount: Option<u32>) {
         let numbers = self.removable(&self.stick());
         let line = mount.map(|id| {
             format!("{id} 1 {numbers} / {} rw,nosuid - exfat /dev/sda1 rw\n", self.stick().display())
@@ -63,7 +63,7 @@ impl Plug {
     }
 
     /// The recordings on it.
-    fn files(&self) -> Vec<PathBuf> {
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         let folders = fs::read_dir(self.stick()).into_iter().flatten().map(|entry| entry.unwrap().path());
         let own = folders.filter(|path| path.is_dir());
         own.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()))
@@ -73,19 +73,19 @@ impl Plug {
 }
 
 /// Plays a stream into a recorder, a keyframe a second.
-struct Player {
+pub(super) struct Player {
     ms: i64,
     given: BTreeSet<bytes::Bytes>,
 }
 
 impl Player {
-    fn new(fixture: &Fixture) -> Self {
+    pub(super) fn new(fixture: &Fixture) -> Self {
         fixture.hub.publish(Packet::Config(video_config(1)));
         fixture.hub.publish(Packet::Config(audio_config(1)));
         Self { ms: 0, given: BTreeSet::new() }
     }
 
-    fn play(&mut self, fixture: &Fixture, ms: i64) {
+    pub(super) fn play(&mut self, fixture: &Fixture, ms: i64) {
         for _ in 0..ms / 40 {
             for (track, key) in [(Track::Video, self.ms % 1_000 == 0), (Track::Audio, true)] {
                 let frame = marked(track, self.ms, key);
@@ -97,7 +97,7 @@ impl Player {
     }
 
     /// Plays on until it is as it shall be.
-    async fn until(
+    pub(super) async fn until(
         &mut self,
         fixture: &Fixture,
         reached: impl Fn(&RecorderStatus) -> bool,
@@ -114,7 +114,7 @@ impl Player {
     }
 
     /// Nothing that was given is missing in these files.
-    fn is_in(&self, files: &[PathBuf]) {
+    pub(super) fn is_in(&self, files: &[PathBuf]) {
         let found: BTreeSet<_> =
             files.iter().flat_map(|file| frames(&fs::read(file).unwrap())).map(|frame| frame.data).collect();
         let lost = self.given.difference(&found).count();
@@ -122,16 +122,16 @@ impl Player {
     }
 }
 
-fn config(dir: PathBuf, places: &Places) -> RecorderConfig {
+pub(super) fn config(dir: PathBuf, places: &Places) -> RecorderConfig {
     let label = Label { id: Some("evt_1".to_owned()), title: "Autumn Gala".to_owned() };
     RecorderConfig { usb: Some(places.clone()), upload: true, label, ..RecorderConfig::new(dir, 5) }
 }
 
-fn on_usb(status: &RecorderStatus) -> bool {
+pub(super) fn on_usb(status: &RecorderStatus) -> bool {
     status.state == RecorderState::Recording && status.disk.as_deref() == Some("USB STICK")
 }
 
-fn on_own(status: &RecorderStatus) -> bool {
+pub(super) fn on_own(status: &RecorderStatus) -> bool {
     status.state == RecorderState::Recording && status.disk.as_deref() == Some("internal")
 }
 

@@ -232,16 +232,16 @@ impl Driver {
                 if self.trouble.as_ref() != Some(&error) {
                     tracing::error!(%error, elsewhere, "recording failed");
                 }
-                if elsewhere {
-                    self.again |= self.state.is_idle();
-                } else {
-                    self.trouble = Some(error.clone()).filter(|_| !self.state.is_idle());
-                }
                 self.written.file = None;
                 self.written.free_bytes = free_bytes.or(self.written.free_bytes);
                 // a file that was asked for since is not wanted any more
                 self.waiting.push_back(Job::Abandon);
+                let before = self.waiting.len();
                 self.handle(Input::Broken { error, elsewhere });
+                self.again |= self.state.is_idle() && self.waiting.len() > before;
+                if let Some(error) = self.state.error() {
+                    self.trouble = Some(error.to_owned());
+                }
             }
             Report::Placed { spot, error } => (self.next, self.disk_error) = (spot, error),
             Report::Marked { file, at_ms, label } => self.marks.push(file, at_ms, label),

@@ -24,6 +24,7 @@ mod retained;
 mod room;
 mod slow;
 mod state;
+mod taken;
 mod uploads;
 mod usb;
 mod writer;
@@ -31,6 +32,8 @@ mod written;
 
 #[cfg(test)]
 mod disk_tests;
+#[cfg(test)]
+mod full_tests;
 #[cfg(test)]
 mod moving_tests;
 #[cfg(test)]
@@ -49,6 +52,7 @@ pub use index::Recording;
 pub use jobs::{Now as UploadNow, Standing, UploadError, UploadJob, UploadState};
 pub use mounts::Places;
 pub use room::{Room, WhenFull};
+pub use taken::Taken;
 pub use uploads::Uploads;
 
 use crate::durable::DurableError;

@@ -2,13 +2,14 @@
 #![allow(clippy::disallowed_methods, reason = "a test: it makes up its own time from one reading")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use stagebox_media::cmaf::{CmafReader, Marker};
 use stagebox_media::{Frame, Packet, Track};
 
+use super::retained::MOST_REPLAYS;
 use super::state::{Action, FileId, Input, State};
 use super::state_tests::{audio_config, frame, video_config};
 
@@ -46,22 +47,61 @@ enum Work {
     Abandon,
 }
 
-/// A writing thread that fails once, and comes late.
+/// A writing thread that fails, and comes late.
 struct Bench {
     state: State,
     now: Instant,
     work: VecDeque<Work>,
     files: BTreeMap<FileId, Vec<u8>>,
     open: BTreeSet<FileId>,
-    /// Work that is done before one piece fails.
-    fails_after: usize,
+    /// How much work is done before a piece fails; the last piece fails for ever where it is said.
+    fails: BTreeSet<usize>,
+    for_ever: bool,
     done: usize,
     broken: bool,
     /// The failure is not told yet.
     untold: bool,
+    told: u32,
 }
 
 impl Bench {
+    fn new(segment_s: u32, fails: BTreeSet<usize>, for_ever: bool) -> Self {
+        let mut bench = Self {
+            state: State::new(segment_s, None, true),
+            now: Instant::now(),
+            work: VecDeque::new(),
+            files: BTreeMap::new(),
+            open: BTreeSet::new(),
+            fails,
+            for_ever,
+            done: 0,
+            broken: false,
+            untold: false,
+            told: 0,
+        };
+        bench.give(Input::Start);
+        bench.give(Input::Packet(Packet::Config(video_config(1))));
+        bench.give(Input::Packet(Packet::Config(audio_config(1))));
+        bench
+    }
+
+    fn fails_now(&self) -> bool {
+        let last = self.fails.last().is_some_and(|last| self.done >= *last);
+        self.fails.contains(&self.done) || (self.for_ever && last)
+    }
+
+    /// Works and tells until there is nothing more of either; not for ever.
+    fn settle(&mut self) {
+        for _ in 0..100 {
+            self.work(0);
+            if !self.untold {
+                return self.give(Input::Settled);
+            }
+            self.tell();
+        }
+        panic!("it begins anew for ever");
+    }
+
     fn give(&mut self, input: Input) {
         let mut out = Vec::new();
         self.state.handle(self.now, input, &mut out);
@@ -84,7 +124,7 @@ impl Bench {
                 continue;
             }
             self.done += 1;
-            if self.done == self.fails_after {
+            if self.fails_now() {
                 (self.broken, self.untold) = (true, true);
                 self.open.clear();
                 continue;
@@ -114,6 +154,7 @@ impl Bench {
 
     fn tell(&mut self) {
         if std::mem::take(&mut self.untold) {
+            self.told += 1;
             self.work.push_back(Work::Abandon);
             self.give(Input::Broken { error: "pulled".to_owned(), elsewhere: true });
         }
@@ -123,8 +164,8 @@ impl Bench {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
-    fn wherever_a_disk_fails_every_frame_is_in_a_file(
-        fails_after in 1_usize..80,
+    fn wherever_disks_fail_every_frame_is_in_a_file(
+        fails in prop::collection::btree_set(1_usize..80, 1..=MOST_REPLAYS as usize),
         behind in 0_usize..20,
         told_after in 1_usize..40,
         segment_s in 2_u32..20,
@@ -132,20 +173,7 @@ proptest! {
         seconds in 4_i64..25,
         sound_late_ms in 0_i64..900,
     ) {
-        let mut bench = Bench {
-            state: State::new(segment_s, None, true),
-            now: Instant::now(),
-            work: VecDeque::new(),
-            files: BTreeMap::new(),
-            open: BTreeSet::new(),
-            fails_after,
-            done: 0,
-            broken: false,
-            untold: false,
-        };
-        bench.give(Input::Start);
-        bench.give(Input::Packet(Packet::Config(video_config(1))));
-        bench.give(Input::Packet(Packet::Config(audio_config(1))));
+        let mut bench = Bench::new(segment_s, fails, false);
         let (mut given, mut since) = (BTreeSet::new(), 0);
         for ms in (0..seconds * 1_000).step_by(40) {
             let sound_ms = ms - sound_late_ms / 40 * 40;
@@ -158,14 +186,12 @@ proptest! {
             bench.work(behind);
             since += usize::from(bench.untold);
             if since >= told_after {
+                since = 0;
                 bench.tell();
             }
         }
         bench.give(Input::Stop);
-        bench.work(0);
-        bench.tell();
-        bench.work(0);
-        bench.give(Input::Settled);
+        bench.settle();
         prop_assert!(bench.state.is_idle() && !bench.untold);
         let mut found = BTreeSet::new();
         for (file, bytes) in &bench.files {
@@ -176,6 +202,71 @@ proptest! {
         }
         let lost: Vec<_> = given.difference(&found).collect();
         prop_assert!(lost.is_empty(), "{} of {} frames are lost: {lost:?}", lost.len(), given.len());
+    }
+
+    #[test]
+    fn where_disks_fail_over_and_over_it_says_so_and_comes_to_an_end(
+        fails in prop::collection::btree_set(1_usize..80, 1..12),
+        for_ever in any::<bool>(),
+        behind in 0_usize..20,
+        told_after in 1_usize..40,
+        segment_s in 2_u32..20,
+        seconds in 4_i64..25,
+        is_stopped in any::<bool>(),
+    ) {
+        let mut bench = Bench::new(segment_s, fails.clone(), for_ever);
+        let mut since = 0;
+        for ms in (0..seconds * 1_000).step_by(40) {
+            for track in [Track::Video, Track::Audio] {
+                bench.give(Input::Packet(Packet::Frame(marked(track, ms, track == Track::Audio || ms % 1_000 == 0))));
+            }
+            bench.now += Duration::from_millis(40);
+            bench.work(behind);
+            since += usize::from(bench.untold);
+            if since >= told_after {
+                since = 0;
+                bench.tell();
+            }
+        }
+        if is_stopped {
+            bench.give(Input::Stop);
+        }
+        let before = bench.told;
+        bench.settle();
+        let most = u32::try_from(fails.len()).unwrap() + MOST_REPLAYS + 1;
+        prop_assert!(bench.told - before <= most, "told {} times", bench.told - before);
+        if is_stopped {
+            prop_assert!(bench.state.is_idle());
+        } else if for_ever && bench.fails.last().is_some_and(|last| bench.done >= *last) {
+            prop_assert!(bench.state.error().is_some());
+        }
+    }
+}
+
+#[test]
+fn what_no_disk_takes_is_a_failure_and_is_given_up_at_a_stop() {
+    for is_stopped in [false, true] {
+        let mut state = State::new(60, None, true);
+        let (now, mut out) = (Instant::now(), Vec::new());
+        state.handle(now, Input::Start, &mut out);
+        state.handle(now, Input::Packet(Packet::Config(video_config(1))), &mut out);
+        for ms in (0..3_000).step_by(40) {
+            let frame = marked(Track::Video, ms, ms % 1_000 == 0);
+            state.handle(now, Input::Packet(Packet::Frame(frame)), &mut out);
+        }
+        if is_stopped {
+            state.handle(now, Input::Stop, &mut out);
+        }
+        let mut replays = 0;
+        for _ in 0..20 {
+            out.clear();
+            state.handle(now, Input::Broken { error: "full".to_owned(), elsewhere: true }, &mut out);
+            replays += u32::from(!out.is_empty());
+        }
+        assert_eq!(replays, MOST_REPLAYS);
+        assert_eq!(state.error(), (!is_stopped).then_some("full"));
+        assert_eq!(state.next_deadline().is_some(), !is_stopped, "it is tried again");
+        assert_eq!(state.is_idle(), is_stopped);
     }
 }
 

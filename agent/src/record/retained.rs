@@ -10,12 +10,16 @@ use stagebox_media::{Frame, Packet, TrackConfig};
 const SLACK_NS: i64 = 4 * SECOND_NS;
 /// Beyond this the oldest group of pictures is given up.
 const MOST_BYTES: usize = 96 * 1024 * 1024;
+/// So often the same frames are begun anew with; beyond it no disk takes them.
+pub(super) const MOST_REPLAYS: u32 = 2;
 
 /// Whole groups of pictures, from the first that is not on disk for sure.
 #[derive(Debug, Default)]
 pub(super) struct Retained {
     groups: VecDeque<Group>,
     bytes: usize,
+    /// How often they were given back since the last group that is on disk for sure.
+    replays: u32,
 }
 
 #[derive(Debug)]
@@ -53,6 +57,7 @@ impl Retained {
     pub(super) fn written(&mut self, cut_ns: i64) {
         while self.groups.get(1).is_some_and(|next| next.begins_ns <= cut_ns.saturating_sub(SLACK_NS)) {
             self.drop_oldest();
+            self.replays = 0;
         }
     }
 
@@ -61,12 +66,18 @@ impl Retained {
         self.groups.back().map(|group| group.begins_ns)
     }
 
-    /// Gives back all there is, with the configurations that it begins with.
-    pub(super) fn take(&mut self) -> (Vec<TrackConfig>, Vec<Packet>) {
-        let mut groups = std::mem::take(self).groups.into_iter();
-        let Some(first) = groups.next() else { return (Vec::new(), Vec::new()) };
+    /// Gives back all there is, with the configurations that it begins with; `None`, and nothing is left, where it was
+    /// given back too often.
+    pub(super) fn take(&mut self) -> Option<(Vec<TrackConfig>, Vec<Packet>)> {
+        let before = std::mem::take(self);
+        let mut groups = before.groups.into_iter();
+        let Some(first) = groups.next() else { return Some((Vec::new(), Vec::new())) };
+        if before.replays >= MOST_REPLAYS {
+            return None;
+        }
+        self.replays = before.replays + 1;
         let packets = first.packets.into_iter().chain(groups.flat_map(|group| group.packets));
-        (first.configs, packets.collect())
+        Some((first.configs, packets.collect()))
     }
 
     pub(super) fn clear(&mut self) {

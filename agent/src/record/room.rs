@@ -126,7 +126,7 @@ impl Room {
 }
 
 /// Neither is it written nor uploaded.
-fn may_go(recording: &Recording) -> bool {
+pub(super) fn may_go(recording: &Recording) -> bool {
     recording.closed && recording.upload != Some(Standing::Uploading)
 }
 

@@ -190,18 +190,14 @@ impl State {
                 self.phase = Phase::Waiting { error: None };
             }
             Input::Stop => self.leave(Phase::Idle, out),
-            Input::Broken { elsewhere: true, .. } => self.go_on(out),
-            Input::Broken { error, .. } if !self.is_idle() => {
-                // nothing can be closed on a disk that takes nothing
-                self.retained.iter_mut().for_each(Retained::clear);
-                self.phase = Phase::Failed { error, retry_at: now + RETRY };
-            }
+            Input::Broken { error, elsewhere: true } => self.go_on(now, error, out),
+            Input::Broken { error, .. } => self.fail(now, error),
             Input::Packet(packet) => self.give(packet, out),
             Input::Written { cut_ns } => {
                 self.retained.iter_mut().for_each(|retained| retained.written(cut_ns));
             }
             Input::Settled if self.is_idle() => self.retained.iter_mut().for_each(Retained::clear),
-            Input::Settled | Input::Start | Input::Broken { .. } | Input::Tick => {}
+            Input::Settled | Input::Start | Input::Tick => {}
         }
     }
 
@@ -228,14 +224,24 @@ impl State {
         retained.push(frame, configs);
     }
 
-    /// Begins anew with all that may not be on disk, as if it had come just now.
-    fn go_on(&mut self, out: &mut Vec<Action>) {
-        let stopped = self.is_idle();
-        let Some((configs, packets)) = self.retained.as_mut().map(Retained::take) else { return };
-        if !stopped {
-            self.phase = Phase::Waiting { error: None };
+    /// Gives up what may not be on disk; nothing can be closed on a disk that takes nothing.
+    fn fail(&mut self, now: Instant, error: String) {
+        self.retained.iter_mut().for_each(Retained::clear);
+        if !self.is_idle() {
+            self.phase = Phase::Failed { error, retry_at: now + RETRY };
         }
+    }
+
+    /// Begins anew with all that may not be on disk, as if it had come just now; not for ever with the same.
+    fn go_on(&mut self, now: Instant, error: String, out: &mut Vec<Action>) {
+        let stopped = self.is_idle();
+        let Some((configs, packets)) = self.retained.as_mut().and_then(Retained::take) else {
+            return self.fail(now, error);
+        };
         if packets.is_empty() {
+            if self.is_writing() {
+                self.phase = Phase::Waiting { error: None };
+            }
             return;
         }
         let of = |track| configs.iter().find(|config| config.track == track).cloned();

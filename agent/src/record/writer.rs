@@ -193,7 +193,8 @@ impl Writer {
 
     /// Makes a file on the disk that is preferred, or on the other one.
     fn create(&mut self, id: FileId, opening: &Opening) -> Result<(), Failure> {
-        if self.usb.is_some() {
+        let now = self.means.clock.now();
+        if self.usb.as_ref().is_some_and(|usb| !usb.rests(now)) {
             match self.create_on(Place::Usb, id, opening) {
                 Ok(()) => return Ok(()),
                 // What is still written there has to go on elsewhere as well.
@@ -289,8 +290,10 @@ impl Writer {
     }
 
     fn give_up(&mut self, place: Place, error: &io::Error) {
+        let now = self.means.clock.now();
         let disk = self.disk_mut(place);
         disk.unmended = true;
+        disk.refuse(now);
         let (words, dir) = (disk.in_words(error), disk.dir.clone());
         let free_bytes = self.means.free(&dir);
         self.drop_open();
@@ -302,9 +305,11 @@ impl Writer {
 
     /// Waits until it is known that what was open is no more; it may go on elsewhere then.
     pub(super) fn break_off(&mut self, error: String, free_bytes: Option<u64>, place: Place) {
+        let other = if place == Place::Usb { Some(&self.internal) } else { self.usb.as_ref() };
+        let now = self.means.clock.now();
+        let elsewhere = other.is_some_and(|other| !other.rests(now));
         self.mend();
         self.broken = true;
-        let elsewhere = place == Place::Usb || self.usb.is_some();
         self.report(Report::Broken { error, free_bytes, elsewhere });
     }
 

@@ -10,7 +10,7 @@ use super::super::Finding;
 use super::super::disk::{BESIDE_A_RECORDING, WHOLE, left_bytes, measure, tidy};
 use super::super::judge::{self, Encoded, Stream};
 use crate::clock::Clock;
-use crate::record::{Room, WhenFull};
+use crate::record::{Room, Taken, WhenFull};
 
 fn is(finding: &Finding, verdict: PreflightVerdict, words: &str) {
     assert_eq!(finding.verdict, verdict, "{finding:?}");
@@ -226,6 +226,8 @@ fn a_disk_is_measured_and_nothing_stays() {
     assert!(measure(&folder.path().join("away"), WHOLE, 16 << 20, &clock, &stop).is_err());
     assert!(tidy(&folder.path().join("away")).is_ok());
     let room = Room::new(0, Some(5), WhenFull::Stop, None);
-    assert_eq!(left_bytes(folder.path(), room, &[], false), Some(5));
-    assert_eq!(left_bytes(&folder.path().join("away"), room, &[], false), None);
+    let taken = |dir: std::path::PathBuf| Taken { dir, used_bytes: 2, removable_bytes: 1 };
+    assert_eq!(left_bytes(&taken(folder.path().to_owned()), room, false), Some(3));
+    assert_eq!(left_bytes(&taken(folder.path().to_owned()), room, true), Some(4));
+    assert_eq!(left_bytes(&taken(folder.path().join("away")), room, false), None);
 }

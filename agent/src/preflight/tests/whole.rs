@@ -1,5 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests wait for what comes out of it")]
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use stagebox_media::rtmp::StreamInfo;
@@ -14,7 +16,7 @@ use crate::clock::Clock;
 use crate::durable::Durable;
 use crate::encode::MediaStatus;
 use crate::push::{self, Output};
-use crate::record::{self, RecorderConfig, Room, WhenFull};
+use crate::record::{self, Places, RecorderConfig, RecorderHandle, Room, WhenFull};
 use crate::trust::Trust;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -22,17 +24,23 @@ const LIMIT: Duration = Duration::from_secs(60);
 struct Bench {
     media: watch::Sender<MediaStatus>,
     preflight: PreflightHandle,
+    recorder: RecorderHandle,
     folder: tempfile::TempDir,
 }
 
 /// A box whose media process is played, with a real disk and outputs without servers.
 fn bench() -> Bench {
+    bench_with(None, |_| None)
+}
+
+/// One with a bitrate for the recording alone, and USB disks.
+fn bench_with(recording_kbps: Option<u32>, usb: impl FnOnce(&Path) -> Option<Places>) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let record_dir = folder.path().join("recordings");
     std::fs::create_dir(&record_dir).unwrap();
     let (hub, room) = (Hub::new(), Room::new(928, None, WhenFull::Stop, None));
     let durable = Durable::open(&folder.path().join("data")).unwrap();
-    let recorder = RecorderConfig { room, ..RecorderConfig::new(record_dir.clone(), 60) };
+    let recorder = RecorderConfig { room, usb: usb(folder.path()), ..RecorderConfig::new(record_dir, 60) };
     let recorder = record::spawn(recorder, hub.clone(), &durable, Clock::new()).unwrap();
     let setup = push::Setup { bitrate_kbps: 928, stream: StreamInfo::default(), trust: Trust::default() };
     let (media, status) = watch::channel(MediaStatus::default());
@@ -41,13 +49,13 @@ fn bench() -> Bench {
         fps: 15,
         encoder: "x264enc".to_owned(),
         video_kbps: 800,
+        recording_kbps,
         audio_kbps: 128,
         overhead_percent: 5,
         sound_is_apart: false,
         is_muted: false,
         silence_dbfs: -60,
-        recorder,
-        record_dir,
+        recorder: recorder.clone(),
         room,
         oldest_go: false,
         outputs: OutputRole::ALL
@@ -56,7 +64,7 @@ fn bench() -> Bench {
         both_send: true,
         cloud: None,
     };
-    Bench { media, preflight: spawn(move || setup.clone(), Clock::new()), folder }
+    Bench { media, preflight: spawn(move || setup.clone(), Clock::new()), recorder, folder }
 }
 
 async fn told(preflight: &PreflightHandle, wanted: impl FnMut(&Option<Told>) -> bool) -> Told {
@@ -67,6 +75,43 @@ async fn told(preflight: &PreflightHandle, wanted: impl FnMut(&Option<Told>) -> 
 
 fn is_over(told: &Option<Told>) -> bool {
     told.as_ref().is_some_and(|told| told.test.state != PreflightState::Running)
+}
+
+/// A stick, as far as the recorder can tell.
+fn stick(root: &Path) -> Places {
+    let root = root.canonicalize().unwrap();
+    for folder in ["media/STICK", "sys/dev/block", "sys/device"] {
+        std::fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    std::fs::write(root.join("sys/device/removable"), "1\n").unwrap();
+    let device = std::fs::metadata(&root).unwrap().dev();
+    let numbers = format!("{}:{}", nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    std::os::unix::fs::symlink(root.join("sys/device"), root.join("sys/dev/block").join(&numbers)).unwrap();
+    let line = format!("40 1 {numbers} / {}/media/STICK rw - exfat /dev/sda1 rw\n", root.display());
+    std::fs::write(root.join("mountinfo"), line).unwrap();
+    Places { mountinfo: root.join("mountinfo"), sys: root.join("sys"), media: vec![root.join("media")] }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_disk_and_the_rate_that_are_tested_are_those_of_the_recording() {
+    let bench = bench_with(Some(11_872), |root| Some(stick(root)));
+    let mut status = bench.recorder.status();
+    let on_stick = status.wait_for(|status| status.disk_id.is_some());
+    tokio::time::timeout(LIMIT, on_stick).await.unwrap().unwrap();
+    // The box's own folder is as good as gone: nothing of it is looked at.
+    let own = bench.folder.path().join("recordings");
+    std::fs::remove_dir_all(&own).unwrap();
+    std::fs::write(&own, "in the way").unwrap();
+    for (not_twice, said) in [(None, "at 12000 kbit/s"), (Some("too slow"), "at 928 kbit/s")] {
+        bench.media.send_modify(|media| media.stats.not_twice = not_twice.map(str::to_owned));
+        bench.preflight.start(1, Duration::from_secs(1));
+        told(&bench.preflight, |told| !is_over(told) && told.is_some()).await;
+        let Told { test, .. } = told(&bench.preflight, is_over).await;
+        let of = |name: &str| test.checks.iter().find(|check| check.name == name).unwrap();
+        assert!(of("room").said.contains(said), "{test:#?}");
+        let disk = of("disk");
+        assert!(disk.said.contains("written and synced"), "{test:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
