@@ -56,12 +56,12 @@ const MEDIA_LIMIT: Duration = Duration::from_secs(4);
 /// Runs the box until it is told to end.
 pub fn run(config_path: &Path, log: &Log) -> Result<Ending, DaemonError> {
     let start = Start::read(config_path, std::env::vars())?;
+    hide_secrets(&start.config, log);
     for note in &start.notes {
         tracing::error!("{note}");
     }
     prepare(&start.config)?;
     log.keep_in(&start.config.data_dir.join("logs"));
-    hide_secrets(&start.config, log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,5 +1,6 @@
 //! The box's daemon: capture, encode, record, push, MQTT and panel.
 
+pub mod anew;
 pub mod capture;
 pub mod clock;
 pub mod config;

@@ -2,14 +2,14 @@
 //! `stagebox-agent probe` says what the machine has.
 
 use std::io::IsTerminal;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use stagebox_agent::anew;
 use stagebox_agent::clock::Clock;
 use stagebox_agent::daemon::{self, Ending};
-use stagebox_agent::encode::{self, EXIT_CONFIGURATION};
+use stagebox_agent::encode;
 use stagebox_agent::logs::{self, Log};
 use stagebox_agent::probe;
 use stagebox_hw::VideoMode;
@@ -64,15 +64,6 @@ fn mode(text: &str) -> Result<VideoMode, String> {
     Ok(VideoMode { width: number(width, 7680)?, height: number(height, 4320)?, fps: number(fps, 240)? })
 }
 
-/// Becomes the same program anew, as the same process: whoever watches over it sees no end.
-fn anew() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next().unwrap_or_default();
-    let error = std::process::Command::new(&program).args(arguments).exec();
-    eprintln!("stagebox-agent: cannot start {} anew: {error}", program.display());
-    ExitCode::FAILURE
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -95,11 +86,15 @@ fn main() -> ExitCode {
             };
             match daemon::run(&path, &log) {
                 Ok(Ending::Told) => ExitCode::SUCCESS,
-                Ok(Ending::Anew) => anew(),
+                Ok(Ending::Anew) => {
+                    let error = anew::begin(std::env::args_os());
+                    eprintln!("stagebox-agent: cannot start anew: {error}");
+                    ExitCode::FAILURE
+                }
                 Err(error) => {
                     eprintln!("stagebox-agent: {error}");
                     log.take(LogLevel::Error, "stagebox_agent", &format!("ended: {error}"));
-                    ExitCode::from(if error.is_configuration() { EXIT_CONFIGURATION } else { 1 })
+                    ExitCode::from(anew::exit_code(error.is_configuration()))
                 }
             }
         }

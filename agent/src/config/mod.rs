@@ -7,6 +7,7 @@ mod audio;
 mod defaults;
 mod edid;
 mod environment;
+mod fault;
 mod last_good;
 mod remote;
 mod tree;
@@ -66,17 +67,21 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let parse_error = |error: toml::de::Error| ConfigError::Parse {
             path: path.to_owned(),
-            reason: error.to_string().trim_end().to_owned(),
+            reason: fault::in_text(&error, text),
         };
         let mut tree: toml::Table = toml::from_str(text).map_err(parse_error)?;
         let overridden = environment::apply(&mut tree, variables)?;
         let config: Self = if overridden.is_empty() {
-            // From the text, so that the message shows the line.
+            // From the text, so that the message names the line.
             toml::from_str(text).map_err(parse_error)?
         } else {
             tree.try_into().map_err(|error: toml::de::Error| ConfigError::Parse {
                 path: path.to_owned(),
-                reason: format!("{} (with {} from the environment)", error.message(), overridden.join(", ")),
+                reason: format!(
+                    "{} (with {} from the environment)",
+                    fault::in_words(&error),
+                    overridden.join(", ")
+                ),
             })?
         };
         config.validate()?;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use stagebox_protocol::ConfigProblem;
 
-use super::{Config, ConfigError, environment};
+use super::{Config, ConfigError, environment, fault};
 
 /// Sections of which something may be changed, and which keys if not all.
 const OPEN: [(&str, Option<&[&str]>); 6] = [
@@ -61,8 +61,10 @@ impl FileConfig {
         let variables: Vec<_> = variables.into_iter().collect();
         let mut config = Config::parse(path, text, variables.clone())?;
         config.resolve_paths(path.parent().unwrap_or(Path::new(".")));
-        let mut tree: toml::Table = toml::from_str(text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), reason: error.to_string() })?;
+        let mut tree: toml::Table = toml::from_str(text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            reason: fault::in_text(&error, text),
+        })?;
         environment::apply(&mut tree, variables)?;
         Ok((Self { path: path.to_owned(), tree }, config))
     }
@@ -262,7 +264,7 @@ fn shape(error: &toml::de::Error) -> ConfigProblem {
         }
         None => "give a value of that kind",
     };
-    ConfigProblem { field, problem: error.message().to_owned(), fix: fix.to_owned() }
+    ConfigProblem { field, problem: fault::in_words(error), fix: fix.to_owned() }
 }
 
 /// Takes a key away from a change, or its section; whether there was such a one.

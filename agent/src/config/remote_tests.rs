@@ -192,6 +192,51 @@ fn a_broken_file_is_no_end_for_a_box_that_worked() {
     assert!(Start::read(&path, []).unwrap_err().to_string().contains("fsp"));
 }
 
+#[test]
+fn no_secret_is_told_of_a_configuration_that_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, data) = (folder.path().join("box.toml"), folder.path().join("data"));
+    std::fs::create_dir(&data).unwrap();
+    let good = "data_dir = \"data\"\n";
+    std::fs::write(&path, good).unwrap();
+    Start::read(&path, []).unwrap().last_good.keep(&data).unwrap();
+    let output = "[[outputs]]\nrole = \"main\"\nurl = \"rtmp://h/live\"\n";
+    for (broken, words) in [
+        // The quote at the end is missing; it is a number; it stands where another value belongs, or as a key.
+        (format!("{output}key = \"sk-90210-hush"), "line 5, column "),
+        (format!("{output}key = sk-90210-hush\n"), "line 5, column "),
+        (format!("{output}key = 9021090210\n"), "line 5, column 7: invalid type: integer `***`"),
+        ("[cloud]\nid = \"box_1\"\nsecret = \"sk-90210-hush\" \"\n".to_owned(), "line 4, column "),
+        ("cloud = \"sk-90210-hush\"\n".to_owned(), "invalid type: string \"***\""),
+        ("[[outputs]]\nrole = \"sk-90210-hush\"\n".to_owned(), "unknown variant `***`"),
+        ("[video]\nsk-90210-hush = 1\n".to_owned(), "unknown field `***`"),
+        ("[cloud]\ntls_fingerprint = \"sk-90210-hush\"\n".to_owned(), "`***` is no fingerprint"),
+    ] {
+        std::fs::write(&path, format!("{good}{broken}")).unwrap();
+        let start = Start::read(&path, []).unwrap();
+        let alone = Config::parse(&path, &format!("{good}{broken}"), []).unwrap_err().to_string();
+        for told in [&start.notes[0], &alone] {
+            assert!(told.contains(words) && !told.contains("90210"), "{told}");
+        }
+    }
+    std::fs::write(&path, good).unwrap();
+    for name in [
+        "STAGEBOX_VIDEO__FPS",
+        "STAGEBOX_OUTPUTS__0__ROLE",
+        "STAGEBOX_OUTPUTS__0",
+        "STAGEBOX_CLOUD__TLS_FINGERPRINT",
+    ] {
+        let start = Start::read(&path, [(name.to_owned(), "sk-90210-hush".to_owned())]).unwrap();
+        assert!(start.notes[0].contains(name) && !start.notes[0].contains("90210"), "{:?}", start.notes);
+    }
+    for wanted in
+        [json!({ "video": { "fps": "sk-90210-hush" } }), json!({ "backup": { "push": "sk-90210" } })]
+    {
+        let problems = file(FILE).with(&change(wanted)).unwrap_err();
+        assert!(!format!("{problems:?}").contains("90210"), "{problems:?}");
+    }
+}
+
 fn wild() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -145,6 +145,8 @@ pub fn spawn(store: IntentStore, machinery: impl Machinery, clock: Clock) -> Res
         askers: HashMap::new(),
         next_ticket: 0,
     };
+    // What the box is to do is known from the first moment.
+    driver.publish_status();
     tokio::spawn(driver.run(inbox, kept, actions));
     Ok(Control { messages, status, levels: watch::Sender::new(Vec::new()) })
 }

@@ -286,6 +286,7 @@ async fn intents_survive_the_process_and_show_in_the_status() {
     let resumed = Fake::default();
     let store = IntentStore::open(&Durable::open(copy.path()).unwrap()).unwrap();
     let control = spawn(store, resumed.clone(), Clock::new()).unwrap();
+    assert_eq!(control.status().borrow().live.state, LiveState::Connecting, "from the first moment");
     control.execute(Command::Identify { duration_ms: 1000 }, Origin::Panel).await;
     assert_eq!(*resumed.0.lock().unwrap(), ["recording true", "live true"]);
     assert!(control.status().borrow().identify_ms > 0);

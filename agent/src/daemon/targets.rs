@@ -35,7 +35,7 @@ async fn follow(mut cloud: watch::Receiver<Option<Targets>>, outputs: Vec<Output
         let targets = cloud.borrow_and_update().clone();
         // Before the cloud has said anything, the outputs have nowhere to go.
         if let Some(targets) = targets {
-            targets.outputs.iter().for_each(|target| log.hide(target.key.expose()));
+            targets.outputs.iter().for_each(|target| log.hide_passing(target.key.expose()));
             for role in [OutputRole::Main, OutputRole::Backup] {
                 let named = targets.outputs.iter().find(|target| target.role == role);
                 let target = named.and_then(|named| {

@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -34,6 +34,17 @@ pub(super) struct Files {
     folder: PathBuf,
     jobs: SyncSender<Job>,
     lost: Arc<AtomicU64>,
+    /// Bytes that were in the newest file when this run began.
+    began_at: u64,
+    /// How often a file was begun since.
+    rotations: Arc<AtomicUsize>,
+}
+
+/// What the files hold, the oldest first; which run wrote it is known by its place, as the clock may have been wrong.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) before_this_run: Vec<Line>,
+    pub(super) in_this_run: Vec<Line>,
 }
 
 impl Files {
@@ -41,11 +52,11 @@ impl Files {
         make_folder(folder)?;
         let (jobs, queue) = sync_channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
-        let mut writer =
-            Writer { folder: folder.to_owned(), open: None, bytes: 0, skipped: 0, lost: lost.clone() };
+        let mut writer = Writer::new(folder, lost.clone());
         writer.open()?;
+        let (began_at, rotations) = (writer.bytes, writer.rotations.clone());
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&queue))?;
-        Ok(Self { folder: folder.to_owned(), jobs, lost })
+        Ok(Self { folder: folder.to_owned(), jobs, lost, began_at, rotations })
     }
 
     pub(super) fn write(&self, line: &Line) {
@@ -54,19 +65,30 @@ impl Files {
         }
     }
 
-    /// All lines that are there, the oldest first.
-    pub(super) fn read(&self) -> Vec<Line> {
+    /// All lines that are there.
+    pub(super) fn read(&self) -> Written {
         let (done, written) = sync_channel(1);
         if self.jobs.try_send(Job::Flush(done)).is_ok() {
             // A disk that hangs has what it has.
             let _ = written.recv_timeout(PATIENCE);
         }
-        let mut lines = Vec::new();
+        let rotations = self.rotations.load(Ordering::Relaxed);
+        let mut written = Written::default();
         for number in (0..FILES).rev() {
             let Ok(bytes) = fs::read(path(&self.folder, number)) else { continue };
-            lines.extend(String::from_utf8_lossy(&bytes).lines().filter_map(Line::read));
+            // The file in which this run began has moved on by now.
+            let before = match number.cmp(&rotations) {
+                std::cmp::Ordering::Greater => bytes.len(),
+                std::cmp::Ordering::Equal => usize::try_from(self.began_at).unwrap_or(0).min(bytes.len()),
+                std::cmp::Ordering::Less => 0,
+            };
+            let (before, since) = bytes.split_at(before);
+            let lines =
+                |bytes| String::from_utf8_lossy(bytes).lines().filter_map(Line::read).collect::<Vec<_>>();
+            written.before_this_run.extend(lines(before));
+            written.in_this_run.extend(lines(since));
         }
-        lines
+        written
     }
 }
 
@@ -83,9 +105,15 @@ struct Writer {
     bytes: u64,
     skipped: u32,
     lost: Arc<AtomicU64>,
+    rotations: Arc<AtomicUsize>,
 }
 
 impl Writer {
+    fn new(folder: &Path, lost: Arc<AtomicU64>) -> Self {
+        let rotations = Arc::default();
+        Self { folder: folder.to_owned(), open: None, bytes: 0, skipped: SKIPPED, lost, rotations }
+    }
+
     fn run(mut self, queue: &Receiver<Job>) {
         while let Ok(job) = queue.recv() {
             match job {
@@ -153,6 +181,7 @@ impl Writer {
                 _ => {}
             }
         }
+        self.rotations.fetch_add(1, Ordering::Relaxed);
         self.open()
     }
 }
@@ -166,8 +195,7 @@ mod tests {
     fn the_oldest_file_goes() {
         let folder = tempfile::tempdir().unwrap();
         let lost = Arc::new(AtomicU64::new(3));
-        let mut writer =
-            Writer { folder: folder.path().to_owned(), open: None, bytes: 0, skipped: SKIPPED, lost };
+        let mut writer = Writer::new(folder.path(), lost);
         let long = "x".repeat(4_000);
         let count = 5 * FILE_BYTES as i64 / 4_000;
         for number in 0..count {
@@ -181,7 +209,8 @@ mod tests {
         assert_eq!(sizes.len(), FILES);
         assert!(sizes.iter().all(|size| *size <= FILE_BYTES), "{sizes:?}");
         let files = Files::begin(folder.path()).unwrap();
-        let lines = files.read();
+        let Written { before_this_run: lines, in_this_run } = files.read();
+        assert!(in_this_run.is_empty());
         assert!(
             lines.windows(2).all(|pair| pair[0].unix_ms + 1 == pair[1].unix_ms),
             "in order, and none is missing"
@@ -190,12 +219,34 @@ mod tests {
     }
 
     #[test]
+    fn a_run_knows_its_own_lines_in_files_that_have_moved_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = "x".repeat(4_000);
+        let line = |number: i64| Line::new(number, 0, LogLevel::Info, "t", &long);
+        let mut before = Writer::new(folder.path(), Arc::default());
+        (0..1_500).for_each(|number| before.write(line(number).text));
+        drop(before);
+        let files = Files::begin(folder.path()).unwrap();
+        let mut next = 1_500;
+        for _ in 0..3 {
+            let written = files.read();
+            assert!(written.before_this_run.last().is_some_and(|line| line.unix_ms == 1_499));
+            assert_eq!(written.in_this_run.first().map_or(next, |line| line.unix_ms), 1_500);
+            // Fewer than may wait for the disk.
+            for _ in 0..600 {
+                files.write(&line(next));
+                next += 1;
+            }
+        }
+        assert_eq!(files.read().in_this_run.last().map(|line| line.unix_ms), Some(next - 1));
+    }
+
+    #[test]
     fn a_folder_that_goes_is_made_up_for_by_memory() {
         let folder = tempfile::tempdir().unwrap();
         let lost = Arc::new(AtomicU64::new(0));
         let gone = folder.path().join("gone");
-        let mut writer =
-            Writer { folder: gone.clone(), open: None, bytes: 0, skipped: SKIPPED, lost: lost.clone() };
+        let mut writer = Writer::new(&gone, lost.clone());
         for _ in 0..10 {
             writer.write("a line".to_owned());
         }

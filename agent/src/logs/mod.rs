@@ -8,6 +8,7 @@ mod line;
 mod pieces;
 mod ring;
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -31,8 +32,8 @@ const RING_BYTES: usize = 2 << 20;
 pub const MOST_BYTES: usize = 2 << 20;
 /// A shorter text is in every other line by chance.
 const SHORTEST_SECRET: usize = 6;
-/// Secrets that are known at most; the oldest are forgotten first.
-const MOST_SECRETS: usize = 64;
+/// Secrets of others that are known at most; the oldest are forgotten first.
+const MOST_PASSING: usize = 64;
 
 /// A handle to the log; clones are the same.
 #[derive(Clone)]
@@ -41,8 +42,17 @@ pub struct Log(Arc<Inner>);
 struct Inner {
     clock: Clock,
     ring: Mutex<Ring>,
-    secrets: RwLock<Vec<String>>,
+    secrets: RwLock<Secrets>,
     files: OnceLock<Files>,
+}
+
+/// What no line shows.
+#[derive(Default)]
+struct Secrets {
+    /// The configuration's: there are as many as it has.
+    own: Vec<String>,
+    /// What others name while the box runs.
+    passing: VecDeque<String>,
 }
 
 /// Log lines, packed (gzip).
@@ -74,18 +84,26 @@ impl Log {
         }
     }
 
-    /// Has no line show this text from now on.
+    /// Has no line ever show this text, which the configuration has.
     pub fn hide(&self, secret: &str) {
-        if secret.len() < SHORTEST_SECRET {
+        let mut secrets = self.secrets();
+        if secret.len() >= SHORTEST_SECRET && !secrets.own.iter().any(|known| known == secret) {
+            secrets.own.push(secret.to_owned());
+        }
+    }
+
+    /// Has no line show this text until many others were named: there is no end of those that come while the box runs.
+    pub fn hide_passing(&self, secret: &str) {
+        let mut secrets = self.secrets();
+        if secret.len() < SHORTEST_SECRET || secrets.own.iter().any(|known| known == secret) {
             return;
         }
-        let mut secrets = self.0.secrets.write().unwrap_or_else(PoisonError::into_inner);
-        if !secrets.iter().any(|known| known == secret) {
-            if secrets.len() >= MOST_SECRETS {
-                secrets.remove(0);
-            }
-            secrets.push(secret.to_owned());
+        // One that is named again is the newest.
+        secrets.passing.retain(|known| known != secret);
+        if secrets.passing.len() >= MOST_PASSING {
+            secrets.passing.pop_front();
         }
+        secrets.passing.push_back(secret.to_owned());
     }
 
     /// Takes a line.
@@ -102,8 +120,7 @@ impl Log {
     #[must_use]
     pub fn packed(&self, minutes: u32, level: LogLevel) -> Packed {
         let written = self.0.files.get().map(Files::read).unwrap_or_default();
-        let (unix_ms, mono_ms) = (self.0.clock.unix_ms(), self.0.clock.mono_ms());
-        let lines = self.ring().since(&written, unix_ms, mono_ms, minutes, level);
+        let lines = self.ring().since(&written, self.0.clock.mono_ms(), minutes, level);
         // Once more: a secret may have been named after the line was taken.
         let lines: Vec<String> = lines.iter().map(|line| self.masked(line)).collect();
         pack(&lines, MOST_BYTES)
@@ -111,8 +128,13 @@ impl Log {
 
     fn masked(&self, text: &str) -> String {
         let secrets = self.0.secrets.read().unwrap_or_else(PoisonError::into_inner);
-        let found = secrets.iter().filter(|secret| text.contains(secret.as_str()));
+        let all = secrets.own.iter().chain(&secrets.passing);
+        let found = all.filter(|secret| text.contains(secret.as_str()));
         found.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+    }
+
+    fn secrets(&self) -> std::sync::RwLockWriteGuard<'_, Secrets> {
+        self.0.secrets.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ring(&self) -> std::sync::MutexGuard<'_, Ring> {
@@ -161,6 +183,21 @@ mod tests {
         assert_eq!(log.packed(60, LogLevel::Error).lines, 0);
         log.hide("rtmp://h");
         assert!(!text(&log.packed(60, LogLevel::Info)).contains("rtmp://h"), "named afterwards");
+    }
+
+    #[test]
+    fn the_boxs_own_secret_is_never_forgotten() {
+        let log = Log::new(Clock::new());
+        log.hide("the-box's-own");
+        for number in 0..2 * MOST_PASSING {
+            log.hide_passing("a-key-named-again");
+            log.hide_passing(&format!("stream-key-{number:03}"));
+        }
+        log.take(LogLevel::Info, "stagebox", "the-box's-own a-key-named-again stream-key-127 stream-key-000");
+        let lines = text(&log.packed(60, LogLevel::Info));
+        assert!(lines.contains("*** *** *** stream-key-000"), "{lines}");
+        let secrets = log.secrets();
+        assert_eq!((secrets.own.len(), secrets.passing.len()), (1, MOST_PASSING));
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! Checks what is wanted, keeps what holds, and moves the parts of the box.
 //!
-//! It waits for no clock: everything that it does follows something that has happened.
+#![allow(clippy::disallowed_methods, reason = "a driver: it reads the clock for the core")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
+use stagebox_protocol::preflight::PreflightState;
 use stagebox_protocol::telemetry::{EncoderState, LiveState, RecordingState};
 use stagebox_protocol::{BoxStatus, ConfigProblem, EventBody, ReportedConfig};
 use tokio::sync::{mpsc, watch};
 
 use super::Wanted;
 use super::state::{Action, Input, State};
+use crate::clock::sleep_until;
 use crate::config::{Config, FileConfig, LastGood, Start, source_problem};
 use crate::encode::MediaStatus;
 
@@ -90,18 +93,17 @@ impl Driver {
     async fn run(mut self, mut wishes: watch::Receiver<Option<Wanted>>, first: Vec<Action>) {
         self.perform(first).await;
         let (mut media, mut status) = (self.parts.media_status.clone(), self.parts.status.clone());
+        self.take(on_air(&mut status)).await;
         media.mark_changed();
-        status.mark_changed();
         loop {
+            let deadline = self.state.next_deadline();
+            // What the box does comes before what is wanted of it, and what the media process does before the time.
             let input = tokio::select! {
-                changed = wishes.changed() => {
-                    let wanted = wishes.borrow_and_update().clone();
-                    match (changed, wanted) {
-                        (Ok(()), Some(wanted)) => self.check(wanted).await,
-                        (Ok(()), None) => continue,
-                        (Err(_), _) => return,
-                    }
-                }
+                biased;
+                changed = status.changed() => match changed {
+                    Ok(()) => on_air(&mut status),
+                    Err(_) => return,
+                },
                 changed = media.changed() => match changed {
                     Ok(()) => {
                         let Some(input) = news(&media.borrow_and_update()) else { continue };
@@ -109,15 +111,34 @@ impl Driver {
                     }
                     Err(_) => return,
                 },
-                changed = status.changed() => match changed {
-                    Ok(()) => Input::OnAir(is_on_air(&status.borrow_and_update())),
-                    Err(_) => return,
-                },
+                changed = wishes.changed() => {
+                    let wanted = wishes.borrow_and_update().clone();
+                    match (changed, wanted) {
+                        (Ok(()), Some(wanted)) => {
+                            let checked = self.check(wanted).await;
+                            // Checking may have taken its time.
+                            self.take(on_air(&mut status)).await;
+                            checked
+                        }
+                        (Ok(()), None) => continue,
+                        (Err(_), _) => return,
+                    }
+                }
+                () = sleep_until(deadline) => {
+                    let mut actions = Vec::new();
+                    self.state.on_deadline(Instant::now(), &mut actions);
+                    self.perform(actions).await;
+                    continue;
+                }
             };
-            let mut actions = Vec::new();
-            self.state.handle(input, &mut actions);
-            self.perform(actions).await;
+            self.take(input).await;
         }
+    }
+
+    async fn take(&mut self, input: Input) {
+        let mut actions = Vec::new();
+        self.state.handle(Instant::now(), input, &mut actions);
+        self.perform(actions).await;
     }
 
     async fn check(&self, wanted: Wanted) -> Input {
@@ -182,7 +203,7 @@ impl Driver {
             tracing::warn!(error, dir = %self.data_dir.display(), "cannot keep the configuration (data_dir)");
         }
         // It asks for nothing more.
-        self.state.handle(Input::Kept(kept), &mut Vec::new());
+        self.state.handle(Instant::now(), Input::Kept(kept), &mut Vec::new());
     }
 }
 
@@ -201,7 +222,8 @@ fn log(report: &ReportedConfig) {
 fn news(media: &MediaStatus) -> Option<Input> {
     let setup = media.setup;
     match media.state {
-        EncoderState::Running => Some(Input::Works { setup }),
+        EncoderState::Starting => Some(Input::Starts { setup }),
+        EncoderState::Running => Some(Input::Delivers { setup, restarts: media.restarts }),
         EncoderState::Failed => Some(Input::Fails {
             setup,
             restarts: media.restarts,
@@ -212,6 +234,9 @@ fn news(media: &MediaStatus) -> Option<Input> {
     }
 }
 
-fn is_on_air(status: &BoxStatus) -> bool {
-    status.live.state != LiveState::Off || status.recording.state != RecordingState::Off
+fn on_air(status: &mut watch::Receiver<BoxStatus>) -> Input {
+    let status = status.borrow_and_update();
+    let is_tested = status.preflight.as_ref().is_some_and(|test| test.state == PreflightState::Running);
+    let is_used = status.live.state != LiveState::Off || status.recording.state != RecordingState::Off;
+    Input::OnAir(is_used || is_tested)
 }

@@ -5,9 +5,13 @@
 //! the media process cannot work with is taken back, and only what it works with is kept for the next start.
 
 mod driver;
+#[cfg(test)]
+mod driver_tests;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod trial;
+mod words;
 
 pub use driver::{Parts, Reconfigure, StartMedia, spawn};
 

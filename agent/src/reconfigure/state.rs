@@ -5,20 +5,22 @@
 //!   Settled ◀─────────────────────────┐
 //!      ▲    wanted ──────────────────▶┼── bad ──▶ Refused
 //!      │                              │              ▲
-//!      │ it delivers                  ├── on air ──▶ Waits ──┐ off air, or wanted now
-//!      └──────── Trying ◀─────────────┘              │       │
-//!                  │  ▲                              │       │
-//!                  │  └──────────────────────────────────────┘
-//!                  └── it does not work: back to what held ──┘
+//!      │ it delivers for a while      ├── on air ──▶ Waits ──┐ off air, or wanted now
+//!      ├──────── Trying ◀─────────────┘              │       │
+//!      │           │  ▲                              │       │
+//!      │           │  └──────────────────────────────────────┘
+//!      │           └── it does not work: back to what held ──┘
+//!      └──────── Starting: what the box began with; it does not work: back to the file alone
 //! ```
+
+use std::time::Instant;
 
 use stagebox_protocol::{ConfigProblem, EventBody, ReportedConfig};
 
 use super::Wanted;
+use super::trial::Trial;
+use super::words::{TRIED, TURN, WAITS, in_the_encoder, refusal};
 use crate::config::{Change, Config, LastGood, Protect, Refused, Start, VideoConfig, in_words, shown};
-
-/// The media process may fail so often with a configuration that is new before that is given up.
-pub const TRIES: u32 = 3;
 
 /// What the validator made of a configuration that is wanted.
 pub type Checked = Result<Box<Config>, Vec<ConfigProblem>>;
@@ -28,10 +30,12 @@ pub type Checked = Result<Box<Config>, Vec<ConfigProblem>>;
 pub enum Input {
     /// A configuration is wanted; what the validator made of it.
     Wanted(Wanted, Checked),
-    /// Whether the box streams or records, or means to.
+    /// Whether the box streams or records, or means to, or is tested for that.
     OnAir(bool),
-    /// The media process that was started for the so manieth setup works.
-    Works { setup: u64 },
+    /// A media process was started for the so manieth setup.
+    Starts { setup: u64 },
+    /// It delivers, after so many failures in all.
+    Delivers { setup: u64, restarts: u32 },
     /// It failed, so many times in all.
     Fails { setup: u64, restarts: u32, error: String, configuration: bool },
     /// What was to be kept is on disk, or why not.
@@ -68,12 +72,14 @@ enum Phase {
     /// The media process works with it, or will not.
     Trying {
         candidate: Candidate,
-        /// Failures after which it is given up; counted from the first that is heard of.
-        until: Option<u32>,
+        trial: Trial,
+        /// The file's own, where nobody knows yet whether what held works.
+        alone: Option<Box<Config>>,
     },
-    /// The first media process of this run works with what was changed from afar, or will not: then the file holds.
+    /// The media process works with what the box began with, or will not: then the file's own holds.
     Starting {
         alone: Box<Config>,
+        trial: Trial,
     },
 }
 
@@ -100,7 +106,9 @@ impl State {
     pub fn new(start: &Start, out: &mut Vec<Action>) -> Self {
         let held = Box::new(start.config.clone());
         let phase = match &start.alone {
-            Some(alone) if is_other_media(&held, alone) => Phase::Starting { alone: Box::new(alone.clone()) },
+            Some(alone) if is_other_media(&held, alone) => {
+                Phase::Starting { alone: Box::new(alone.clone()), trial: Trial::default() }
+            }
             _ => Phase::Settled,
         };
         out.push(Action::Keep(start.last_good.clone()));
@@ -119,21 +127,50 @@ impl State {
         }
     }
 
-    pub fn handle(&mut self, input: Input, out: &mut Vec<Action>) {
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
             Input::Wanted(wanted, checked) => self.wanted(wanted, checked, out),
             Input::OnAir(is_on_air) => {
                 self.is_on_air = is_on_air;
-                if !is_on_air && matches!(self.phase, Phase::Waits(_)) {
+                if !is_on_air {
                     self.go_on(out);
                 }
             }
-            Input::Works { setup } if setup == self.setup => self.works(out),
+            Input::Starts { setup } if setup == self.setup => {
+                self.trial().into_iter().for_each(Trial::starts);
+            }
+            Input::Delivers { setup, restarts } if setup == self.setup => {
+                self.trial().into_iter().for_each(|trial| trial.delivers(now, restarts));
+                self.on_deadline(now, out);
+            }
             Input::Fails { setup, restarts, error, configuration } if setup == self.setup => {
                 self.fails(restarts, &error, configuration, out);
             }
-            Input::Works { .. } | Input::Fails { .. } => {}
+            Input::Starts { .. } | Input::Delivers { .. } | Input::Fails { .. } => {}
             Input::Kept(result) => self.not_kept = result.err(),
+        }
+    }
+
+    /// Until when nothing has to happen for the media process to work.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Trying { trial, .. } | Phase::Starting { trial, .. } => trial.deadline(),
+            Phase::Settled | Phase::Waits(_) => None,
+        }
+    }
+
+    /// Nothing has happened until now.
+    pub fn on_deadline(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.works(out);
+        }
+    }
+
+    fn trial(&mut self) -> Option<&mut Trial> {
+        match &mut self.phase {
+            Phase::Trying { trial, .. } | Phase::Starting { trial, .. } => Some(trial),
+            Phase::Settled | Phase::Waits(_) => None,
         }
     }
 
@@ -155,19 +192,17 @@ impl State {
             format!("the configuration holds until the box is started again: it cannot be kept ({reason})")
         }));
         let refused = self.refused.as_ref();
-        let (version, applied, waits) = match &self.phase {
-            Phase::Waits(candidate) => {
-                let words = "until neither stream nor recording runs: it begins the picture anew";
-                (candidate.version, false, Some(words.to_owned()))
+        let (version, waits) = match (&self.next, &self.phase) {
+            (Some(next), _) => (next.0.version, Some(TURN)),
+            (None, Phase::Waits(candidate)) => (candidate.version, Some(WAITS)),
+            (None, Phase::Trying { candidate, .. }) => (candidate.version, Some(TRIED)),
+            (None, Phase::Starting { .. }) if refused.is_none() => (self.last_good.version, Some(TRIED)),
+            (None, Phase::Settled | Phase::Starting { .. }) => {
+                (refused.map_or(self.last_good.version, |refused| refused.version), None)
             }
-            Phase::Trying { candidate, .. } => {
-                (candidate.version, false, Some("until the encoder works with it".to_owned()))
-            }
-            Phase::Settled | Phase::Starting { .. } => match refused {
-                Some(refused) => (refused.version, false, None),
-                None => (self.last_good.version, true, None),
-            },
         };
+        let waits = waits.map(str::to_owned);
+        let applied = waits.is_none() && refused.is_none();
         let errors = refused.filter(|refused| refused.version == version && waits.is_none());
         ReportedConfig {
             version,
@@ -180,83 +215,116 @@ impl State {
     }
 
     fn wanted(&mut self, wanted: Wanted, checked: Checked, out: &mut Vec<Action>) {
-        let is_known = match &self.phase {
-            Phase::Trying { candidate, .. } => candidate.version == wanted.version,
-            Phase::Waits(candidate) => candidate.version == wanted.version && !wanted.now,
-            Phase::Settled | Phase::Starting { .. } => match &self.refused {
-                Some(refused) => refused.version == wanted.version,
-                None => self.last_good.version == wanted.version,
-            },
-        };
-        if is_known {
+        if self.is_known(&wanted) {
             return;
         }
-        if self.has_way_back() {
+        let may_disturb = wanted.now || !self.is_on_air;
+        let has_its_turn = match &self.phase {
+            Phase::Settled | Phase::Waits(_) => true,
+            Phase::Trying { .. } => false,
+            // Where there is no picture, nobody is disturbed by another attempt.
+            Phase::Starting { trial, .. } => may_disturb || trial.is_in_trouble(),
+        };
+        if !has_its_turn {
             self.next = Some(Box::new((wanted, checked)));
             return;
         }
-        let Wanted { version, change, now } = wanted;
+        self.next = None;
+        let Wanted { version, change, .. } = wanted;
+        let is_starting = matches!(self.phase, Phase::Starting { .. });
         match checked {
             Err(errors) => {
-                self.phase = Phase::Settled;
+                if !is_starting {
+                    self.phase = Phase::Settled;
+                }
                 out.push(refusal(version, &errors));
                 self.refused = Some(Refused { version, errors });
             }
             Ok(config) => {
                 let candidate = Candidate { version, change, config };
                 if !is_other_media(&self.held, &candidate.config) {
+                    if !is_starting {
+                        self.phase = Phase::Settled;
+                    }
                     self.hold(candidate, out);
-                } else if self.is_on_air && !now {
-                    self.phase = Phase::Waits(candidate);
-                } else {
+                } else if may_disturb || is_starting {
                     self.attempt(candidate, out);
+                } else {
+                    self.phase = Phase::Waits(candidate);
                 }
             }
         }
     }
 
+    fn is_known(&self, wanted: &Wanted) -> bool {
+        let is_same = |version: u64| version == wanted.version;
+        match (&self.next, &self.phase) {
+            (Some(next), _) => is_same(next.0.version) && (next.0.now || !wanted.now),
+            (None, Phase::Trying { candidate, .. }) => is_same(candidate.version),
+            (None, Phase::Waits(candidate)) => is_same(candidate.version) && !wanted.now,
+            (None, Phase::Settled | Phase::Starting { .. }) => {
+                is_same(self.refused.as_ref().map_or(self.last_good.version, |refused| refused.version))
+            }
+        }
+    }
+
+    /// Nobody is disturbed any more.
     fn go_on(&mut self, out: &mut Vec<Action>) {
-        if let Phase::Waits(candidate) = std::mem::replace(&mut self.phase, Phase::Settled) {
-            self.attempt(candidate, out);
+        match std::mem::replace(&mut self.phase, Phase::Settled) {
+            Phase::Waits(candidate) => self.attempt(candidate, out),
+            starting @ Phase::Starting { .. } => {
+                self.phase = starting;
+                self.take_next(out);
+            }
+            other => self.phase = other,
         }
     }
 
     fn attempt(&mut self, candidate: Candidate, out: &mut Vec<Action>) {
         self.setup += 1;
         out.push(Action::Media { setup: self.setup, config: candidate.config.clone() });
-        self.phase = Phase::Trying { candidate, until: None };
+        let alone = match std::mem::replace(&mut self.phase, Phase::Settled) {
+            Phase::Starting { alone, .. } => Some(alone),
+            _ => None,
+        };
+        self.phase = Phase::Trying { candidate, trial: Trial::default(), alone };
     }
 
     fn works(&mut self, out: &mut Vec<Action>) {
         match std::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Trying { candidate, .. } => self.hold(candidate, out),
-            Phase::Starting { .. } => self.take_next(out),
+            Phase::Starting { .. } => {}
             other => self.phase = other,
         }
+        self.take_next(out);
     }
 
     fn fails(&mut self, restarts: u32, error: &str, configuration: bool, out: &mut Vec<Action>) {
-        match std::mem::replace(&mut self.phase, Phase::Settled) {
-            Phase::Trying { candidate, until } => {
-                let until = until.unwrap_or(restarts.saturating_add(TRIES - 1));
-                if !configuration && restarts < until {
-                    self.phase = Phase::Trying { candidate, until: Some(until) };
-                    return;
-                }
-                self.setup += 1;
-                out.push(Action::Media { setup: self.setup, config: self.held.clone() });
-                let errors = vec![in_the_encoder(error)];
-                out.push(refusal(candidate.version, &errors));
-                self.given_up(candidate.version, errors, out);
+        let Some(trial) = self.trial() else { return };
+        // What another configuration alone mends is not tried again.
+        let is_over = trial.fails(restarts) || configuration;
+        if !is_over {
+            // One that waits for the end of a trial has its turn if the trial is of what the box began with.
+            if matches!(self.phase, Phase::Starting { .. }) {
                 self.take_next(out);
             }
-            // Only what no further attempt mends: a device may come late at a start.
-            Phase::Starting { alone } if configuration => {
-                self.setup += 1;
+            return;
+        }
+        let errors = vec![in_the_encoder(error)];
+        self.setup += 1;
+        match std::mem::replace(&mut self.phase, Phase::Settled) {
+            Phase::Trying { candidate, alone, .. } => {
+                out.push(Action::Media { setup: self.setup, config: self.held.clone() });
+                if let Some(alone) = alone {
+                    self.phase = Phase::Starting { alone, trial: Trial::default() };
+                }
+                out.push(refusal(candidate.version, &errors));
+                self.given_up(candidate.version, errors, out);
+            }
+            Phase::Starting { alone, .. } => {
                 out.push(Action::Media { setup: self.setup, config: alone.clone() });
                 out.push(Action::Use(alone.clone()));
                 self.held = alone;
-                let errors = vec![in_the_encoder(error)];
                 let reason = format!(
                     "what was changed from afar does not work ({}): the file alone holds",
                     in_words(&errors)
@@ -266,27 +334,24 @@ impl State {
                 let version = std::mem::take(&mut self.last_good.version);
                 self.last_good.change = Change::new();
                 self.given_up(version, errors, out);
-                self.take_next(out);
             }
-            other => self.phase = other,
+            Phase::Settled | Phase::Waits(_) => {}
         }
+        self.take_next(out);
     }
 
     fn hold(&mut self, candidate: Candidate, out: &mut Vec<Action>) {
         let Candidate { version, change, config } = candidate;
-        self.phase = Phase::Settled;
         self.notes.clear();
         out.push(Action::Use(config.clone()));
         self.held = config;
         (self.last_good.version, self.last_good.change, self.last_good.refused) = (version, change, None);
         self.refused = None;
         out.push(Action::Keep(self.last_good.clone()));
-        self.take_next(out);
     }
 
     /// It was tried: the next start does not try it again.
     fn given_up(&mut self, version: u64, errors: Vec<ConfigProblem>, out: &mut Vec<Action>) {
-        self.phase = Phase::Settled;
         self.refused = Some(Refused { version, errors });
         self.last_good.refused.clone_from(&self.refused);
         out.push(Action::Keep(self.last_good.clone()));
@@ -314,26 +379,4 @@ pub fn is_other_media(one: &Config, other: &Config) -> bool {
         || one.audio != other.audio
         || one.alarms != other.alarms
         || one.record.bitrate_kbps != other.record.bitrate_kbps
-}
-
-fn refusal(version: u64, errors: &[ConfigProblem]) -> Action {
-    let why = in_words(errors);
-    let reason = format!("version {version} is refused ({why}): the box goes on with what it had");
-    Action::Tell(EventBody::ConfigNotUsed { reason })
-}
-
-/// What the media process said, by the key that it names in front.
-fn in_the_encoder(error: &str) -> ConfigProblem {
-    let named = error.split_once(": ").filter(|(field, _)| {
-        let is_key = |part: &str| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-        };
-        field.split_once('.').is_some_and(|(section, key)| is_key(section) && is_key(key))
-    });
-    let (field, problem) = named.unwrap_or(("video", error));
-    ConfigProblem {
-        field: field.to_owned(),
-        problem: problem.to_owned(),
-        fix: "give what this box can capture and encode; what it worked with before holds".to_owned(),
-    }
 }

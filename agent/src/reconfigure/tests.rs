@@ -1,11 +1,17 @@
+#![allow(clippy::disallowed_methods, reason = "tests make their own start of time")]
+
+mod start;
+
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use stagebox_protocol::{ConfigProblem, EventBody, ReportedConfig};
 
 use super::Wanted;
-use super::state::{Action, Input, State, TRIES, is_other_media};
+use super::state::{Action, Input, State, is_other_media};
+use super::trial::{TRIES, WORKS_AFTER};
 use crate::config::{Change, Config, FileConfig, LastGood, Start};
 
 fn change(value: Value) -> Change {
@@ -31,6 +37,7 @@ fn wanted(version: u64, value: Value, now: bool) -> Input {
 
 struct Tried {
     state: State,
+    now: Instant,
     out: Vec<Action>,
 }
 
@@ -38,13 +45,30 @@ impl Tried {
     fn new(start: &Start) -> Self {
         let mut out = Vec::new();
         let state = State::new(start, &mut out);
-        Self { state, out: Vec::new() }
+        Self { state, now: Instant::now(), out: Vec::new() }
     }
 
     fn take(&mut self, input: Input) -> ReportedConfig {
         self.out.clear();
-        self.state.handle(input, &mut self.out);
+        self.state.handle(self.now, input, &mut self.out);
         self.state.report()
+    }
+
+    /// So much time passes.
+    fn pass(&mut self, time: Duration) -> ReportedConfig {
+        self.out.clear();
+        self.now += time;
+        self.state.on_deadline(self.now, &mut self.out);
+        self.state.report()
+    }
+
+    /// The media process of this setup delivers for long enough.
+    fn works(&mut self, setup: u64) -> ReportedConfig {
+        self.take(Input::Delivers { setup, restarts: 0 });
+        let mut before = std::mem::take(&mut self.out);
+        let report = self.pass(WORKS_AFTER);
+        self.out.splice(..0, before.drain(..));
+        report
     }
 
     fn media(&self) -> Option<(u64, u32)> {
@@ -105,9 +129,9 @@ fn what_begins_the_picture_anew_waits_for_the_end_of_the_stream() {
     let report = one.take(Input::OnAir(false));
     assert!(!report.applied && one.media() == Some((1, 30)) && one.kept().is_none(), "{report:?}");
     assert_eq!(report.running["video"]["fps"], 25, "it is not known yet whether it works");
-    one.take(Input::Works { setup: 0 });
+    one.works(0);
     assert!(one.out.is_empty(), "the old one");
-    let report = one.take(Input::Works { setup: 1 });
+    let report = one.works(1);
     assert!(report.applied && report.running["video"]["fps"] == 30 && one.kept() == Some(4), "{report:?}");
     // Wanted now, it does not wait.
     one.take(Input::OnAir(true));
@@ -122,7 +146,7 @@ fn a_wish_that_waits_can_be_wanted_now_or_taken_back() {
     one.take(wanted(3, json!({ "video": { "fps": 50 } }), false));
     one.take(wanted(3, json!({ "video": { "fps": 50 } }), true));
     assert_eq!(one.media(), Some((1, 50)));
-    one.take(Input::Works { setup: 1 });
+    one.works(1);
     one.take(wanted(4, json!({ "video": { "fps": 60 } }), false));
     let report = one.take(wanted(5, json!({ "video": { "fps": 50 } }), false));
     assert!(report.applied && report.version == 5 && one.media().is_none(), "{report:?}");
@@ -173,7 +197,7 @@ fn what_the_encoder_cannot_do_is_taken_back() {
         )
         .collect();
     assert_eq!(started, [25, 60]);
-    let report = one.take(Input::Works { setup: 5 });
+    let report = one.works(5);
     assert!(report.applied && report.version == 4, "{report:?}");
 }
 
@@ -189,29 +213,6 @@ fn what_was_tried_in_vain_is_not_tried_at_the_next_start() {
     let mut one = Tried::new(&again);
     let report = one.take(wanted(2, json!({ "video": { "fps": 50 } }), false));
     assert!(one.out.is_empty() && report.version == 2 && !report.errors.is_empty(), "{report:?}");
-}
-
-#[test]
-fn a_start_goes_back_to_the_file_where_the_change_does_not_work_any_more() {
-    let fps = change(json!({ "video": { "fps": 50 } }));
-    let changed = Start {
-        config: file().with(&fps).unwrap(),
-        alone: Some(start().config),
-        last_good: LastGood { version: 7, change: fps, ..LastGood::default() },
-        ..start()
-    };
-    let mut one = Tried::new(&changed);
-    assert_eq!(one.state.last_word(), u64::MAX);
-    one.take(fails(0, 1, false));
-    assert!(one.out.is_empty(), "a device may come late");
-    let report = one.take(fails(0, 2, true));
-    assert_eq!((one.media(), one.state.last_word()), (Some((1, 25)), 1));
-    assert!(one.out.iter().any(|action| matches!(action, Action::Tell(EventBody::ConfigNotUsed { .. }))));
-    assert!(!report.applied && report.version == 7 && report.notes.len() == 1, "{report:?}");
-    // Where it works, it holds.
-    let mut one = Tried::new(&changed);
-    let report = one.take(Input::Works { setup: 0 });
-    assert!(report.applied && report.version == 7 && one.state.last_word() == 0, "{report:?}");
 }
 
 #[test]
@@ -251,6 +252,7 @@ proptest! {
         let mut last_now = false;
         for step in steps {
             let came_now = matches!(step, Step::Want { now: true, .. });
+            let mut works = false;
             let input = match step {
                 Step::Want { fps, days, now } => {
                     version += 1;
@@ -263,14 +265,20 @@ proptest! {
                 }
                 Step::Media { works: true, .. } => {
                     worked.push(media.clone());
-                    Input::Works { setup }
+                    works = true;
+                    Input::Delivers { setup, restarts }
                 }
                 Step::Media { works: false, configuration } => {
                     restarts += 1;
                     fails(setup, restarts, configuration)
                 }
             };
-            let report = one.take(input);
+            let mut report = one.take(input);
+            if works {
+                let mut before = std::mem::take(&mut one.out);
+                report = one.pass(WORKS_AFTER);
+                one.out.splice(..0, before.drain(..));
+            }
             for action in &one.out {
                 match action {
                     Action::Media { setup: number, config } => {
@@ -299,7 +307,7 @@ proptest! {
                     setup = number;
                 }
             }
-            one.take(Input::Works { setup });
+            one.works(setup);
         }
         let report = one.state.report();
         prop_assert!(report.version == version && report.waits.is_none(), "{:?}", report);

@@ -13,6 +13,14 @@ pub struct WantedConfig {
     pub change: Map<String, Value>,
     /// Whether it is to hold at once, though that interrupts a stream or a recording for a moment.
     pub now: bool,
+    /// How often it was wanted anew: a box tries what it refused once more.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub again: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_first(again: &u64) -> bool {
+    *again == 0
 }
 
 impl WantedConfig {
@@ -22,7 +30,7 @@ impl WantedConfig {
         if bytes > MAX_CONFIG_BYTES {
             return Err(format!("has {bytes} bytes as JSON; {MAX_CONFIG_BYTES} are allowed"));
         }
-        Ok(Self { change, now: false })
+        Ok(Self { change, ..Self::default() })
     }
 }
 
@@ -48,7 +56,10 @@ impl DeviceChange {
         }
         device.enabled = self.enabled.unwrap_or(device.enabled);
         if let Some(config) = &self.config {
-            device.config = Some(config.clone());
+            let before = device.config.as_ref();
+            let same = before.filter(|before| before.change == config.change && before.now == config.now);
+            let again = same.map_or(0, |before| before.again + 1);
+            device.config = Some(WantedConfig { again, ..config.clone() });
         } else if let (Some(wanted), Some(now)) = (&mut device.config, self.config_now) {
             wanted.now = now;
         }
@@ -64,6 +75,14 @@ impl DeviceChange {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_configuration_as_it_was_kept_before_reads_and_is_written_the_same() {
+        let text = r#"{"change":{"video":{"fps":25}},"now":true}"#;
+        let config: WantedConfig = serde_json::from_str(text).unwrap();
+        assert!(config.now && config.again == 0);
+        assert_eq!(serde_json::to_string(&config).unwrap(), text);
+    }
 
     #[test]
     fn a_configuration_fits_a_message() {

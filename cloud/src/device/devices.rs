@@ -206,6 +206,12 @@ impl Devices {
         Ok(good.then_some(id))
     }
 
+    /// Whose a box is.
+    pub(super) async fn account(&self, id: &BoxId) -> Result<Account, DeviceError> {
+        let device = self.0.store.get::<Device>(id).await?.ok_or(DeviceError::NotFound(*id))?;
+        Ok(device.document.account)
+    }
+
     /// Where a box pushes to: the inputs of the event that is assigned to it.
     pub async fn targets(&self, id: &BoxId) -> Result<Targets, DeviceError> {
         Ok(self.assignment(id).await?.0)

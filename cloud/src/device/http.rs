@@ -68,7 +68,8 @@ struct ChangeBody {
     #[schema(required = false)]
     enabled: bool,
     /// What the box's configuration is to have that its own file has not: sections and keys as there, of `source`,
-    /// `video`, `audio`, `alarms`, `record` and `backup`; `null` for the file alone. The box answers in `reported`.
+    /// `video`, `audio`, `alarms`, `record` and `backup`; `null` for the file alone. The box answers in `reported`;
+    /// said once more, it tries again what it refused.
     config: Option<Map<String, Value>>,
     /// Whether `config`, or what was wanted last, is to hold at once, though that interrupts a stream or a recording for a
     /// moment; otherwise the box waits with what begins the picture anew.

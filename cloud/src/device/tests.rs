@@ -244,7 +244,7 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
 
     let fps = json!({ "video": { "fps": 25 } }).as_object().cloned().unwrap();
     let want = async |change: Map<String, Value>, now: bool| {
-        let config = Some(WantedConfig { change, now });
+        let config = Some(WantedConfig { change, now, ..WantedConfig::default() });
         let device = devices
             .patch(&id, &DeviceChange { config, ..DeviceChange::default() }, None, None)
             .await
@@ -255,15 +255,17 @@ async fn a_box_shows_its_secret_and_gets_the_targets_of_its_event() {
     assert_eq!((shown, state.config), (Some(fps.clone()), Some(fps.clone())));
     assert_eq!((state.config_version, state.config_now), (Some(4), false));
     let (_, state) = want(fps.clone(), false).await;
-    assert_eq!(state.config_version, Some(4), "that is wanted already");
+    assert_eq!(state.config_version, Some(5), "wanted once more, a box that refused it tries again");
     let now = DeviceChange { config_now: Some(true), ..DeviceChange::default() };
     devices.patch(&id, &now, None, None).await.unwrap();
     let state = super::desired::refresh(&devices, &duty, id).await.unwrap().unwrap().message().state;
-    assert_eq!((state.config_version, state.config_now), (Some(5), true), "what was wanted, now");
+    assert_eq!((state.config_version, state.config_now), (Some(6), true), "what was wanted, now");
     let (_, state) = want(fps, true).await;
-    assert_eq!(state.config_version, Some(5));
+    assert_eq!(state.config_version, Some(7));
     let (_, state) = want(Map::new(), false).await;
-    assert_eq!((state.config_version, state.config), (Some(6), Some(Map::new())), "the file alone, said");
+    assert_eq!((state.config_version, state.config), (Some(8), Some(Map::new())), "the file alone, said");
+    let (_, state) = want(Map::new(), false).await;
+    assert_eq!((state.config_version, state.config), (Some(7), Some(Map::new())), "the file alone, said");
     assert_eq!(state.targets_version, Some(2));
     assert_eq!(devices.all().await.unwrap().len(), 1);
 }

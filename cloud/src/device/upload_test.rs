@@ -5,9 +5,10 @@ use super::http::own;
 use crate::app::App;
 use crate::http::{self, ApiError, Call, Response};
 use crate::id::BoxId;
+use crate::store::Account;
 use ::http::Method;
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
@@ -18,11 +19,14 @@ const MOST_BYTES: u64 = 128 * 1024 * 1024;
 const LIMIT: Duration = Duration::from_secs(60);
 /// How long may pass without a byte.
 const STALLED: Duration = Duration::from_secs(10);
-/// What a box may send in so long, however many measurements that takes.
+/// What a box may send in so long, and how much of that it may take, however many measurements that makes.
 const BUDGET_BYTES: u64 = 1024 * 1024 * 1024;
+const BUDGET_TIME: Duration = Duration::from_secs(240);
 const WINDOW: Duration = Duration::from_secs(600);
 /// Boxes that are measured at a time: they share the server's own line.
 const AT_ONCE: usize = 16;
+/// Of one account: no other waits for boxes that take their time.
+const OF_AN_ACCOUNT: usize = 4;
 /// When a box that found others in its way may come again, in seconds.
 const AGAIN_S: u64 = 30;
 
@@ -42,37 +46,53 @@ pub(super) struct Measuring(Arc<Mutex<Boxes>>);
 
 #[derive(Default)]
 struct Boxes {
-    /// Just now.
-    now: HashSet<BoxId>,
-    /// Since when they are counted, and what they have sent since.
-    spent: HashMap<BoxId, (Instant, u64)>,
+    /// Just now, and whose they are.
+    now: HashMap<BoxId, Account>,
+    /// What each has taken lately.
+    spent: HashMap<BoxId, Spent>,
+}
+
+struct Spent {
+    /// Since when it is counted.
+    since: Instant,
+    bytes: u64,
+    /// A turn counts as the longest until it has ended in order.
+    time: Duration,
 }
 
 /// One box's turn, until it is dropped.
 struct Turn {
     measuring: Measuring,
     id: BoxId,
+    began: Instant,
 }
 
 impl Measuring {
-    fn begin(&self, id: BoxId, now: Instant) -> Result<Turn, ApiError> {
+    fn begin(&self, id: BoxId, account: Account, now: Instant) -> Result<Turn, ApiError> {
         let mut boxes = self.boxes();
         let left = |since: Instant| (since + WINDOW).saturating_duration_since(now);
-        boxes.spent.retain(|_, (since, _)| !left(*since).is_zero());
-        if let Some((since, _)) = boxes.spent.get(&id).filter(|(_, bytes)| *bytes >= BUDGET_BYTES) {
+        boxes.spent.retain(|_, spent| !left(spent.since).is_zero());
+        let is_over = |spent: &&Spent| spent.bytes >= BUDGET_BYTES || spent.time >= BUDGET_TIME;
+        if let Some(spent) = boxes.spent.get(&id).filter(is_over) {
             let words = "this box's upload has been measured often enough for now; try again later";
-            return Err(ApiError::too_many(words, left(*since).as_secs() + 1));
+            return Err(ApiError::too_many(words, left(spent.since).as_secs() + 1));
         }
-        if boxes.now.contains(&id) {
+        if boxes.now.contains_key(&id) {
             return Err(ApiError::too_many("this box's upload is being measured already", AGAIN_S));
+        }
+        if boxes.now.values().filter(|whose| **whose == account).count() >= OF_AN_ACCOUNT {
+            let words =
+                format!("the uploads of {OF_AN_ACCOUNT} of your boxes are being measured; try again later");
+            return Err(ApiError::too_many(words, AGAIN_S));
         }
         if boxes.now.len() >= AT_ONCE {
             let words = format!("the uploads of {AT_ONCE} boxes are being measured; try again later");
             return Err(ApiError::too_many(words, AGAIN_S));
         }
-        boxes.now.insert(id);
-        boxes.spent.entry(id).or_insert((now, 0));
-        Ok(Turn { measuring: self.clone(), id })
+        boxes.now.insert(id, account);
+        let spent = boxes.spent.entry(id).or_insert(Spent { since: now, bytes: 0, time: Duration::ZERO });
+        spent.time += LIMIT;
+        Ok(Turn { measuring: self.clone(), id, began: now })
     }
 
     fn boxes(&self) -> MutexGuard<'_, Boxes> {
@@ -82,8 +102,15 @@ impl Measuring {
 
 impl Turn {
     fn sent(&self, bytes: u64) {
-        if let Some((_, spent)) = self.measuring.boxes().spent.get_mut(&self.id) {
-            *spent = spent.saturating_add(bytes);
+        if let Some(spent) = self.measuring.boxes().spent.get_mut(&self.id) {
+            spent.bytes = spent.bytes.saturating_add(bytes);
+        }
+    }
+
+    /// It has ended in order: what it did not take of its time is given back.
+    fn ended(self, now: Instant) {
+        if let Some(spent) = self.measuring.boxes().spent.get_mut(&self.id) {
+            spent.time = spent.time.saturating_sub(LIMIT.saturating_sub(now.duration_since(self.began)));
         }
     }
 }
@@ -118,7 +145,8 @@ pub(super) async fn measured(app: App, measuring: Measuring, call: Call) -> Resu
 )]
 pub(super) async fn measure(app: App, measuring: Measuring, mut call: Call) -> Result<Response, ApiError> {
     let id = own(&app, &call).await?;
-    let turn = match measuring.begin(id, Instant::now()) {
+    let account = app.devices.account(&id).await?;
+    let turn = match measuring.begin(id, account, Instant::now()) {
         Ok(turn) => turn,
         Err(refused) => {
             call.throw_away().await;
@@ -126,7 +154,7 @@ pub(super) async fn measure(app: App, measuring: Measuring, mut call: Call) -> R
         }
     };
     let counted = count(&mut call, &turn).await;
-    drop(turn);
+    turn.ended(Instant::now());
     http::json(&counted?)
 }
 
@@ -154,10 +182,14 @@ mod tests {
     fn a_box_has_one_turn_at_a_time_and_so_many_boxes_have_one() {
         let (measuring, now) = (Measuring::default(), Instant::now());
         let boxes: Vec<BoxId> = (0..=AT_ONCE).map(|_| BoxId::random()).collect();
-        let first = measuring.begin(boxes[0], now).unwrap_or_else(|_| panic!("nobody is measured"));
-        let refused = |id| measuring.begin(id, now).err().map(|error| error.status().as_u16());
+        let begin = |id: BoxId| {
+            let place = boxes.iter().position(|other| *other == id).unwrap_or(0);
+            measuring.begin(id, Account((place / OF_AN_ACCOUNT) as u64), now)
+        };
+        let first = begin(boxes[0]).unwrap_or_else(|_| panic!("nobody is measured"));
+        let refused = |id| begin(id).err().map(|error| error.status().as_u16());
         assert_eq!(refused(boxes[0]), Some(429));
-        let mut others: Vec<_> = boxes[1..AT_ONCE].iter().map(|id| measuring.begin(*id, now)).collect();
+        let mut others: Vec<_> = boxes[1..AT_ONCE].iter().map(|id| begin(*id)).collect();
         assert!(others.iter().all(Result::is_ok));
         assert_eq!(refused(boxes[AT_ONCE]), Some(429));
         others.pop();
@@ -171,18 +203,65 @@ mod tests {
         let (measuring, start) = (Measuring::default(), Instant::now());
         let (id, other) = (BoxId::random(), BoxId::random());
         let send = |id, after: Duration, bytes| {
-            measuring.begin(id, start + after).map(|turn| turn.sent(bytes)).map_err(|error| error.status())
+            let turn = measuring
+                .begin(id, Account::FIRST, start + after)
+                .map_err(|error| error.status().as_u16())?;
+            turn.sent(bytes);
+            turn.ended(start + after);
+            Ok::<(), u16>(())
         };
         let second = Duration::from_secs(1);
         assert_eq!(send(id, Duration::ZERO, BUDGET_BYTES - 1), Ok(()));
         // What is begun is ended.
         assert_eq!(send(id, second, 2), Ok(()));
-        assert_eq!(send(id, 2 * second, 1).map_err(|status| status.as_u16()), Err(429));
-        assert_eq!(send(id, WINDOW - second, 1).map_err(|status| status.as_u16()), Err(429));
+        assert_eq!(send(id, 2 * second, 1), Err(429));
+        assert_eq!(send(id, WINDOW - second, 1), Err(429));
         assert_eq!(send(other, WINDOW - second, 1), Ok(()));
         assert_eq!(send(id, WINDOW, 1), Ok(()));
         // Who is not measured any more is not remembered.
         assert_eq!(send(other, 10 * WINDOW, 1), Ok(()));
         assert_eq!(measuring.boxes().spent.len(), 1);
+    }
+
+    #[test]
+    fn the_boxes_of_one_account_leave_turns_to_others() {
+        let (measuring, now) = (Measuring::default(), Instant::now());
+        let begin = |account| measuring.begin(BoxId::random(), Account(account), now);
+        let mut slow: Vec<_> = (0..AT_ONCE).filter_map(|_| begin(1).ok()).collect();
+        assert_eq!(slow.len(), OF_AN_ACCOUNT);
+        assert!(begin(2).is_ok(), "another one has its turn");
+        assert_eq!(begin(1).err().map(|error| error.status().as_u16()), Some(429));
+        slow.pop();
+        assert!(begin(1).is_ok());
+    }
+
+    #[test]
+    fn a_box_that_trickles_has_so_much_time_in_ten_minutes() {
+        let (measuring, start) = (Measuring::default(), Instant::now());
+        let (id, honest) = (BoxId::random(), BoxId::random());
+        let begin = |id, at: Duration| {
+            measuring.begin(id, Account::FIRST, start + at).map_err(|error| error.status().as_u16())
+        };
+        let mut at = Duration::ZERO;
+        while at < BUDGET_TIME {
+            let turn = begin(id, at).unwrap_or_else(|status| panic!("{status} after {at:?}"));
+            turn.sent(1);
+            at += LIMIT;
+            turn.ended(start + at);
+        }
+        assert_eq!(begin(id, at).err(), Some(429));
+        // One that goes away in the middle has had it all.
+        let gone = BoxId::random();
+        for _ in 0..BUDGET_TIME.as_secs() / LIMIT.as_secs() {
+            drop(begin(gone, at));
+        }
+        assert_eq!(begin(gone, at).err(), Some(429));
+        // A measurement as a box makes it is a sixth of that.
+        for _ in 0..10 {
+            let turn = begin(honest, at).unwrap_or_else(|status| panic!("{status}"));
+            at += Duration::from_secs(10);
+            turn.ended(start + at);
+        }
+        assert!(begin(id, WINDOW).is_ok());
     }
 }
