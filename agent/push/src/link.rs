@@ -132,7 +132,8 @@ impl Link {
             Step::Read(0) => return Err(LinkError::Io(io::ErrorKind::UnexpectedEof.into())),
             Step::Read(_) => {
                 while self.session.next(&mut self.input).map_err(LinkError::Rtmp)?.is_some() {}
-                self.progress.acknowledged(self.session.acknowledged_bytes());
+                let longest = self.session.longest_acknowledgement();
+                self.progress.acknowledged(self.session.acknowledged_bytes(), longest);
             }
             Step::Took(None) => return Ok(false),
             Step::Took(Some(packet)) => {

@@ -18,7 +18,7 @@ pub(super) struct Progress {
     acknowledged_bytes: Option<u64>,
     /// What had been sent when the last acknowledgement came.
     sent_at_acknowledgement: u64,
-    /// The longest step between two acknowledgements: some servers choose their own.
+    /// The longest step of one acknowledgement: some servers choose their own.
     longest_step: u64,
     /// Since when it owes one: a window has been sent since the last.
     owed_since: Option<Instant>,
@@ -54,10 +54,11 @@ impl Progress {
         self.sent_bytes
     }
 
-    pub(super) fn acknowledged(&mut self, total: Option<u64>) {
+    /// Takes what the server says that it has, and the longest step that one of its acknowledgements ever made. What
+    /// several add that are read at once is none: after a burst it would be seconds of the stream.
+    pub(super) fn acknowledged(&mut self, total: Option<u64>, longest_step: u64) {
         let Some(total) = total.filter(|_| total != self.acknowledged_bytes) else { return };
-        let step = total.saturating_sub(self.acknowledged_bytes.unwrap_or(0));
-        self.longest_step = self.longest_step.max(step);
+        self.longest_step = longest_step;
         self.acknowledged_bytes = Some(total);
         self.sent_at_acknowledgement = self.sent_bytes;
         self.owed_since = None;

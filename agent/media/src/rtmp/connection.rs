@@ -34,6 +34,7 @@ pub(super) struct Connection {
     /// Our bytes that the peer says it has.
     peer_acknowledged_bytes: Option<u64>,
     last_acknowledgement: u32,
+    longest_acknowledgement: u64,
 }
 
 impl Connection {
@@ -48,11 +49,16 @@ impl Connection {
             acknowledged_at: 0,
             peer_acknowledged_bytes: None,
             last_acknowledgement: 0,
+            longest_acknowledgement: 0,
         }
     }
 
     pub(super) fn peer_acknowledged_bytes(&self) -> Option<u64> {
         self.peer_acknowledged_bytes
+    }
+
+    pub(super) fn longest_acknowledgement(&self) -> u64 {
+        self.longest_acknowledgement
     }
 
     pub(super) fn unfinished_bytes(&self) -> usize {
@@ -106,6 +112,7 @@ impl Connection {
         let step = sequence.wrapping_sub(self.last_acknowledgement);
         if step < 1 << 31 {
             self.last_acknowledgement = sequence;
+            self.longest_acknowledgement = self.longest_acknowledgement.max(u64::from(step));
             let total = self.peer_acknowledged_bytes.unwrap_or(0).saturating_add(u64::from(step));
             self.peer_acknowledged_bytes = Some(total);
         }

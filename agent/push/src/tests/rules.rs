@@ -215,25 +215,38 @@ fn a_server_hangs_when_it_acknowledges_or_takes_nothing() {
     assert_eq!(progress.hung(at(1990), true), None);
     assert_eq!(progress.hung(at(9000), false), None, "nothing waits");
     assert!(progress.hung(at(2000), true).unwrap().contains("taken nothing for 2.0 s"));
-    progress.acknowledged(Some(1000));
+    progress.acknowledged(Some(1000), 1000);
     progress.sent(at(100), 1000);
     assert_eq!((progress.unacknowledged_bytes(), progress.hung(at(9000), false)), (Some(1000), None));
     progress.sent(at(200), 1);
     progress.sent(at(900), 5000);
     assert_eq!(progress.hung(at(2199), false), None);
     // The same count again is no acknowledgement.
-    progress.acknowledged(Some(1000));
+    progress.acknowledged(Some(1000), 1000);
     let words = progress.hung(at(2200), false).unwrap();
     assert!(words.contains("7 kB sent and nothing acknowledged for 2.0 s"), "{words}");
     // This one acknowledges in steps of its own choice.
-    progress.acknowledged(Some(41_000));
+    progress.acknowledged(Some(41_000), 40_000);
     progress.sent(at(3000), 40_000);
     assert_eq!(progress.hung(at(60_000), false), None);
     progress.sent(at(60_000), 1);
     assert_eq!(progress.hung(at(61_000), false), None);
     assert!(progress.hung(at(62_000), false).is_some());
-    progress.acknowledged(Some(60_000));
+    progress.acknowledged(Some(60_000), 40_000);
     assert_eq!(progress.hung(at(62_000), false), None);
+}
+
+#[test]
+fn a_burst_that_is_acknowledged_at_once_makes_nobody_wait_longer() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut progress = Progress::new(start, 12_000, Duration::from_secs(2));
+    // The two seconds since the last key frame, whose acknowledgements are read together.
+    progress.sent(at(0), 780_000);
+    progress.acknowledged(Some(780_000), 16_000);
+    progress.sent(at(40), 16_001);
+    assert_eq!(progress.hung(at(2039), false), None);
+    assert!(progress.hung(at(2040), false).is_some());
 }
 
 proptest! {
@@ -256,8 +269,8 @@ proptest! {
             sent = carried + buffered;
             let arrived = bytes_per_s * ms.saturating_sub(delay_ms) / 1000;
             if arrived - acknowledged >= u64::from(window) {
-                acknowledged = arrived;
-                progress.acknowledged(Some(arrived));
+                let before = std::mem::replace(&mut acknowledged, arrived);
+                progress.acknowledged(Some(arrived), arrived - before);
             }
             prop_assert_eq!(progress.hung(now, true), None, "after {} ms", ms);
         }

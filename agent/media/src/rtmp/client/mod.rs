@@ -116,6 +116,12 @@ impl ClientSession {
         self.connection.peer_acknowledged_bytes()
     }
 
+    /// The most bytes that one acknowledgement added: of several that arrive together each counts by itself.
+    #[must_use]
+    pub fn longest_acknowledgement(&self) -> u64 {
+        self.connection.longest_acknowledgement()
+    }
+
     #[must_use]
     pub fn is_publishing(&self) -> bool {
         matches!(self.state, State::Publishing { .. })

@@ -71,6 +71,14 @@ fn acknowledgements_follow_what_is_sent() {
         last = now;
     }
     assert!((235_000..250_000).contains(&last), "{last}");
+    // Many that arrive together are no long one.
+    for ms in 20..40 {
+        pair.client.send(&frame(Track::Video, 1, ms, 0, true, 12_000)).unwrap();
+    }
+    pair.run().unwrap();
+    let more = pair.client.acknowledged_bytes().unwrap() - last;
+    let longest = pair.client.longest_acknowledgement();
+    assert!(more > 200_000 && (10_000..20_000).contains(&longest), "{longest} of {more}");
 }
 
 /// A client by hand: says what our own never would.
