@@ -77,7 +77,7 @@ async fn click_and_flash_stay_together_where_the_clock_of_sound_is_off() {
 async fn stays_together(clock: &str) {
     let (encoder, mut subscriber) = start(agent(), &[clock], AudioConfig::default());
     let packets = read(&mut subscriber, 18).await;
-    let trouble = encoder.status().borrow().stats.trouble.clone();
+    let trouble = encoder.status().borrow().stats.sound_trouble.clone();
     encoder.stop().await;
     assert_eq!(trouble, None);
 
@@ -217,7 +217,7 @@ async fn an_alsa_input_is_heard_and_its_absence_is_told() {
     says(&encoder, "the tone, and only that", |status| {
         let level = &status.stats.levels;
         status.stats.signal.audio
-            && status.stats.trouble.is_none()
+            && status.stats.sound_trouble.is_none()
             && level.len() == 2
             && (level[0].peak_dbfs + 14.0).abs() < 0.3
             && (level[0].rms_dbfs + 17.0).abs() < 0.3
@@ -241,7 +241,7 @@ async fn an_alsa_input_is_heard_and_its_absence_is_told() {
     assert!(tones > 80, "{tones} % of the sound is the tone, which begins at {from_ns} ns");
 
     card.is_away.store(true, Ordering::Relaxed);
-    let words = |status: &MediaStatus| status.stats.trouble.clone().unwrap_or_default();
+    let words = |status: &MediaStatus| status.stats.sound_trouble.clone().unwrap_or_default();
     let status = says(&encoder, "silence", |status| words(status).contains("gives no sound")).await;
     assert!(!status.stats.signal.audio && words(&status).starts_with("audio.device: stage"), "{status:?}");
     assert_eq!(status.restarts, 0, "the stream goes on");
@@ -257,8 +257,8 @@ async fn an_alsa_input_is_heard_and_its_absence_is_told() {
 async fn an_alsa_input_that_is_missing_costs_nothing_but_its_sound() {
     let audio = AudioConfig { device: Some("hw:99,0".to_owned()), ..AudioConfig::default() };
     let (encoder, mut subscriber) = start(agent(), &[], audio);
-    let status = says(&encoder, "what is missing", |status| status.stats.trouble.is_some()).await;
-    let words = status.stats.trouble.unwrap_or_default();
+    let status = says(&encoder, "what is missing", |status| status.stats.sound_trouble.is_some()).await;
+    let words = status.stats.sound_trouble.unwrap_or_default();
     let fix = if has_alsa() { "arecord -l" } else { "install the package gstreamer1.0-alsa" };
     assert!(words.starts_with("audio.device: ") && words.contains(fix), "{words}");
     assert!(!status.stats.signal.audio && status.restarts == 0);

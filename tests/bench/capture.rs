@@ -18,7 +18,7 @@ const WINDOW: Duration = Duration::from_secs(15);
 const START: Duration = Duration::from_secs(20);
 
 /// Forty seconds of real footage in 720p30, made once.
-async fn clip() -> Result<PathBuf> {
+pub(crate) async fn clip() -> Result<PathBuf> {
     footage::clip("720p30.mp4", (1280, 720, 30), 40, 4, &["-b:v", "5M"]).await
 }
 

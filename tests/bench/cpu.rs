@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use stagebox_tests::house::memory;
 use tokio::time::sleep;
 
 /// Fields of `/proc/<id>/stat` after the name (proc(5)): 2 is the parent, 12 to 15 the times.
@@ -58,10 +59,5 @@ pub(crate) fn so_far(root: Option<u32>) -> Result<f64> {
 /// Resident memory of `root` and its descendants in MiB.
 pub(crate) fn resident_mib(root: Option<u32>) -> Result<f64> {
     let root = root.context("the process has ended")?;
-    let kib = |id: u32| {
-        let text = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.to_owned();
-        line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok()
-    };
-    Ok(family(root).iter().filter_map(|stat| kib(stat.id)).sum::<f64>() / 1024.0)
+    Ok(family(root).iter().filter_map(|stat| memory::resident_mib(stat.id)).sum())
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// The table's first line.
 pub(crate) const HEAD: &str =
-    "figure                               ours        peer     ratio   target  unit";
+    "figure                               ours        peer     ratio   target          unit";
 
 /// A figure of ours and, where there is one, the peer's on the same work.
 #[derive(Debug, Clone, Serialize)]
@@ -61,10 +61,21 @@ impl Figure {
         Self { better: "higher", ..Self::lower(figure, pairs, target, unit) }
     }
 
+    /// Whether it is as good as it should be; none where nobody said how good that is.
+    pub(crate) fn is_met(&self) -> Option<bool> {
+        let (target, value) = (self.target?, self.ratio.unwrap_or(self.ours));
+        Some(if self.better == "higher" { value >= target } else { value <= target })
+    }
+
     /// A figure of which less is better and which has no peer.
     pub(crate) fn absolute(figure: &str, ours: f64, target: Option<f64>, unit: &'static str) -> Self {
         Self { figure: figure.into(), ours, peer: None, ratio: None, target, better: "lower", unit }
     }
+}
+
+/// The largest value.
+pub(crate) fn worst(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(f64::NAN, f64::max)
 }
 
 /// The value in the middle; of an even number the higher of the two.
@@ -79,9 +90,14 @@ impl std::fmt::Display for Figure {
         let optional = |value: Option<f64>, digits: usize| {
             value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
         };
+        let met = match self.is_met() {
+            Some(true) => "met",
+            Some(false) => "missed",
+            None => "",
+        };
         write!(
             formatter,
-            "{:<28} {:>12.4}  {:>10}  {:>8}  {:>7}  {}",
+            "{:<28} {:>12.4}  {:>10}  {:>8}  {:>7}  {met:<6}  {}",
             self.figure,
             self.ours,
             optional(self.peer, 4),

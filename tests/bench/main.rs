@@ -4,11 +4,15 @@
 mod api;
 mod av;
 mod capture;
+mod commands;
 mod cpu;
+mod crash;
 mod crowd;
 mod delivery;
+mod door;
 mod failover;
 mod figure;
+mod flv;
 mod footage;
 mod foreign;
 mod glass;
@@ -17,12 +21,18 @@ mod ingest;
 mod item;
 mod ladder;
 mod live;
+mod memory;
+mod network;
+mod outages;
 mod packaging;
+mod panel;
 mod postgres;
 mod powercut;
 mod queue;
 mod redb_peer;
+mod servers;
 mod simulcast;
+mod stand;
 mod start;
 mod store;
 mod viewer;
@@ -41,23 +51,26 @@ use figure::Figure;
 #[derive(Debug, Parser)]
 #[command(name = "./run bench", about = "Figures beside a peer's on the same work")]
 struct Arguments {
-    /// Which figures; all by default.
+    /// Which figures; all by default. `faults` are all of the box's.
     names: Vec<String>,
     /// Writes the figures as JSON lines too.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Runs of each side; the median counts.
-    #[arg(long, default_value_t = 3)]
-    runs: usize,
-    /// How long sound and picture are compared (av).
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=120))]
-    minutes: u32,
+    /// Runs of each side, of which the median counts (3); power cuts (200).
+    #[arg(long)]
+    runs: Option<usize>,
+    /// How long sound and picture are compared (av, 20), and how long there are outages (outages, 10).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=120))]
+    minutes: Option<u32>,
     /// Be the ingest server that is measured.
     #[arg(long, hide = true)]
     sink: Option<SocketAddr>,
     /// Be the process that reads in a store.
     #[arg(long, hide = true)]
     store_reader: Option<PathBuf>,
+    /// Have the outages in the network that this runs in.
+    #[arg(long, hide = true)]
+    outages_inside: bool,
     /// Be one of the processes that work a queue off.
     #[arg(long, hide = true)]
     queue_worker: Option<String>,
@@ -85,11 +98,24 @@ const NAMES: &[&str] = &[
     "postgres",
     "postgres-million",
     "queue",
+    "commands",
+    "golive",
+    "servers",
+    "outages",
+    "crash",
+    "memory",
     "powercut",
 ];
 
+/// What a box does about orders and faults.
+const FAULTS: &[&str] = &["commands", "golive", "servers", "outages", "crash", "memory", "powercut"];
+
+const RUNS: usize = 3;
+const AV_MINUTES: u32 = 20;
+const OUTAGES_MINUTES: u32 = 10;
+
 async fn measure(name: &str, arguments: &Arguments) -> Result<Vec<Figure>> {
-    let runs = arguments.runs.max(1);
+    let runs = arguments.runs.unwrap_or(RUNS).max(1);
     match name {
         "box" => capture::measure(runs).await,
         "ingest" => ingest::measure(runs).await,
@@ -107,12 +133,18 @@ async fn measure(name: &str, arguments: &Arguments) -> Result<Vec<Figure>> {
         "postgres-million" => postgres::million(runs).await,
         "queue" => queue::measure(runs).await,
         "glass" => glass::measure(runs).await,
-        "av" => av::measure(arguments.minutes).await,
+        "av" => av::measure(arguments.minutes.unwrap_or(AV_MINUTES)).await,
         "start" => start::measure(runs).await,
         "failover" => failover::measure(runs).await,
         "item" => item::measure().await,
-        "powercut" => powercut::measure().await,
-        _ => bail!("no figure '{name}'; there are: {}", NAMES.join(", ")),
+        "commands" => commands::measure().await,
+        "golive" => servers::starts().await,
+        "servers" => servers::faults().await,
+        "outages" => outages::measure(arguments.minutes.unwrap_or(OUTAGES_MINUTES)).await,
+        "crash" => crash::measure().await,
+        "memory" => memory::measure().await,
+        "powercut" => powercut::measure(arguments.runs.unwrap_or(powercut::MOMENTS).max(1)).await,
+        _ => bail!("no figure '{name}'; there are: {}, and faults", NAMES.join(", ")),
     }
 }
 
@@ -126,10 +158,16 @@ async fn run(arguments: &Arguments) -> Result<()> {
     if let Some(url) = &arguments.queue_worker {
         return queue::worker(url).await;
     }
+    if arguments.outages_inside {
+        let outcome = outages::inside(arguments.minutes.unwrap_or(OUTAGES_MINUTES), true).await?;
+        println!("{}", serde_json::to_string(&outcome)?);
+        return Ok(());
+    }
     let names: Vec<&str> = if arguments.names.is_empty() {
         NAMES.to_vec()
     } else {
-        arguments.names.iter().map(String::as_str).collect()
+        let named = arguments.names.iter().map(String::as_str);
+        named.flat_map(|name| if name == "faults" { FAULTS.to_vec() } else { vec![name] }).collect()
     };
     let mut json = arguments
         .json

@@ -5,11 +5,12 @@ use stagebox_tests::powercut::{MOST_LOST_S, moments};
 
 use super::figure::Figure;
 
-const MOMENTS: usize = 200;
+/// Where nobody says how many.
+pub(crate) const MOMENTS: usize = 200;
 const MOMENTS_OF_A_RUN: usize = 8;
 
-pub(crate) async fn measure() -> Result<Vec<Figure>> {
-    let moments = moments(1, MOMENTS, MOMENTS_OF_A_RUN).await?;
+pub(crate) async fn measure(count: usize) -> Result<Vec<Figure>> {
+    let moments = moments(1, count, MOMENTS_OF_A_RUN).await?;
     Ok(vec![
         Figure::absolute("Lost at a power cut, median", moments.median_s(), Some(MOST_LOST_S), "s"),
         Figure::absolute("Lost at a power cut, worst", moments.worst_s(), Some(MOST_LOST_S), "s"),

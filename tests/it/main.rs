@@ -8,6 +8,7 @@ mod configuration;
 mod disk;
 mod duties;
 mod encoders;
+mod figures;
 mod foreign;
 mod healing;
 mod hush;

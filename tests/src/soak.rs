@@ -1,5 +1,7 @@
 //! `./run soak`: the whole job for as long as asked, with a part killed every little while.
 
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -8,14 +10,19 @@ use nix::unistd::Pid;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
+use stagebox_tests::house::memory::{FLAT_MIB, Growth, resident_mib};
 use stagebox_tests::house::probe::{self, Stream};
 use stagebox_tests::house::{Agent, AgentOptions, Cloud, CloudOptions, child_of, last_segment, wait_until};
 use stagebox_tests::powercut::{self, End, Part};
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 const STEP: Duration = Duration::from_secs(60);
 const PAUSE_S: std::ops::Range<u64> = 5..25;
 const FRAME_US: i64 = 66_667;
+
+/// The memory of the box that nobody kills is looked at so often.
+const SAMPLE: Duration = Duration::from_secs(2);
 
 /// What is killed with kill -9.
 const PARTS: [&str; 5] = ["agent", "media", "cloud", "mosquitto", "worker"];
@@ -29,9 +36,9 @@ pub(crate) async fn run(minutes: u64, seed: u64) -> Result<()> {
     let mut agent = Agent::start(directory.path(), &cloud, &options).await?;
     let event = cloud.api.post("events", &json!({ "title": "Soak", "device_id": agent.id })).await?;
     let event = event["id"].as_str().context("the event has an id")?.to_owned();
-    for command in ["start_recording", "start_stream"] {
-        wait_until(command, STEP, || async { Ok(agent.command(&cloud, command).await.ok()) }).await?;
-    }
+    live_and_recording(&agent, &cloud).await?;
+    let steady = steady_box(&directory.path().join("steady"), &cloud).await?;
+    let memory = Memory::of(steady.process.id().context("the box that nobody kills has ended")?);
     cloud.api.wait_receiving(&event, "main", STEP).await?;
     cloud.api.set_status(&event, "started").await?;
     let begun = Instant::now();
@@ -60,7 +67,59 @@ pub(crate) async fn run(minutes: u64, seed: u64) -> Result<()> {
         ensure!(gaps.is_empty(), "{}: {gaps:?}", file.display());
     }
     println!("{rounds} parts killed; the event has its item, {} recordings are whole.", files.len());
+    println!("{}", memory.told());
     Ok(())
+}
+
+async fn live_and_recording(agent: &Agent, cloud: &Cloud) -> Result<()> {
+    for command in ["start_recording", "start_stream"] {
+        wait_until(command, STEP, || async { Ok(agent.command(cloud, command).await.ok()) }).await?;
+    }
+    Ok(())
+}
+
+/// A second box of which no part is killed, though its cloud, its broker and its servers are: its memory is to stay.
+async fn steady_box(directory: &Path, cloud: &Cloud) -> Result<Agent> {
+    let options = AgentOptions { width: 320, height: 180, bitrate_kbps: 400, ..AgentOptions::default() };
+    let agent = Agent::start(directory, cloud, &options).await?;
+    cloud.api.post("events", &json!({ "title": "Steady", "device_id": agent.id })).await?;
+    live_and_recording(&agent, cloud).await?;
+    Ok(agent)
+}
+
+/// A process's memory, looked at until it is dropped.
+struct Memory {
+    samples_mib: Arc<Mutex<Vec<f64>>>,
+    _end: DropGuard,
+}
+
+impl Memory {
+    fn of(id: u32) -> Self {
+        let samples_mib = Arc::<Mutex<Vec<f64>>>::default();
+        let (kept, end) = (Arc::clone(&samples_mib), CancellationToken::new());
+        tokio::spawn(end.clone().run_until_cancelled_owned(async move {
+            let mut beat = interval(SAMPLE);
+            while let Some(mib) = resident_mib(id) {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(mib);
+                beat.tick().await;
+            }
+        }));
+        Self { samples_mib, _end: end.drop_guard() }
+    }
+
+    fn told(&self) -> String {
+        let samples = self.samples_mib.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(growth) = Growth::of(&samples) else {
+            return "The soak was too short for memory.".to_owned();
+        };
+        format!(
+            "The agent that nobody killed: {:.1} MiB in the second quarter, {:.1} MiB in the last, {} (target: at most \
+             {FLAT_MIB} MiB more).",
+            growth.second_quarter_mib,
+            growth.last_quarter_mib,
+            if growth.is_flat() { "met" } else { "missed" },
+        )
+    }
 }
 
 async fn kill_part(part: &str, mut cloud: Cloud, mut agent: Agent) -> Result<(Cloud, Agent)> {

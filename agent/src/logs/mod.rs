@@ -208,8 +208,10 @@ mod tests {
         before.take(LogLevel::Info, "stagebox", "first");
         assert_eq!(text(&before.packed(60, LogLevel::Info)).matches("first").count(), 1);
         // What comes from memory may not be on disk yet.
-        let is_written =
-            |_| before.0.files.get().unwrap().read().iter().any(|line| line.text.contains("first"));
+        let is_written = |_| {
+            let written = before.0.files.get().unwrap().read();
+            written.before_this_run.iter().chain(&written.in_this_run).any(|line| line.text.contains("first"))
+        };
         assert!((0..30).any(is_written), "the disk takes nothing");
         drop(before);
         // A line that a power cut tore.

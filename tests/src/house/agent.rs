@@ -37,6 +37,8 @@ pub struct AgentOptions {
     pub tls: Option<String>,
     /// What the process and its children find in their environment.
     pub environment: Vec<(String, OsString)>,
+    /// A program with its words that becomes the box's process, `nsenter` for instance.
+    pub within: Vec<OsString>,
     /// TOML that follows what [`Agent::start`] writes itself.
     pub extra: String,
 }
@@ -53,6 +55,7 @@ impl Default for AgentOptions {
             video: String::new(),
             tls: None,
             environment: Vec::new(),
+            within: Vec::new(),
             extra: String::new(),
         }
     }
@@ -65,6 +68,7 @@ pub struct Agent {
     pub id: String,
     directory: PathBuf,
     environment: Vec<(String, OsString)>,
+    within: Vec<OsString>,
 }
 
 impl Agent {
@@ -90,7 +94,7 @@ impl Agent {
             text("secret"),
         );
         Self::write(directory, options, &section)?;
-        Self::launch(directory, &text("id"), &options.environment)
+        Self::launch(directory, &text("id"), &options.environment, &options.within)
     }
 
     /// Starts a box that knows no cloud.
@@ -99,7 +103,7 @@ impl Agent {
     /// When the process cannot be started.
     pub fn start_alone(directory: &Path, options: &AgentOptions) -> Result<Self> {
         Self::write(directory, options, "")?;
-        Self::launch(directory, "", &options.environment)
+        Self::launch(directory, "", &options.environment, &options.within)
     }
 
     /// Starts the box again with the data that it had.
@@ -107,9 +111,9 @@ impl Agent {
     /// # Errors
     /// When the process cannot be started.
     pub fn restart(self) -> Result<Self> {
-        let Self { process, id, directory, environment } = self;
+        let Self { process, id, directory, environment, within } = self;
         drop(process);
-        Self::launch(&directory, &id, &environment)
+        Self::launch(&directory, &id, &environment, &within)
     }
 
     fn write(directory: &Path, options: &AgentOptions, section: &str) -> Result<()> {
@@ -134,13 +138,26 @@ impl Agent {
         fs::write(own.join("agent.toml"), config).context("writing agent.toml")
     }
 
-    fn launch(directory: &Path, id: &str, environment: &[(String, OsString)]) -> Result<Self> {
-        let mut command = Command::new(binary("stagebox-agent")?);
+    fn launch(
+        directory: &Path,
+        id: &str,
+        environment: &[(String, OsString)],
+        within: &[OsString],
+    ) -> Result<Self> {
+        let program = binary("stagebox-agent")?;
+        let mut command = match within {
+            [] => Command::new(program),
+            [first, words @ ..] => {
+                let mut command = Command::new(first);
+                command.args(words).arg(program);
+                command
+            }
+        };
         command.arg("--config").arg(directory.join("box/agent.toml"));
         command.envs(environment.iter().cloned());
         let process = Process::start("box", &directory.join("logs"), command)?;
-        let environment = environment.to_vec();
-        Ok(Self { process, id: id.to_owned(), directory: directory.to_owned(), environment })
+        let (environment, within) = (environment.to_vec(), within.to_vec());
+        Ok(Self { process, id: id.to_owned(), directory: directory.to_owned(), environment, within })
     }
 
     /// The panel's socket.

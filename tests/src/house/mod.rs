@@ -5,6 +5,7 @@ mod agent;
 mod api;
 mod cloud;
 pub mod line;
+pub mod memory;
 pub mod peer;
 pub mod playlist;
 pub mod postgres;

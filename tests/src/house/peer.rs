@@ -40,8 +40,9 @@ impl Nginx {
     /// # Errors
     /// As [`Nginx::rtmp`].
     pub async fn rtmp_with(directory: &Path, name: &str, port: u16, applications: &str) -> Result<Self> {
-        let rtmp =
-            format!("rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096; {applications} }} }}");
+        let rtmp = format!(
+            "rtmp {{ access_log off; server {{ listen 127.0.0.1:{port}; chunk_size 4096; {applications} }} }}"
+        );
         Self::start(directory, name, port, 256, &rtmp).await
     }
 
