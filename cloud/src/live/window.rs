@@ -292,14 +292,25 @@ impl Window {
         Some(if view.iframes { playlist.render_iframes() } else { playlist.render() })
     }
 
-    /// Writes the list of renditions; `None` while there are none.
+    /// Writes the list of renditions; `None` while there are none, or not all that begin together.
     pub(crate) fn master(&self, plain: bool) -> Option<String> {
+        if self.awaits_sound() {
+            return None;
+        }
         master(
             &self.lanes.iter().filter(|(_, lane)| lane.is_there()).filter_map(|(name, lane)| {
                 Some((*name, lane.description.as_ref()?, self.rates(*name, lane)))
             }),
             plain,
         )
+    }
+
+    /// Whether sound is announced that has not begun, while the first segment grows: a player that was given the pictures
+    /// alone would stay without it.
+    fn awaits_sound(&self) -> bool {
+        let is_announced = |lane: &Lane| lane.description.is_some() && !lane.has_begun();
+        self.lanes.iter().any(|(name, lane)| !name.is_video() && is_announced(lane))
+            && self.lanes.values().all(|lane| lane.segments.is_empty())
     }
 
     /// Tells how high the bit rate of a rendition can be, which is more than what was measured so far.

@@ -191,6 +191,28 @@ fn init(window: &mut Window, rendition: Rendition, init: u32) {
 }
 
 #[test]
+fn the_list_waits_for_the_sound_that_begins_with_the_pictures() {
+    let part = |window: &mut Window, rendition| {
+        window.apply(Packaged::Part { rendition, segment: segment(0, 1), data: Bytes::from_static(b"000") });
+    };
+    let begun = || {
+        let mut window = window();
+        init(&mut window, SOURCE, 0);
+        init(&mut window, Rendition::Audio, 0);
+        part(&mut window, SOURCE);
+        window
+    };
+    let mut window = begun();
+    assert_eq!(window.master(false), None, "the pictures alone");
+    part(&mut window, Rendition::Audio);
+    assert!(window.master(false).unwrap().contains("TYPE=AUDIO"));
+    // Sound that does not come is waited for as long as the first segment takes.
+    let mut window = begun();
+    window.apply(Packaged::Close { rendition: SOURCE, segment: segment(0, 1) });
+    assert!(!window.master(false).unwrap().contains("TYPE=AUDIO"));
+}
+
+#[test]
 fn a_rendition_with_nothing_at_its_end_is_none_to_begin_with() {
     const SMALL: Rendition = Rendition::Scaled(180);
     let mut window = window();
