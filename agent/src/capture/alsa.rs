@@ -12,7 +12,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::adjust::{lacks, pick};
-use super::file::channels_of;
+use super::file::{channels_of, into_samples};
 use super::{CHANNELS, CaptureError, SAMPLE_RATE, element};
 use crate::clock::monotonic_ns;
 use crate::config::ChannelPair;
@@ -197,16 +197,8 @@ fn build(
             Ok(gst::FlowSuccess::Ok)
         })
         .build();
-    let sink = gst_app::AppSink::builder()
-        .caps(&caps)
-        .sync(false)
-        .max_buffers(4)
-        .enable_last_sample(false)
-        .callbacks(callbacks)
-        .build();
-    let convert = element("audioconvert", BASE)?;
-    let resample = element("audioresample", BASE)?;
-    let chain = [source.clone(), filter.clone(), convert, resample, sink.upcast()];
+    let [convert, resample, sink] = into_samples(&caps, callbacks)?;
+    let chain = [source.clone(), filter.clone(), convert, resample, sink];
     let pipeline = gst::Pipeline::new();
     pipeline.add_many(&chain)?;
     gst::Element::link_many(&chain)?;

@@ -347,14 +347,22 @@ fn sound_chain(decoder: &Arc<Decoder>) -> Result<Vec<gst::Element>, CaptureError
         })
         .eos(move |_| end.set(|state| state.sound = Lane::Ended))
         .build();
+    Ok(into_samples(&caps, callbacks)?.into())
+}
+
+/// The end of a chain of sound: whatever comes is brought to `caps` and handed on, as it comes.
+pub(super) fn into_samples(
+    caps: &gst::Caps,
+    callbacks: gst_app::AppSinkCallbacks,
+) -> Result<[gst::Element; 3], CaptureError> {
     let sink = gst_app::AppSink::builder()
-        .caps(&caps)
+        .caps(caps)
         .sync(false)
         .max_buffers(4)
         .enable_last_sample(false)
         .callbacks(callbacks)
         .build();
-    Ok(vec![element("audioconvert", BASE)?, element("audioresample", BASE)?, sink.upcast()])
+    Ok([element("audioconvert", BASE)?, element("audioresample", BASE)?, sink.upcast()])
 }
 
 /// How many channels a sample of sound has.

@@ -10,7 +10,7 @@ pub(crate) mod reach;
 mod report;
 mod standby;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use stagebox_media::rtmp::StreamInfo;
 use stagebox_protocol::telemetry::OutputRole;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use stagebox_protocol::telemetry::{OutputState, OutputStatus};
 use stagebox_push::{ConnectError, Connector as _, StreamKey, Target};
 use tokio::net::TcpListener;
@@ -13,8 +13,8 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::trust::Fingerprint;
 
-#[tokio::test]
-async fn a_box_says_in_its_own_words_whom_it_does_not_believe() {
+/// A server with a certificate that nobody signed but itself, and that certificate.
+pub(crate) fn self_signed() -> (TlsAcceptor, CertificateDer<'static>) {
     let key = KeyPair::generate().unwrap();
     let certificate =
         CertificateParams::new(vec!["live.example".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -26,10 +26,15 @@ async fn a_box_says_in_its_own_words_whom_it_does_not_believe() {
         .with_no_client_auth()
         .with_single_cert(vec![der.clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
         .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), der)
+}
+
+#[tokio::test]
+async fn a_box_says_in_its_own_words_whom_it_does_not_believe() {
+    let (acceptor, der) = self_signed();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        let acceptor = TlsAcceptor::from(Arc::new(config));
         loop {
             let (tcp, _) = listener.accept().await.unwrap();
             let _ = acceptor.accept(tcp).await;

@@ -107,10 +107,15 @@ impl Player {
             if reached(&status) {
                 return status;
             }
-            self.play(fixture, 40);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.moment(fixture).await;
         }
         panic!("it stays at {:?}", fixture.recorder.status().borrow());
+    }
+
+    /// Plays 40 ms at twice their pace: a source has one, and the recorder's queue an end.
+    pub(super) async fn moment(&mut self, fixture: &Fixture) {
+        self.play(fixture, 40);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     /// Nothing that was given is missing in these files.
@@ -133,6 +138,18 @@ pub(super) fn on_usb(status: &RecorderStatus) -> bool {
 
 pub(super) fn on_own(status: &RecorderStatus) -> bool {
     status.state == RecorderState::Recording && status.disk.as_deref() == Some("internal")
+}
+
+/// A box that records onto a stick.
+pub(super) async fn recording() -> (Fixture, Plug, Player) {
+    let root = tempfile::tempdir().unwrap();
+    let plug = Plug::new(root.path(), root.path().join("mountinfo"));
+    plug.table(Some(40));
+    let fixture = Fixture::with(root, |dir| config(dir, &plug.places));
+    let mut player = Player::new(&fixture);
+    fixture.recorder.start();
+    player.until(&fixture, |status| on_usb(status) && status.frames > 20).await;
+    (fixture, plug, player)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,8 +182,7 @@ async fn a_disk_that_fails_costs_no_frame_and_is_not_trusted_again_until_it_is_p
     plug.table(None);
     let same = |status: &RecorderStatus| !on_own(status);
     for _ in 0..60 {
-        player.play(&fixture, 40);
-        tokio::time::sleep(Duration::from_millis(25)).await;
+        player.moment(&fixture).await;
         assert!(!same(&fixture.recorder.status().borrow()), "nothing else is to be seen");
     }
     plug.table(Some(41));
@@ -182,13 +198,7 @@ async fn a_disk_that_fails_costs_no_frame_and_is_not_trusted_again_until_it_is_p
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_usb_disk_costs_no_frame_and_is_taken_again_once_it_has_room() {
-    let root = tempfile::tempdir().unwrap();
-    let plug = Plug::new(root.path(), root.path().join("mountinfo"));
-    plug.table(Some(40));
-    let fixture = Fixture::with(root, |dir| config(dir, &plug.places));
-    let mut player = Player::new(&fixture);
-    fixture.recorder.start();
-    player.until(&fixture, |status| on_usb(status) && status.frames > 20).await;
+    let (fixture, plug, mut player) = recording().await;
     fixture.usb_free.store(1 << 20, Ordering::Relaxed);
     let status = player.until(&fixture, on_own).await;
     assert!(status.disk_error.as_ref().unwrap().contains("USB STICK is full"), "{status:?}");

@@ -7,23 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::RecorderState;
-use super::disk_tests::{Player, Plug, config, on_own, on_usb};
+use super::disk_tests::{on_own, recording};
 use super::tests::{FICKLE, Fixture};
 
 const NONE: u64 = 1 << 20;
 const MUCH: u64 = 1 << 40;
-
-/// A box that records onto a stick.
-async fn recording() -> (Fixture, Plug, Player) {
-    let root = tempfile::tempdir().unwrap();
-    let plug = Plug::new(root.path(), root.path().join("mountinfo"));
-    plug.table(Some(40));
-    let fixture = Fixture::with(root, |dir| config(dir, &plug.places));
-    let mut player = Player::new(&fixture);
-    fixture.recorder.start();
-    player.until(&fixture, |status| on_usb(status) && status.frames > 20).await;
-    (fixture, plug, player)
-}
 
 async fn stop(fixture: &Fixture) {
     let ended = tokio::time::timeout(Duration::from_secs(20), fixture.recorder.stop()).await;
@@ -42,8 +30,7 @@ async fn with_both_disks_full_it_has_failed_until_one_has_room() {
     let begun = Instant::now();
     let same = |status: &super::RecorderStatus| status.state != RecorderState::Failed;
     while begun.elapsed() < Duration::from_secs(7) {
-        player.play(&fixture, 40);
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        player.moment(&fixture).await;
         let status = fixture.recorder.status().borrow().clone();
         assert!(!same(&status) && status.file.is_none(), "{status:?}");
     }

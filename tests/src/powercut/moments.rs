@@ -10,15 +10,13 @@ use anyhow::{Context, Result, anyhow, ensure};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use stagebox_agent::durable::Durable;
-use stagebox_agent::record::RecorderState;
 use stagebox_media::{Epoch, Frame, Packet, Track};
 use stagebox_powercut::{Loss, Tree};
-use stagebox_push::Hub;
 use tokio::time::{Instant, sleep_until};
 
 use super::clip::{self, Clip, FPS};
 use super::movies;
-use super::recorder::{TAKES, mended, reach, recorder, take_plays};
+use super::recorder::{TAKES, begin, mended, take_plays};
 use super::run::Run;
 use super::writer::{Order, say};
 use super::{Part, disk};
@@ -127,12 +125,7 @@ pub(super) async fn write(order: &Order) -> Result<()> {
     let durable = Durable::open(&order.folder.join("box/data"))?;
     let mut random = StdRng::seed_from_u64(order.seed);
     for take in 1..=TAKES {
-        let hub = Hub::new();
-        let recorder = recorder(&order.folder, &hub, &durable)?;
-        recorder.start();
-        let mut status = recorder.status();
-        reach(&mut status, |status| status.state == RecorderState::Starting).await?;
-        clip.configs(Epoch(take)).for_each(|config| hub.publish(config));
+        let (hub, recorder) = begin(&order.folder, &durable, &clip, take).await?;
         let count = random.random_range(20..clip.frames.len());
         let (begun, first_ns) = (Instant::now(), clip.frames.first().map_or(0, |frame| frame.dts_ns));
         for number in 0..count {

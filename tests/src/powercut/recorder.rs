@@ -47,12 +47,8 @@ pub(super) async fn write(order: &Order) -> Result<()> {
     let durable = Durable::open(&order.folder.join("box/data"))?;
     let mut random = StdRng::seed_from_u64(order.seed);
     for take in (0..TAKES).map(|number| 1 + number + order.run * TAKES) {
-        let hub = Hub::new();
-        let recorder = recorder(&order.folder, &hub, &durable)?;
-        recorder.start();
+        let (hub, recorder) = begin(&order.folder, &durable, &clip, take).await?;
         let mut status = recorder.status();
-        reach(&mut status, |status| status.state == RecorderState::Starting).await?;
-        clip.configs(Epoch(take)).for_each(|config| hub.publish(config));
         let count = random.random_range(20..clip.frames.len());
         for number in 0..count {
             let frame = clip.frame(number, Epoch(take)).context("a clip's frame")?;
@@ -68,6 +64,21 @@ pub(super) async fn write(order: &Order) -> Result<()> {
         say(&format!("stopped {take} {count}"))?;
     }
     Ok(())
+}
+
+/// A take that is about to begin: a recorder that has been told the clip's configuration.
+pub(super) async fn begin(
+    root: &Path,
+    durable: &Durable,
+    clip: &Clip,
+    take: u64,
+) -> Result<(Hub, RecorderHandle)> {
+    let hub = Hub::new();
+    let recorder = recorder(root, &hub, durable)?;
+    recorder.start();
+    reach(&mut recorder.status(), |status| status.state == RecorderState::Starting).await?;
+    clip.configs(Epoch(take)).for_each(|config| hub.publish(config));
+    Ok((hub, recorder))
 }
 
 pub(super) async fn reach(

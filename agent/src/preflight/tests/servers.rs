@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
-use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
 use stagebox_media::rtmp::{ServerConfig, ServerSession};
 use stagebox_protocol::preflight::PreflightVerdict::{self, Fail, Pass};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -13,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::super::server::look;
+use crate::push::tests::self_signed;
 use crate::trust::{Fingerprint, Trust};
 
 /// A server of our own; `published` counts whoever wants to publish.
@@ -103,18 +102,8 @@ async fn what_a_server_lacks_is_told() {
 
 #[tokio::test]
 async fn whom_the_box_does_not_trust_it_does_not_send_to() {
-    let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(vec!["live.example".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let der = certificate.der().clone();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![der.clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-        .unwrap();
-    let (port, published) = server(Some(TlsAcceptor::from(Arc::new(config)))).await;
+    let (acceptor, der) = self_signed();
+    let (port, published) = server(Some(acceptor)).await;
     let url = format!("rtmps://127.0.0.1:{port}/live");
     is(&url, &Trust::pinned(Fingerprint::of(&der)), Pass, &["TLS ", "RTMP "]).await;
     let words = ["TLS with 127.0.0.1", "is not the one of cloud.tls_fingerprint"];
